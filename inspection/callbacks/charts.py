@@ -1,0 +1,74 @@
+"""Learning curves and the confusion matrix, as pictures."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from inspection.callbacks.board import show
+from inspection.pictures.charts import confusion_matrix, learning_curves
+from inspection.tasks.classification import Classification
+
+
+class Charts(L.Callback):
+    """Keeps a row of figures an epoch (`history.csv`), draws the curves at the end and the confusion matrices.
+
+    Args:
+        monitor: The metric whose best epoch is marked.
+        mode: `max` or `min`: which way it gets better.
+    """
+
+    def __init__(self, monitor: str = "val/f1", mode: str = "max") -> None:
+        self.monitor, self.mode = monitor, mode
+        self.history: list[dict[str, float]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far: a resumed run draws the whole curve."""
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the rows of the run that is resumed."""
+        self.history = list(state_dict["history"])
+
+    def best_epoch(self) -> int | None:
+        """Epoch of the best monitored value, the first among equals; None when it was never defined."""
+        sign = 1 if self.mode == "max" else -1
+        rows = [row for row in self.history if not math.isnan(row.get(self.monitor, math.nan))]
+        if not rows:
+            return None
+        return int(max(rows, key=lambda row: sign * row[self.monitor])["epoch"])
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Add a row."""
+        figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self.history.append({"epoch": trainer.current_epoch, "lr": float(rate)} | figures)
+        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._write(Path(trainer.default_root_dir) / "history.csv")
+
+    def _write(self, path: Path) -> None:
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, list(self.history[-1]), restval="", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(self.history)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw the curves."""
+        if self.history and trainer.is_global_zero:
+            picture = learning_curves(self.history, self.monitor, self.best_epoch())
+            show(trainer, "learning_curves", picture, "learning_curves.png")
+
+    def _show_confusion(self, trainer: L.Trainer, module: L.LightningModule, part: str) -> None:
+        if trainer.is_global_zero and isinstance(module, Classification) and module.outcome is not None:
+            picture = confusion_matrix(module.outcome.confusion.numpy(), module.classes)
+            show(trainer, f"confusion_matrix/{part}", picture, f"confusion_matrix_{part}.png")
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw the validation part's matrix."""
+        self._show_confusion(trainer, pl_module, "val")
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw the test part's matrix."""
+        self._show_confusion(trainer, pl_module, "test")

@@ -1,0 +1,82 @@
+"""The ranked table of a sweep."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from inspection.config.jobs import RECORD, read_record
+
+FIXED = ("job", "overrides", "status", "error", "metric", "mode", "value", "minutes")
+UNDEFINED = "undefined"
+
+
+def read_jobs(folder: Path) -> list[dict[str, Any]]:
+    """The records of all jobs of a sweep, best first, failed ones last, each with its `folder`."""
+    records = [(path.parent, read_record(path.parent)) for path in folder.rglob(RECORD)]
+    jobs = [{**record, "folder": str(run)} for run, record in records if record is not None]
+    return sorted(jobs, key=_order)
+
+
+def _order(job: dict[str, Any]) -> tuple[bool, bool, float, int]:
+    value: float | None = job.get("value")  # None when undefined
+    worth = 0.0 if value is None else -value if job.get("mode") == "max" else value
+    return job["status"] != "done", value is None, worth, job.get("job", 0)
+
+
+def columns(jobs: Sequence[dict[str, Any]], keys: Sequence[str] = ()) -> tuple[list[str], list[list[Any]]]:
+    """Head and rows of the table: rank, overrides, metric, further figures, minutes, folder, error.
+
+    Args:
+        jobs: As from `read_jobs`.
+        keys: Keys to show of the overrides; all when empty.
+    """
+    metrics = {job["metric"] for job in jobs if job.get("metric")}
+    metric = metrics.pop() if len(metrics) == 1 else "value"
+    others = list(dict.fromkeys(name for job in jobs for name in job if name not in (*FIXED, "folder")))
+    rows = []
+    for rank, job in enumerate(jobs, 1):
+        done = job["status"] == "done"
+        ranked = done and job.get("value") is not None
+        overrides = [o for o in job["overrides"] if o.partition("=")[0] in keys] or job["overrides"]
+        figures = [job.get(name) if done else "" for name in ("value", *others)]
+        figures = [UNDEFINED if figure is None else figure for figure in figures]
+        error = "" if done else str(job["error"]).partition("\n")[0]
+        rows.append(
+            [rank if ranked else "-", " ".join(overrides), *figures, job["minutes"], job["folder"], error]
+        )
+    return ["rank", "overrides", metric, *others, "minutes", "folder", "error"], rows
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Aligned columns, numbers with four decimals."""
+    cells = [[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in (head, *cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def report(folder: Path, keys: Sequence[str], expected: int | None = None) -> bool:
+    """Print the table of a sweep and save it as `sweep.csv` in its folder.
+
+    Args:
+        folder: The sweep's.
+        keys: Keys that differ between the jobs.
+        expected: Number of jobs that were to run, when it is known.
+
+    Returns:
+        Whether every job is done.
+    """
+    jobs = read_jobs(folder)
+    failed = sum(job["status"] != "done" for job in jobs)
+    absent = max(0, (expected or 0) - len(jobs))
+    if jobs:
+        head, rows = columns(jobs, keys)
+        print(f"\n{table(head, rows)}")
+        path = folder / "sweep.csv"
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([head, *columns(jobs)[1]])
+        print(f"\n{path}")
+    if failed or absent:
+        print(f"{failed} failed, {absent} not run, of {expected or len(jobs)} jobs")
+    return not failed and not absent

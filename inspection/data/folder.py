@@ -1,0 +1,91 @@
+"""One folder a class, at any depth."""
+
+from collections import Counter
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from inspection.data.images import find_images
+from inspection.data.module import ImageDataModule
+from inspection.errors import InputError
+
+
+def match_folder(folder: str, pattern: str) -> bool:
+    """Whether the last parts of a folder's path match a shell pattern of as many parts.
+
+    Example:
+        >>> match_folder("01_train_val_test/1_io", "1_io"), match_folder("test/good", "train/*")
+        (True, False)
+    """
+    parts, wanted = PurePosixPath(folder).parts, PurePosixPath(pattern).parts
+    return len(parts) >= len(wanted) and all(map(fnmatchcase, parts[-len(wanted) :], wanted))
+
+
+class FolderDataModule(ImageDataModule):
+    """Images whose class is said by the folder that they lie in.
+
+    Args:
+        folders: Rules `[folder, class]`: a shell pattern for the last part (or parts: `test/*`) of a folder's
+            path, and a class name, or None to leave the folder out. The first rule that matches wins. A rule
+            also covers the folders below the one that it matches.
+        **settings: As in `ImageDataModule`.
+    """
+
+    def __init__(self, folders: Sequence[Sequence[str | None]], **settings: Any) -> None:
+        super().__init__(**settings)
+        for rule in folders:
+            if len(rule) != 2 or rule[0] is None:
+                raise InputError(f"data.folders: {list(rule)} is no rule; expected [folder, class]")
+            if rule[1] is not None and rule[1] not in self.classes:
+                raise InputError(
+                    f"data.folders: {list(rule)} names class {rule[1]!r}, "
+                    f"which is not in data.classes={list(self.classes)}"
+                )
+        self.folders = [(str(pattern), name) for pattern, name in folders]
+
+    def _class_of(self, folder: PurePosixPath) -> tuple[str, str | None] | None:
+        """The rule for a folder: the nearest folder above it (or itself) that any rule matches."""
+        for place in (folder, *folder.parents):
+            for pattern, name in self.folders:
+                if match_folder(place.as_posix(), pattern):
+                    return pattern, name
+        return None
+
+    def find_samples(self, root: Path) -> tuple[list[str], np.ndarray]:
+        """Files and class indices; see `ImageDataModule.find_samples`."""
+        images = [path.relative_to(root) for path in find_images(root)]
+        if not images:
+            raise InputError(f"{root} holds no images (bmp, png, jpg, tif); is data.root the right folder?")
+        rules: dict[PurePosixPath, tuple[str, str | None] | None] = {}
+        files, targets, used, outside = [], [], set(), Counter[str]()
+        for path in images:
+            file = PurePosixPath(path.as_posix())
+            if file.parent not in rules:
+                rules[file.parent] = self._class_of(file.parent)
+            rule = rules[file.parent]
+            if rule is None:
+                outside[file.parent.as_posix()] += 1
+                continue
+            used.add(rule[0])
+            if rule[1] is not None:
+                files.append(file.as_posix())
+                targets.append(self.classes.index(rule[1]))
+        self._check_rules(root, used, outside)
+        return files, np.asarray(targets, dtype=np.int64)
+
+    def _check_rules(self, root: Path, used: set[str], outside: Counter[str]) -> None:
+        found = ", ".join(sorted(outside)) or "none"
+        for pattern, name in self.folders:
+            if name is not None and pattern not in used:
+                raise InputError(
+                    f"data.folders: no image lies in a folder {pattern!r} of {root} (class {name!r}); "
+                    f"folders with images that no rule matches: {found}"
+                )
+        if outside:
+            self.notes.append(
+                f"{outside.total()} images lie in folders that no rule of data.folders matches and are left out: "
+                f"{found}"
+            )

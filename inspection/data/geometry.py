@@ -1,0 +1,204 @@
+"""Geometry: the one way from a camera image to what the network sees, and back.
+
+Training, prediction, export and stream all use this one object, so a camera image gives the same bytes in
+each of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.data.images import CameraImage, read_image, to_channels, to_uint8
+from inspection.errors import InputError
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Crop, then resize, then 8 bit, then channels.
+
+    The order keeps accuracy: 16-bit values are averaged before they are rounded to 8 bit. Resizing averages
+    areas along a side that shrinks (no aliasing of fine texture) and interpolates linearly along one that
+    grows; an image that already has the right size is passed on bit by bit.
+
+    Args:
+        image_size: (height, width) that the network sees, in pixels.
+        crop: (left, top, right, bottom) in pixels of the camera image, right and bottom exclusive; None keeps
+            all of it.
+        channels: 1 (grey) or 3 (RGB).
+        white_level: raw value that becomes 255; None means 255 for 8-bit images and 65535 for 16-bit ones.
+
+    Raises:
+        InputError: a value that cannot be; names the key of the data config.
+
+    >>> geometry = Geometry(image_size=(2, 2), crop=(1, 0, 3, 2))
+    >>> geometry.apply(np.arange(8, dtype=np.uint8).reshape(2, 4))
+    array([[[1, 2],
+            [5, 6]]], dtype=uint8)
+    """
+
+    image_size: tuple[int, int]
+    crop: tuple[int, int, int, int] | None = None
+    channels: int = 1
+    white_level: int | None = None
+
+    def __post_init__(self) -> None:
+        size = _integers("data.image_size", self.image_size, "[height, width]")
+        if len(size) != 2 or min(size) < 1:
+            raise InputError(
+                f"data.image_size: expected [height, width], each at least 1, but got {list(size)}."
+            )
+        object.__setattr__(self, "image_size", size)
+        if self.crop is not None:
+            crop = _integers("data.crop", self.crop, "[left, top, right, bottom]")
+            if len(crop) != 4 or not (0 <= crop[0] < crop[2] and 0 <= crop[1] < crop[3]):
+                raise InputError(
+                    "data.crop: expected [left, top, right, bottom] with 0 <= left < right and "
+                    f"0 <= top < bottom, but got {list(crop)}."
+                )
+            object.__setattr__(self, "crop", crop)
+        if isinstance(self.channels, bool) or self.channels not in (1, 3):
+            raise InputError(f"data.channels: expected 1 (grey) or 3 (RGB), but got {self.channels!r}.")
+        if self.white_level is not None and (
+            isinstance(self.white_level, bool)
+            or not isinstance(self.white_level, int)
+            or not 1 <= self.white_level <= 65535
+        ):
+            raise InputError(
+                f"data.white_level: expected an integer in 1..65535 or null, but got {self.white_level!r}."
+            )
+
+    def apply(self, image: CameraImage, name: str = "image") -> NDArray[np.uint8]:
+        """What the network sees of a camera image.
+
+        Args:
+            image: `[H, W]` grey or `[H, W, 3]` RGB, uint8 or uint16.
+            name: what to call the image in an error, such as its path.
+
+        Returns:
+            `[channels, height, width]`, uint8, contiguous; may share memory with `image`.
+
+        Raises:
+            InputError: the image is smaller than the crop, or is no such array.
+        """
+        if image.dtype not in (np.uint8, np.uint16) or not (
+            image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+        ):
+            raise InputError(
+                f"{name}: expected uint8 or uint16 of shape [H, W] or [H, W, 3], "
+                f"but got {image.dtype} of shape {list(image.shape)}."
+            )
+        if self.crop is not None:
+            left, top, right, bottom = self.crop
+            height, width = image.shape[:2]
+            if right > width or bottom > height:
+                raise InputError(
+                    f"{name}: the image is {width} x {height} pixels (width x height), smaller than "
+                    f"data.crop={list(self.crop)} [left, top, right, bottom].\n"
+                    f"Set data.crop inside the image or to null, or take the image out of the folder."
+                )
+            image = image[top:bottom, left:right]
+        return to_channels(to_uint8(_resize(image, self.image_size), self.white_level), self.channels)
+
+    def read(self, path: Path) -> NDArray[np.uint8]:
+        """What the network sees of an image file: `apply` to what `read_image` gives.
+
+        Returns:
+            `[channels, height, width]`, uint8, contiguous.
+
+        Raises:
+            InputError: the file cannot be read, or its image is smaller than the crop.
+        """
+        return self.apply(read_image(path), str(path))
+
+    def heatmap_to_camera(
+        self, heatmap: NDArray[np.floating], camera_shape: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """A map over the image, put back in its place in the camera image.
+
+        Args:
+            heatmap: `[H, W]`, any size (it is stretched over the crop), any float values.
+            camera_shape: (height, width) of the camera image in pixels.
+
+        Returns:
+            `[height, width]` float32 of the camera image: the heatmap within the crop, 0 outside of it.
+
+        Raises:
+            InputError: the camera image is smaller than the crop.
+        """
+        height, width = camera_shape[:2]
+        left, top, right, bottom = self.crop or (0, 0, width, height)
+        if right > width or bottom > height:
+            raise InputError(
+                f"heatmap: the camera image is {width} x {height} pixels (width x height), smaller than "
+                f"data.crop={[left, top, right, bottom]} [left, top, right, bottom]."
+            )
+        placed = np.zeros((height, width), np.float32)
+        placed[top:bottom, left:right] = _resize(heatmap.astype(np.float32), (bottom - top, right - left))
+        return placed
+
+    def boxes_to_camera(
+        self, boxes: NDArray[np.floating], camera_shape: tuple[int, int]
+    ) -> NDArray[np.float64]:
+        """Boxes in the image, in pixels of the camera image.
+
+        Args:
+            boxes: `[N, 4]` of (left, top, right, bottom) in pixels of the image, right and bottom exclusive.
+            camera_shape: (height, width) of the camera image in pixels; counts only without a crop.
+
+        Returns:
+            `[N, 4]` float64, in pixels of the camera image.
+        """
+        left, top, right, bottom = self.crop or (0, 0, camera_shape[1], camera_shape[0])
+        scale_x, scale_y = (right - left) / self.image_size[1], (bottom - top) / self.image_size[0]
+        scale = np.array([scale_x, scale_y, scale_x, scale_y])
+        return np.asarray(boxes, np.float64).reshape(-1, 4) * scale + np.array([left, top, left, top])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON and YAML can hold; `from_dict` reads them back."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Geometry":
+        """The geometry that `to_dict` wrote down.
+
+        Raises:
+            InputError: a key is missing or unknown, or a value cannot be.
+        """
+        keys = set(cls.__dataclass_fields__)
+        if set(values) != keys:
+            raise InputError(f"geometry: expected the keys {sorted(keys)}, but got {sorted(values)}.")
+        return cls(**values)
+
+
+def _integers(key: str, values: Any, expected: str) -> tuple[int, ...]:
+    """The values of a config list as plain integers."""
+    try:
+        numbers = tuple(values)
+    except TypeError:
+        raise InputError(f"{key}: expected {expected}, but got {values!r}.") from None
+    if isinstance(values, str) or not all(
+        isinstance(number, (int, np.integer)) and not isinstance(number, bool) for number in numbers
+    ):
+        raise InputError(f"{key}: expected {expected} in whole pixels, but got {list(numbers)}.")
+    return tuple(int(number) for number in numbers)
+
+
+def _resize(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Resize to (height, width): areas averaged along a side that shrinks, linear along one that grows."""
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return image
+    # Shrink first, then enlarge: INTER_AREA means "area" in OpenCV only when no side grows.
+    shrunk = (min(size[0], height), min(size[1], width))
+    if shrunk != (height, width):
+        image = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
+    if shrunk != size:
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return image

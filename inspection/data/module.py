@@ -1,0 +1,287 @@
+"""What all data modules of still images share: samples, split, cache, balance, loaders."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from inspection.data.augment import Augment
+from inspection.data.cache import ImageCache
+from inspection.data.geometry import Geometry
+from inspection.data.sampling import EpochSampler, ShareSampler, balancing_weights, mixed_seed
+from inspection.data.splits import (
+    PARTS,
+    Samples,
+    check_parts,
+    find_groups,
+    read_splits,
+    shared_groups,
+    split,
+)
+from inspection.data.synthetic.sets import is_synthetic
+from inspection.errors import InputError
+
+Balance = Literal["sampler", "loss", "none"]
+Progress = Callable[[str, int, int], None]
+
+
+class SyntheticSet(Protocol):
+    """A generator of a synthetic data set."""
+
+    def prepare(self, progress: Callable[[int, int], None] | None = None) -> Path:
+        """Draw the set if it is not there yet; its folder."""
+        ...
+
+
+class _Rows(Dataset[dict[str, Tensor]]):
+    """Rows of the cache as batches: one gather a batch instead of one read an image and a collate."""
+
+    def __init__(self, cache: ImageCache, targets: Tensor) -> None:
+        self.cache, self.targets = cache, targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return {name: values[0] for name, values in self.__getitems__([index]).items()}
+
+    def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """A whole batch (PyTorch's loader calls this with the indices of a batch)."""
+        index = torch.as_tensor(indices)
+        return {
+            "image": torch.from_numpy(self.cache.gather(indices)),
+            "target": self.targets[index],
+            "index": index,
+        }
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch  # the dataset hands over whole batches
+
+
+class ImageDataModule(L.LightningDataModule, ABC):
+    """Finds labelled images, splits them, decodes them once and deals them out in batches.
+
+    A batch is a dict of `image` uint8 `[B, C, H, W]`, `target` int64 `[B]` and `index` int64 `[B]` (the row in
+    `samples`). Subclasses say how a folder becomes files and targets.
+
+    Args:
+        root: Folder of the real set, or None to draw the synthetic one.
+        synthetic: Draws the synthetic set.
+        classes: Class names in the order of the network's outputs.
+        defect: Name of the positive class, or None.
+        crop: Pixels `[left, top, right, bottom]` of the camera image, or None for all of it.
+        image_size: Pixels `[height, width]` after the crop and a resize.
+        channels: 1 (grey) or 3 (RGB).
+        white_level: Raw value of white, or None for the largest that the file's type can hold.
+        split: Shares of training, validation and test.
+        split_seed: Which images go where.
+        group: Regular expression on a file's path; images whose first group matches alike stay together.
+        splits: A `splits.csv` to read back instead of splitting.
+        balance: `sampler` draws the classes equally often, `loss` weights them, `none` does neither.
+        batch_size: Images an optimizer step, over all processes together.
+        memory_budget: MiB of decoded images kept in memory; beyond it they lie in a memory-mapped file.
+        cache_dir: Folder of that file.
+        seed: Of order, sampling and augmentation.
+        augment: Random changes of training images, or None.
+        mean: A value a channel, for the network's normalisation; the images stay uint8.
+        std: As `mean`.
+
+    Attributes:
+        samples: After `setup`: the table of images.
+        is_synthetic: Whether the images were drawn.
+        notes: Sentences that a person should read before trusting a figure.
+        class_weights: For the loss when `balance="loss"`, float32 `[K]`; else None.
+        progress: Called with (what, done, total) while images are drawn and decoded.
+
+    Raises:
+        InputError: On a missing or empty folder, unreadable images, a class that is missing in a part, ...
+    """
+
+    samples: Samples
+
+    def __init__(
+        self,
+        root: str | None,
+        synthetic: SyntheticSet,
+        classes: Sequence[str],
+        defect: str | None,
+        crop: Sequence[int] | None,
+        image_size: Sequence[int],
+        channels: int,
+        white_level: int | None,
+        split: Sequence[float],
+        split_seed: int,
+        group: str | None,
+        splits: str | None,
+        balance: Balance,
+        batch_size: int,
+        memory_budget: int,
+        cache_dir: str,
+        seed: int,
+        augment: Augment | None,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        if len(classes) < 2 or len(set(classes)) != len(classes):
+            raise InputError(f"data.classes={list(classes)}: expected two or more different names")
+        if defect is not None and defect not in classes:
+            raise InputError(
+                f"data.defect={defect!r} is not one of data.classes={list(classes)}; name one of them, or null"
+            )
+        if balance not in ("sampler", "loss", "none"):
+            raise InputError(f"data.balance={balance!r}: expected sampler, loss or none")
+        if batch_size < 1:
+            raise InputError(f"data.batch_size={batch_size}: expected 1 or more")
+        if not len(mean) == len(std) == channels:
+            raise InputError(
+                f"data.mean={list(mean)} and data.std={list(std)}: expected {channels} values each, "
+                f"one a channel (data.channels={channels})"
+            )
+        self.classes, self.defect = tuple(classes), defect
+        self.geometry = Geometry(
+            crop=None if crop is None else tuple(crop),  # type: ignore[arg-type]  # Geometry checks lengths
+            image_size=tuple(image_size),  # type: ignore[arg-type]
+            channels=channels,
+            white_level=white_level,
+        )
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.given_root, self.synthetic = root, synthetic
+        self.shares, self.split_seed, self.group, self.splits = tuple(split), split_seed, group, splits
+        self.balance, self.batch_size, self.seed = balance, batch_size, seed
+        self.memory_budget, self.cache_dir = memory_budget, Path(cache_dir)
+        self.augment = augment
+        self.progress: Progress | None = None
+        self.notes: list[str] = []
+        self.class_weights: Tensor | None = None
+        self.root = Path()
+        self.is_synthetic = False
+
+    @abstractmethod
+    def find_samples(self, root: Path) -> tuple[list[str], np.ndarray]:
+        """Files relative to the root, with forward slashes, and their class indices (int64)."""
+
+    def _report(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.progress(what, done, total) if self.progress else None
+
+    def _open_root(self) -> Path:
+        if self.given_root is None:
+            return self.synthetic.prepare(self._report("drawing synthetic images"))
+        root = Path(self.given_root).expanduser()
+        if not root.is_dir():
+            kind = "is a file" if root.exists() else "does not exist"
+            raise InputError(
+                f"data.root={self.given_root} {kind}; give the folder that holds the class folders, "
+                "or leave data.root out for the synthetic set"
+            )
+        return root
+
+    def prepare_data(self) -> None:
+        """Draw the synthetic set, once a machine."""
+        self._open_root()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find, split and decode the images; does nothing the second time."""
+        if hasattr(self, "samples"):
+            return
+        self.root = self._open_root()
+        self.is_synthetic = is_synthetic(self.root)
+        files, targets = self.find_samples(self.root)
+        samples = self._deal_out(files, targets)
+        paths = [self.root / file for file in samples.files]
+        cache = ImageCache(paths, self.geometry, self.memory_budget, self.cache_dir, self.root)
+        cache.prepare(self._report("decoding images"))
+        self._rows = _Rows(cache, torch.from_numpy(samples.targets))
+        if self.balance == "loss":
+            self.class_weights = balancing_weights(samples.targets[samples.rows("train")], len(self.classes))
+        self.samples = samples
+
+    def _deal_out(self, files: list[str], targets: np.ndarray) -> Samples:
+        for target, name in enumerate(self.classes):
+            if not (targets == target).any():
+                raise InputError(
+                    f"{self.root}: no image of class {name!r} was found ({len(targets)} of other classes); "
+                    "training needs every class of data.classes"
+                )
+        groups = find_groups(files, self.group)
+        if self.splits is None:
+            parts = split(targets, groups, self.shares, len(self.classes), self.split_seed)
+        else:
+            parts = read_splits(Path(self.splits), files, targets, self.classes)
+        samples = Samples(tuple(files), targets, groups, parts)
+        given = (1, 1, int("test" in parts)) if self.splits else self.shares
+        check_parts(samples, self.classes, given)
+        leaks = shared_groups(samples)
+        if leaks:
+            self.notes.append(
+                f"{len(leaks)} groups lie in more than one part of {self.splits} (for example {leaks[0]!r}): "
+                "the figures will flatter the network"
+            )
+        return samples
+
+    def images(self, rows: Sequence[int] | np.ndarray) -> Tensor:
+        """Images of some rows after the geometry, uint8 `[N, C, H, W]`."""
+        return torch.from_numpy(self._rows.cache.gather(rows))
+
+    def _process(self) -> tuple[int, int]:
+        """This process's rank and the number of processes."""
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+
+    def _loader(self, sampler: EpochSampler | ShareSampler, world: int) -> DataLoader[dict[str, Tensor]]:
+        if self.batch_size % world:
+            raise InputError(
+                f"data.batch_size={self.batch_size} can't be shared out evenly to {world} processes; "
+                f"use for example {world * max(1, round(self.batch_size / world))}"
+            )
+        # No worker processes: a batch is one copy out of the cache, faster than the trip between processes.
+        return DataLoader(
+            self._rows,
+            batch_size=self.batch_size // world,
+            sampler=sampler,
+            collate_fn=_as_it_is,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Training batches in a new order each epoch."""
+        rank, world = self._process()
+        rows = self.samples.rows("train")
+        weights = None
+        if self.balance == "sampler":
+            targets = self.samples.targets[rows]
+            weights = balancing_weights(targets, len(self.classes))[torch.from_numpy(targets)]
+        return self._loader(EpochSampler(rows, weights, self.seed, rank, world), world)
+
+    def _share_loader(self, part: str) -> DataLoader[dict[str, Tensor]]:
+        rank, world = self._process()
+        return self._loader(ShareSampler(self.samples.rows(part), rank, world), world)
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Validation batches, in order."""
+        return self._share_loader("val")
+
+    def test_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Test batches, in order."""
+        return self._share_loader("test")
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment training batches on their device, with draws that a resumed run repeats."""
+        trainer = self.trainer
+        if self.augment is None or not self.augment.enabled or trainer is None or not trainer.training:
+            return batch
+        draw = mixed_seed(
+            self.seed, trainer.current_epoch, trainer.fit_loop.batch_idx + 1, trainer.global_rank
+        )
+        generator = torch.Generator().manual_seed(draw)
+        return batch | {"image": self.augment(batch["image"], generator)}
+
+
+__all__ = ["PARTS", "Balance", "ImageDataModule", "SyntheticSet"]

@@ -1,0 +1,45 @@
+"""A small convolutional network for images of any size."""
+
+from torch import Tensor, nn
+
+
+class SmallCNN(nn.Module):
+    """Four blocks of 3x3 convolution, batch norm, ReLU and max-pool, then global average pooling.
+
+    Unlike `LeNet` it does not mind where on the image the evidence is, and has few parameters.
+
+    Args:
+        in_channels: Channels of the image.
+        num_classes: Outputs, one logit a class.
+        width: Filters of the first block; each further block doubles them.
+        dropout: Probability of dropping a pooled feature, 0..1.
+
+    Example:
+        >>> sum(p.numel() for p in SmallCNN(1, 2, width=16).parameters())
+        97650
+    """
+
+    heatmap_method = "grad_cam"  # with global average pooling, Grad-CAM and HiResCAM are the same map
+
+    def __init__(self, in_channels: int, num_classes: int, width: int = 16, dropout: float = 0.0) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        channels = in_channels
+        for block in range(4):
+            filters = width * 2**block
+            blocks += [
+                nn.Conv2d(channels, filters, 3, padding=1, bias=False),
+                nn.BatchNorm2d(filters),
+                nn.ReLU(),
+                nn.MaxPool2d(2)
+                if block < 3
+                else nn.Identity(),  # the last maps stay fine enough for a heatmap
+            ]
+            channels = filters
+        self.features = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `[N, num_classes]` of float images `[N, in_channels, H, W]`, H and W at least 8."""
+        return self.head(self.dropout(self.features(images).mean(dim=(2, 3))))

@@ -1,0 +1,84 @@
+"""Checkpoints: written whole or not at all, read without executing anything."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import nn
+
+from inspection.errors import InputError
+
+NETWORK = "model.network."
+"""Where a task module keeps its network, as a prefix of the names in a checkpoint."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the old checkpoint and then takes its place: whatever happens, a whole one is there."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            InputError: If the disk is full or the folder can't be written.
+        """
+        final = Path(path)
+        partial = final.with_name(final.name + ".partial")
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as stream:
+                torch.save(checkpoint, stream)
+            os.replace(partial, final)
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # torch's zip writer turns some write errors into RuntimeError
+            partial.unlink(missing_ok=True)
+            kept = "the previous one is unchanged" if final.exists() else "there is none before it"
+            reason = next(
+                (e.strerror for e in _causes(error) if isinstance(e, OSError) and e.strerror), error
+            )
+            raise InputError(
+                f"{final}: the checkpoint could not be written ({reason}); {kept}. "
+                f"Make room, then go on with ckpt_path={final.with_name('last.ckpt')}"
+            ) from error
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    chain = []
+    while error is not None:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Tensors and plain values of a checkpoint, by torch's safe loader, its tensors left on disk until used.
+
+    Raises:
+        InputError: If it is missing, damaged, or holds more than tensors and plain values.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise InputError(f"{path} is damaged, or no checkpoint of this project ({reason})") from None
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise InputError(f"{path} is no checkpoint of this project: it has no state_dict")
+    return checkpoint
+
+
+def network_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The weights of the network alone, by their names in the network."""
+    weights = checkpoint["state_dict"]
+    return {name.removeprefix(NETWORK): value for name, value in weights.items() if name.startswith(NETWORK)}
+
+
+def trainable_and_total(network: nn.Module) -> tuple[int, int]:
+    """Trainable and all parameters of a network."""
+    counts = [(p.numel(), p.requires_grad) for p in network.parameters()]
+    return sum(n for n, trainable in counts if trainable), sum(n for n, _ in counts)

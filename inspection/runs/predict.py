@@ -1,0 +1,151 @@
+"""A trained inspector on images that it has not seen."""
+
+import csv
+import glob
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from inspection.config.saved import plain
+from inspection.data.images import find_images, read_image, to_channels, to_uint8
+from inspection.errors import InputError
+from inspection.explain.cam import METHOD_NAMES
+from inspection.inspector import Inspector, Verdict
+from inspection.pictures.files import write_png
+from inspection.pictures.panel import heat_panel
+from inspection.runs.console import table
+from inspection.runs.folder import inspector_of
+
+SHOWN = 40
+"""Rows of the printed table; the CSV has all of them."""
+
+
+def predict(cfg: DictConfig) -> int:
+    """Inspect images and write `predictions.csv` and overlays.
+
+    Args:
+        cfg: See `conf/predict.yaml`.
+
+    Returns:
+        Exit status: 0 when every image was inspected, 1 when some could not be read.
+
+    Raises:
+        InputError: If the run or the images are not there.
+    """
+    config = plain(cfg)
+    given = Path(config["run"])
+    inspector = Inspector.load(given) if given.is_file() else inspector_of(given)
+    if config["threshold"] is not None:
+        inspector = inspector.with_threshold(config["threshold"])
+    root, files = find_input(config["input"])
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    output = Path(config["output"] or (given.parent if given.is_file() else given) / "predict" / stamp)
+    output.mkdir(parents=True, exist_ok=True)
+
+    passport = inspector.passport
+    print(f"\n{passport.task}: {passport.question}")
+    if (passport.made.get("data") or {}).get("synthetic"):
+        print("the inspector was trained on SYNTHETIC images")
+    if passport.defect is not None:
+        print(f"a part is {passport.defect!r} at a probability of {passport.threshold:g} or more")
+    print()
+    shown: list[list[str]] = [["file", "verdict", "probability"]]
+    judged: Counter[str] = Counter()
+    failed = 0
+    with (output / "predictions.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(
+            ["file", "class", "probability", *(f"probability_{name}" for name in passport.classes), "error"]
+        )
+        for file, image, result in _inspect_all(inspector, root, files, config):
+            if isinstance(result, Verdict):
+                judged[result.label] += 1
+                values = [f"{result.probabilities[name]:.6f}" for name in passport.classes]
+                writer.writerow([file, result.label, f"{result.probability:.6f}", *values, ""])
+                row = [file, result.label, f"{result.probability:.4f}"]
+                if config["overlays"]:
+                    write_png(output / "overlays" / f"{file}.png", overlay_of(file, image, result))
+            else:
+                failed += 1
+                writer.writerow([file, "", "", *("" for _ in passport.classes), str(result)])
+                row = [file, "unreadable", str(result)[:100]]
+            stream.flush()  # a run that is stopped keeps what it has
+            if len(shown) <= SHOWN:
+                shown.append(row)
+    print(table(shown))
+    if len(files) > SHOWN:
+        print(f"  ... {len(files) - SHOWN} more in {output / 'predictions.csv'}")
+    totals = [f"{name} {judged[name]}" for name in passport.classes]
+    print(f"\n{len(files)} images: {', '.join(totals + [f'unreadable {failed}'] * bool(failed))}")
+    print(output, flush=True)
+    return 1 if failed else 0
+
+
+def find_input(given: str) -> tuple[Path, list[str]]:
+    """Images of a folder (at any depth), a single file, or a shell pattern.
+
+    Returns:
+        A folder and the files relative to it, sorted.
+
+    Raises:
+        InputError: If there is none.
+    """
+    path = Path(given).expanduser()
+    if path.is_file():
+        return path.parent, [path.name]
+    if path.is_dir():
+        files = find_images(path)
+        if not files:
+            raise InputError(f"input={given}: the folder holds no images (bmp, png, jpg, tif)")
+        return path, [file.relative_to(path).as_posix() for file in files]
+    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    matches = [match for match in matches if match.is_file()]
+    if not matches:
+        raise InputError(f"input={given}: no such file or folder, and no file matches it as a pattern")
+    # the longest folder without a wildcard: what stays of each name is short and still unique
+    fixed = [part for part in path.parts if not glob.has_magic(part)]
+    root = Path(*path.parts[: len(fixed)]) if path.parts[: len(fixed)] == tuple(fixed) else Path()
+    root = root if root.is_dir() else Path()
+    return root, [match.relative_to(root).as_posix() for match in matches]
+
+
+def _inspect_all(
+    inspector: Inspector, root: Path, files: Sequence[str], config: dict[str, Any]
+) -> Iterator[tuple[str, np.ndarray, Verdict | InputError]]:
+    """File, image and verdict (or what is wrong with it), in order."""
+    size = config["batch_size"]
+    bar = tqdm(total=len(files), unit="image", leave=False, disable=not sys.stderr.isatty())
+    for start in range(0, len(files), size):
+        results: dict[str, tuple[np.ndarray, Verdict | InputError]] = {}
+        images, pixels = {}, []
+        for file in files[start : start + size]:
+            try:
+                image = read_image(root / file)
+                pixels.append(inspector.geometry.apply(image, str(root / file)))
+                images[file] = image
+            except InputError as error:
+                results[file] = (np.zeros((0, 0), np.uint8), error)
+        shapes = [image.shape[:2] for image in images.values()]
+        verdicts = inspector.inspect_pixels(pixels, shapes, heatmaps=config["overlays"])
+        for (file, image), verdict in zip(images.items(), verdicts, strict=True):
+            results[file] = (image, verdict)
+        for file in files[start : start + size]:
+            bar.update()
+            yield file, *results[file]
+    bar.close()
+
+
+def overlay_of(file: str, image: np.ndarray, verdict: Verdict) -> np.ndarray:
+    """Image, heatmap and overlay at the camera's geometry, RGB."""
+    picture = np.moveaxis(to_channels(to_uint8(image, None), 3), 0, -1)
+    title = [file, f"{verdict.label} {verdict.probability:.2f}"]
+    if verdict.method is not None:
+        title[1] += f" · {METHOD_NAMES[verdict.method]} for {verdict.explains}"
+    return heat_panel(picture, verdict.heatmap, title)

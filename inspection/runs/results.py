@@ -1,0 +1,78 @@
+"""The files in which a run keeps what it found."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inspection.data.splits import Samples
+from inspection.decide.verdicts import verdicts
+from inspection.tasks.classification import Outcome
+
+
+def as_json(value: Any) -> Any:
+    """Plain values in which an undefined figure (NaN) is null, as JSON wants it."""
+    if isinstance(value, Mapping):
+        return {str(name): as_json(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write readable JSON; NaN becomes null."""
+    text = json.dumps(as_json(values), indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def write_predictions(
+    path: Path,
+    outcomes: Mapping[str, Outcome],
+    samples: Samples,
+    classes: tuple[str, ...],
+    defect: int | None,
+) -> None:
+    """Write `file, split, target, verdict, probability_<class>...`, one row an image that was evaluated."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "split", "target", "verdict", *(f"probability_{name}" for name in classes)])
+        for part, outcome in outcomes.items():
+            probabilities = outcome.probabilities
+            judged = verdicts(probabilities, defect)
+            for row, target, verdict, values in zip(
+                outcome.rows.tolist(),
+                outcome.targets.tolist(),
+                judged.tolist(),
+                probabilities.tolist(),
+                strict=True,
+            ):
+                writer.writerow(
+                    [
+                        samples.files[row],
+                        part,
+                        classes[target],
+                        classes[verdict],
+                        *(f"{v:.6f}" for v in values),
+                    ]
+                )
+
+
+def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config as flat `a/b: value` pairs for TensorBoard's table, without what only names places."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for name, item in value.items():
+                walk(f"{prefix}/{name}" if prefix else str(name), item)
+        else:
+            flat[prefix] = value if isinstance(value, (bool, int, float, str)) else str(value)
+
+    for group in ("task", "data", "model", "loss", "optimizer", "scheduler", "trainer", "seed"):
+        chosen = config.get(group)
+        if group == "task":
+            chosen = chosen["name"] if chosen else None
+        walk(group, chosen)
+    return flat

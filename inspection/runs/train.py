@@ -1,0 +1,254 @@
+"""One training run: data, network, training, test of the best checkpoint, and the files of all that."""
+
+import logging
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig
+
+from inspection.callbacks.charts import Charts
+from inspection.callbacks.progress import EpochLines
+from inspection.callbacks.reseed import ReseedEachEpoch
+from inspection.config.instantiate import instantiate
+from inspection.config.saved import plain, to_yaml
+from inspection.data.module import ImageDataModule
+from inspection.data.splits import write_splits
+from inspection.errors import InputError
+from inspection.inspector import fit_weights
+from inspection.runs import console
+from inspection.runs.checkpoints import (
+    AtomicCheckpointIO,
+    network_weights,
+    read_checkpoint,
+    trainable_and_total,
+)
+from inspection.runs.folder import CHECKPOINTS, CONFIG, INSPECTOR, inspector_of
+from inspection.runs.hardware import Hardware, pick_hardware
+from inspection.runs.results import hyperparameters, write_json, write_predictions
+from inspection.tasks.classification import Classification, Outcome
+
+FILES = {
+    CONFIG: "the composed config",
+    INSPECTOR: "the trained inspector, one file",
+    f"{CHECKPOINTS}/": "best.ckpt and last.ckpt",
+    "metrics.json": "all figures",
+    "predictions.csv": "every evaluated image with target, verdict and probabilities",
+    "splits.csv": "which image was in which part",
+    "pictures/": "samples, heatmaps, mistakes, curves, confusion matrices",
+}
+
+
+def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
+    """Train, test and write a run.
+
+    Args:
+        cfg: The composed config, see `conf/train.yaml`.
+        run: The run's folder; it exists.
+
+    Returns:
+        `metric`, `mode` and `value` of what was monitored, `best_epoch`, and the test figures as `test/<name>`.
+
+    Raises:
+        InputError: On a person's mistake in config or data, or a full disk.
+        KeyboardInterrupt: When the person stopped it; what was reached is in the run folder.
+    """
+    start = time.perf_counter()
+    config = plain(cfg)
+    _be_quiet()
+    L.seed_everything(config["seed"], workers=True, verbose=False)
+    monitor, mode = config["task"]["monitor"], config["task"]["mode"]
+    resume = _checkpoint_to_resume(config["ckpt_path"], run)
+
+    settings = dict(config["data"])
+    if resume is not None and (run / "splits.csv").is_file():
+        settings["splits"] = str(run / "splits.csv")  # the very images that it was trained on, or an error
+    data: ImageDataModule = instantiate(settings)
+    data.progress = console.steps()
+    data.prepare_data()
+    data.setup()
+    task: Classification = instantiate(config["task"]["module"])
+    if resume is not None:
+        try:
+            fit_weights(task.model.network, network_weights(read_checkpoint(resume)), "it")
+        except InputError as error:
+            raise InputError(f"ckpt_path={resume}: {error}") from None
+
+    hardware = pick_hardware(config["trainer"])
+    if hardware.channels_last:
+        task.use_channels_last()
+    trainer = _build_trainer(config, run, hardware.precision)
+    if trainer.is_global_zero:
+        console.announce_data(config["task"], data)
+        network = task.model.network
+        console.announce_network(type(network).__name__, *trainable_and_total(network), hardware, run)
+        (run / CONFIG).write_text(to_yaml(config), encoding="utf-8")
+        write_splits(run / "splits.csv", data.samples, data.classes)
+        for logger in _boards(trainer):
+            logger.experiment.add_text("config", f"```yaml\n{to_yaml(config)}```")
+
+    _fit(trainer, task, data, resume)
+
+    outcomes = _evaluate(trainer, task, data, test=config["test"])
+    result = _summary(trainer, outcomes, monitor, mode)
+    if trainer.is_global_zero:
+        console.print_figures(outcomes, data.classes, data.defect, data.is_synthetic)
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            print("\nfast_dev_run: one batch of everything ran; no checkpoint and no inspector were kept")
+        else:
+            minutes = (time.perf_counter() - start) / 60
+            _write(run, config, data, hardware, outcomes, result, minutes)
+            for logger in _boards(trainer):
+                finals = {name: value for name, value in result.items() if isinstance(value, float)}
+                logger.log_hyperparams(hyperparameters(config), finals)
+                logger.finalize("success")
+            console.print_places(run, FILES)
+    return result
+
+
+def _be_quiet() -> None:
+    """No tips, and no warnings that a person can do nothing about."""
+    for name in ("lightning.pytorch", "lightning.fabric", "torch.utils.tensorboard"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        ".*does not have many workers.*",  # batches come out of the cache, faster than from workers
+        ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
+        ".*It is recommended to use .*sync_dist.*",  # our figures are summed over processes before they are logged
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*LeafSpec.*",  # inside torch and Lightning
+        ".*`isinstance.treespec.*",
+        ".*Precision .* is not supported by the model summary.*",
+        ".*overfit_batches.*",  # asked for
+        ".*was configured so .* batch.*",  # asked for: limit_*_batches
+        ".*No positive samples in targets.*",  # reported as undefined
+        ".*No negative samples in targets.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def _checkpoint_to_resume(ckpt_path: str | None, run: Path) -> Path | None:
+    if ckpt_path is None:
+        return None
+    return run / CHECKPOINTS / "last.ckpt" if ckpt_path == "last" else Path(ckpt_path)
+
+
+def _build_trainer(config: dict[str, Any], run: Path, precision: str) -> L.Trainer:
+    """Lightning's trainer with our callbacks, loggers and checkpoint writer."""
+    settings = {name: value for name, value in config["trainer"].items() if name != "channels_last"}
+    settings["precision"] = precision
+    monitor, mode = config["task"]["monitor"], config["task"]["mode"]
+    callbacks = [instantiate(node) for node in (config["callbacks"] or {}).values() if node]
+    callbacks += [ReseedEachEpoch(config["seed"]), EpochLines(monitor, mode)]
+    logger: Logger | bool = instantiate(config["logger"], save_dir=str(run)) if config["logger"] else False
+    try:
+        trainer: L.Trainer = instantiate(
+            settings,
+            callbacks=callbacks,
+            logger=logger,
+            default_root_dir=str(run),
+            plugins=[AtomicCheckpointIO()],
+            enable_progress_bar=False,  # EpochLines
+            enable_model_summary=False,  # the console says it
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # the data module shares the images out, weighted ones too
+        )
+    except MisconfigurationException as error:
+        raise InputError(f"trainer: {error}") from None
+    return trainer
+
+
+def _boards(trainer: L.Trainer) -> list[TensorBoardLogger]:
+    if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return []
+    return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+
+
+def _fit(trainer: L.Trainer, task: Classification, data: ImageDataModule, resume: Path | None) -> None:
+    """Train; Ctrl-C ends it with a word on how to go on."""
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        if not trainer.interrupted:
+            raise
+    if trainer.interrupted:
+        last = Path(trainer.default_root_dir) / CHECKPOINTS / "last.ckpt"
+        if last.is_file():
+            print(
+                f"\nstopped in epoch {trainer.current_epoch + 1}; go on with the same command and ckpt_path={last}"
+            )
+        else:
+            print(f"\nstopped in epoch {trainer.current_epoch + 1}, before the first checkpoint")
+        raise KeyboardInterrupt
+
+
+def _summary(trainer: L.Trainer, outcomes: Mapping[str, Outcome], monitor: str, mode: str) -> dict[str, Any]:
+    """What a sweep ranks by, and every figure by name."""
+    figures = {
+        f"{part}/{name}": value
+        for part, outcome in outcomes.items()
+        for name, value in outcome.figures.items()
+    }
+    charts = [c for c in trainer.callbacks if isinstance(c, Charts)]  # type: ignore[attr-defined]
+    best_epoch = charts[0].best_epoch() if charts else None
+    return {
+        "metric": monitor,
+        "mode": mode,
+        "value": figures.get(monitor),
+        "best_epoch": best_epoch,
+    } | figures
+
+
+def _write(
+    run: Path,
+    config: dict[str, Any],
+    data: ImageDataModule,
+    hardware: Hardware,
+    outcomes: Mapping[str, Outcome],
+    result: Mapping[str, Any],
+    minutes: float,
+) -> None:
+    """The files of a finished run: figures, predictions, inspector."""
+    made = {
+        "task": config["task"]["name"],
+        "question": config["task"]["question"],
+        "data": {
+            "root": str(data.root),
+            "synthetic": data.is_synthetic,
+            "images": len(data.samples.files),
+            "notes": data.notes,
+        },
+        "seed": config["seed"],
+        "precision": hardware.precision,
+        "monitor": result["metric"],
+        "best_epoch": result["best_epoch"],
+    }
+    figures = {
+        part: outcome.figures | {"confusion_matrix": outcome.confusion.tolist()}
+        for part, outcome in outcomes.items()
+    }
+    about = {"classes": list(data.classes), "defect": data.defect, "minutes": round(minutes, 2)}
+    write_json(run / "metrics.json", made | about | figures)
+    defect = None if data.defect is None else data.classes.index(data.defect)
+    write_predictions(run / "predictions.csv", outcomes, data.samples, data.classes, defect)
+    inspector_of(run, made | {"run": run.as_posix()}).save(run / INSPECTOR)
+
+
+def _evaluate(
+    trainer: L.Trainer, task: Classification, data: ImageDataModule, test: bool
+) -> dict[str, Outcome]:
+    """Validation and, once, test images through the best checkpoint (through the last weights without one)."""
+    best = Path(trainer.default_root_dir) / CHECKPOINTS / "best.ckpt"
+    keep = None if trainer.fast_dev_run or not best.is_file() else str(best)  # type: ignore[attr-defined]
+    outcomes = {}
+    trainer.validate(task, datamodule=data, ckpt_path=keep, weights_only=True, verbose=False)
+    assert task.outcome is not None
+    outcomes["val"] = task.outcome
+    if test and len(data.samples.rows("test")):
+        trainer.test(task, datamodule=data, ckpt_path=keep, weights_only=True, verbose=False)
+        outcomes["test"] = task.outcome
+    return outcomes

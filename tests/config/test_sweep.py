@@ -1,0 +1,64 @@
+import csv
+import json
+
+from inspection.config.sweep import read_jobs, report
+
+
+def record(folder, number, **changes):
+    run = folder / str(number)
+    run.mkdir(parents=True)
+    job = {
+        "job": number,
+        "overrides": ["task=coil", f"optimizer.lr={number}"],
+        "status": "done",
+        "error": None,
+        "metric": "val/f1",
+        "mode": "max",
+        "value": 0.5,
+        "minutes": 1.25,
+        "test/f1": 0.25,
+    }
+    (run / "job.json").write_text(json.dumps(job | changes))
+
+
+def test_order(tmp_path):
+    record(tmp_path, 0, status="failed", error="RuntimeError: out of memory\nmore", value=None)
+    record(tmp_path, 1, value=None)
+    record(tmp_path, 2, value=0.7)
+    record(tmp_path, 3, value=0.9)
+    record(tmp_path, 4, value=0.9)
+    assert [job["job"] for job in read_jobs(tmp_path)] == [3, 4, 2, 1, 0]
+
+
+def test_smaller_is_better(tmp_path):
+    for number, value in enumerate((0.3, 0.1, 0.2)):
+        record(tmp_path, number, value=value, mode="min", metric="val/loss")
+    assert [job["job"] for job in read_jobs(tmp_path)] == [1, 2, 0]
+
+
+def test_table_and_file(tmp_path, capsys):
+    record(tmp_path, 0, status="failed", error="RuntimeError: out of memory\nmore", value=None)
+    record(tmp_path, 1, value=None)
+    record(tmp_path, 2, value=2 / 3)
+    (tmp_path / "3").mkdir()
+    (tmp_path / "3" / "job.json").write_text("{")  # cut off by a full disk
+    assert not report(tmp_path, ["optimizer.lr"], expected=4)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["rank", "overrides", "val/f1", "test/f1", "minutes", "folder", "error"]
+    assert lines[2].split()[:5] == ["1", "optimizer.lr=2", "0.6667", "0.2500", "1.2500"]
+    assert lines[3].split()[:3] == ["-", "optimizer.lr=1", "undefined"]
+    assert lines[4].endswith("RuntimeError: out of memory")
+    assert lines[-1] == "1 failed, 1 not run, of 4 jobs"
+
+    with (tmp_path / "sweep.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert float(rows[0]["val/f1"]) == 2 / 3
+    assert rows[0]["overrides"] == "task=coil optimizer.lr=2"
+    assert rows[2]["error"] == "RuntimeError: out of memory"
+
+
+def test_all_done(tmp_path, capsys):
+    record(tmp_path, 0)
+    assert report(tmp_path, [], expected=1)
+    assert "failed" not in capsys.readouterr().out

@@ -1,0 +1,85 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics as sk
+
+from inspection.tasks.metrics import ClassificationMetrics, figures_of_confusion
+
+
+def pass_over(logits, targets, classes, defect, batch=7):
+    metrics = ClassificationMetrics(classes, defect)
+    for start in range(0, len(logits), batch):
+        metrics.update(logits[start : start + batch], targets[start : start + batch])
+    return metrics.compute()
+
+
+@pytest.mark.parametrize("defect", [0, 1])
+def test_two_classes_agree_with_scikit_learn(defect):
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(203, 2, generator=generator)
+    targets = (torch.rand(203, generator=generator) < 0.3).long()
+    figures, confusion = pass_over(logits, targets, ("a", "b"), defect)
+    y, score = targets.numpy(), logits.softmax(1)[:, defect].numpy()
+    judged = np.where(score >= 0.5, defect, 1 - defect)
+    assert confusion.tolist() == sk.confusion_matrix(y, judged).tolist()
+    expected = {
+        "accuracy": sk.accuracy_score(y, judged),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, judged),
+        "precision": sk.precision_score(y, judged, pos_label=defect),
+        "recall": sk.recall_score(y, judged, pos_label=defect),
+        "f1": sk.f1_score(y, judged, pos_label=defect),
+        "auroc": sk.roc_auc_score(y == defect, score),
+        "average_precision": sk.average_precision_score(y == defect, score),
+    }
+    assert figures == pytest.approx(expected, abs=1e-5)
+
+
+def test_many_classes_agree_with_scikit_learn():
+    generator = torch.Generator().manual_seed(2)
+    logits, targets = (
+        torch.randn(300, 4, generator=generator),
+        torch.randint(0, 4, (300,), generator=generator),
+    )
+    figures, _ = pass_over(logits, targets, "abcd", None)
+    y, judged, scores = targets.numpy(), logits.argmax(1).numpy(), logits.double().softmax(1).numpy()
+    assert figures["f1"] == pytest.approx(sk.f1_score(y, judged, average="macro"))
+    assert figures["precision"] == pytest.approx(sk.precision_score(y, judged, average="macro"))
+    assert [figures[f"recall/{name}"] for name in "abcd"] == pytest.approx(
+        sk.recall_score(y, judged, average=None).tolist()
+    )
+    assert figures["auroc"] == pytest.approx(sk.roc_auc_score(y, scores, multi_class="ovr"), abs=1e-5)
+    assert figures["average_precision"] == pytest.approx(
+        np.mean([sk.average_precision_score(y == k, scores[:, k]) for k in range(4)]), abs=1e-5
+    )
+
+
+def test_without_a_defect_its_figures_are_undefined_and_not_zero():
+    logits = torch.tensor([[2.0, -2.0]] * 5)
+    figures, _ = pass_over(logits, torch.zeros(5, dtype=torch.long), ("ok", "defect"), 1)
+    for name in ("recall", "precision", "f1", "auroc", "average_precision"):
+        assert math.isnan(figures[name]), name
+    assert figures["accuracy"] == 1
+
+
+def test_a_network_that_finds_no_defect_has_an_f1_of_zero():
+    figures = figures_of_confusion(torch.tensor([[90, 0], [10, 0]]), ("ok", "defect"), 1)
+    assert figures["f1"] == 0
+    assert figures["recall"] == 0
+    assert math.isnan(figures["precision"])
+    assert figures["balanced_accuracy"] == 0.5
+
+
+def test_only_defects_have_no_auroc():
+    figures, _ = pass_over(torch.randn(6, 2), torch.ones(6, dtype=torch.long), ("ok", "defect"), 1)
+    assert math.isnan(figures["auroc"])
+    assert figures["average_precision"] == pytest.approx(1)
+
+
+def test_a_reset_forgets():
+    metrics = ClassificationMetrics(("ok", "defect"), 1)
+    metrics.update(torch.tensor([[0.0, 9.0]]), torch.tensor([0]))
+    metrics.reset()
+    metrics.update(torch.tensor([[9.0, 0.0]]), torch.tensor([0]))
+    assert metrics.compute()[1].tolist() == [[1, 0], [0, 0]]
