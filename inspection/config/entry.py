@@ -70,6 +70,7 @@ def _run(config_name: str, job: Any, flags: "Namespace") -> None:
 
     from inspection.config.folders import register_resolvers
     from inspection.config.jobs import Job, exit_with
+    from inspection.config.preflight import quoted
     from inspection.config.schema import ROOTS
 
     register_resolvers(reserve=not flags.cfg)
@@ -81,7 +82,7 @@ def _run(config_name: str, job: Any, flags: "Namespace") -> None:
     wrapped = Job(job, keeps_folder=root is None or root.keeps_folder)
     if sweep is not None:
         wrapped.swept, wrapped.jobs = sweep.keys, sweep.jobs
-        sys.argv.append(f"hydra.sweep.dir={_quoted(str(sweep.folder))}")
+        sys.argv.append(f"hydra.sweep.dir={quoted(str(sweep.folder))}")
     run = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(wrapped)
     if sweep is None:
         _or_stopped(run)
@@ -139,12 +140,6 @@ def _without(arguments: list[str], overrides: list[str]) -> list[str]:
     for override in overrides:
         rest.remove(override)
     return rest
-
-
-def _quoted(text: str) -> str:
-    from hydra.core.override_parser.types import Quote, QuotedString
-
-    return QuotedString(text, Quote.double).with_quotes()
 
 
 def _script() -> str:

@@ -95,7 +95,7 @@ class Job:
         (record.run / TRACEBACK).unlink(missing_ok=True)  # of a failed try that is made again
         result: Result = None
         try:
-            with record, _own_arguments():
+            with record, _own_process():
                 result = self.function(cfg, record.run)
                 record.finish(result)
         except Exception as error:
@@ -203,17 +203,20 @@ def _pin(run: Path) -> None:
 
 
 @contextmanager
-def _own_arguments() -> Iterator[None]:
-    """The command line of this job alone, in place of that of the sweep.
+def _own_process() -> Iterator[None]:
+    """Arguments and environment as if this job of a sweep had a process of its own.
 
-    Lightning starts further processes with the arguments of the first; with `-m` each of them would start
-    the whole sweep.
+    Lightning starts the further processes of a distributed run with the arguments of the first (with `-m`
+    each would start the whole sweep), and leaves ranks in the environment that would mislead the next job.
     """
-    before = sys.argv[1:]
+    arguments, environment = sys.argv[1:], dict(os.environ)
     overrides = HydraConfig.get().overrides
     kept = [o for o in overrides.hydra if not o.startswith(("hydra.mode=", "hydra.sweep", "hydra/launcher"))]
     sys.argv[1:] = [*kept, *overrides.task]
     try:
         yield
     finally:
-        sys.argv[1:] = before
+        sys.argv[1:] = arguments
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)

@@ -1,13 +1,14 @@
 """The ranked table of a sweep."""
 
 import csv
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from inspection.config.jobs import RECORD, read_record
 
-FIXED = ("job", "overrides", "status", "error", "metric", "mode", "value", "minutes")
+FIXED = ("job", "overrides", "status", "error", "metric", "mode", "value", "minutes", "folder")
 UNDEFINED = "undefined"
 
 
@@ -24,28 +25,40 @@ def _order(job: dict[str, Any]) -> tuple[bool, bool, float, int]:
     return job["status"] != "done", value is None, worth, job.get("job", 0)
 
 
-def columns(jobs: Sequence[dict[str, Any]], keys: Sequence[str] = ()) -> tuple[list[str], list[list[Any]]]:
-    """Head and rows of the table: rank, overrides, metric, further figures, minutes, folder, error.
+def columns(jobs: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """Head and rows of the table.
 
     Args:
         jobs: As from `read_jobs`.
-        keys: Keys to show of the overrides; all when empty.
+
+    Returns:
+        Rank, overrides, the metric (`value` where the jobs rank by different ones), further figures, minutes,
+        folder and the first line of the error.
     """
     metrics = {job["metric"] for job in jobs if job.get("metric")}
     metric = metrics.pop() if len(metrics) == 1 else "value"
-    others = list(dict.fromkeys(name for job in jobs for name in job if name not in (*FIXED, "folder")))
+    others = dict.fromkeys(name for job in jobs for name in job if name not in (*FIXED, metric))
     rows = []
     for rank, job in enumerate(jobs, 1):
         done = job["status"] == "done"
         ranked = done and job.get("value") is not None
-        overrides = [o for o in job["overrides"] if o.partition("=")[0] in keys] or job["overrides"]
         figures = [job.get(name) if done else "" for name in ("value", *others)]
         figures = [UNDEFINED if figure is None else figure for figure in figures]
         error = "" if done else str(job["error"]).partition("\n")[0]
-        rows.append(
-            [rank if ranked else "-", " ".join(overrides), *figures, job["minutes"], job["folder"], error]
-        )
+        overrides = " ".join(job["overrides"])
+        rows.append([rank if ranked else "-", overrides, *figures, job["minutes"], job["folder"], error])
     return ["rank", "overrides", metric, *others, "minutes", "folder", "error"], rows
+
+
+def _brief(jobs: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """What of the records fits on a screen: the overrides that differ and, of further figures, the tests'."""
+    brief = []
+    for job in jobs:
+        kept = {name: job[name] for name in job if name in FIXED or name.startswith("test/")}
+        kept["overrides"] = [o for o in job["overrides"] if o.partition("=")[0] in keys] or job["overrides"]
+        kept["error"] = textwrap.shorten(str(job["error"]).partition("\n")[0], 100)
+        brief.append(kept)
+    return brief
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -71,12 +84,11 @@ def report(folder: Path, keys: Sequence[str], expected: int | None = None) -> bo
     failed = sum(job["status"] != "done" for job in jobs)
     absent = max(0, (expected or 0) - len(jobs))
     if jobs:
-        head, rows = columns(jobs, keys)
-        print(f"\n{table(head, rows)}")
         path = folder / "sweep.csv"
+        head, rows = columns(jobs)
         with path.open("w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream).writerows([head, *columns(jobs)[1]])
-        print(f"\n{path}")
+            csv.writer(stream).writerows([head, *rows])
+        print(f"\n{table(*columns(_brief(jobs, keys)))}\n\n{path}")
     if failed or absent:
         print(f"{failed} failed, {absent} not run, of {expected or len(jobs)} jobs")
     return not failed and not absent

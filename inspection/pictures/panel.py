@@ -7,7 +7,6 @@ import numpy as np
 
 from inspection.pictures.overlay import as_rgb, colour_heat, colour_scale, overlay
 from inspection.pictures.text import (
-    INK,
     PAPER,
     QUIET,
     Colour,
@@ -147,6 +146,3 @@ def _framed(panel: np.ndarray, right: bool | None) -> np.ndarray:
 
 def _blank(height: int, width: int) -> np.ndarray:
     return np.full((height, width, 3), PAPER, np.uint8)
-
-
-__all__ = ["INK", "RIGHT", "WRONG", "fit_width", "heat_panel"]

@@ -182,15 +182,15 @@ def draw_coil(rng: np.random.Generator, bent: bool) -> CoilPicture:
 def draw_bends(rng: np.random.Generator, bent: bool) -> tuple[Bend, Bend]:
     """Draw the bends of the left and the right pin.
 
-    Straight pins lean by |N(0, 1.2)| degrees, at most 4; bent ones by 3 to 25, few of them near 3. The ranges
+    Straight pins lean by |N(0, 1.1)| degrees, at most 4; bent ones by 3 to 25, few of them near 3. The ranges
     overlap as tolerances do, and one bent coil in twenty is bent along the line of sight.
     """
-    tolerances = np.minimum(np.abs(rng.normal(0, 1.2, 2)), 4)
+    tolerances = np.minimum(np.abs(rng.normal(0, 1.1, 2)), 4)
     azimuths = np.where(rng.random(2) < 0.5, 0.0, 180.0) + rng.normal(0, 12, 2)
     positions = rng.choice([0.2, 0.45, 0.7], 2, p=[0.55, 0.35, 0.1]) + rng.normal(0, 0.04, 2)
     positions = np.clip(positions, 0.17, 0.8)  # above the wire round the foot, below the tip
     if bent:
-        angles = 3 + 22 * rng.beta(1.4, 2.0, 2)
+        angles = 3 + 22 * rng.beta(1.7, 2.0, 2)
         if rng.random() < 0.05:  # seen as a shorter pin, so only a strong bend shows at all
             azimuths = np.where(rng.random(2) < 0.5, 90.0, 270.0) + rng.normal(0, 15, 2)
             angles = rng.uniform(16, 25, 2)
@@ -367,7 +367,7 @@ def _paint_pin(image: FloatArray, rng: np.random.Generator, shape: _PinShape) ->
     tin = np.clip((tinned - from_tip + 6 * patch) / 16, 0, 1)
 
     wander = highlight + 0.08 * patch
-    metal = 0.23 + ramp * t + 0.02 * mark + 0.06 * patch
+    metal = 0.19 + ramp * t + 0.02 * mark + 0.06 * patch
     metal += sheen * np.exp(-(((t - wander) / 0.15) ** 2)) + 0.14 * np.exp(-(((t - 0.52) / 0.2) ** 2))
     metal -= 0.05 * np.exp(-(((np.abs(t) - 0.86) / 0.12) ** 2))
     solder = 0.38 + 0.30 * np.exp(-(((t - wander) / 0.38) ** 2)) + 0.12 * lump
@@ -526,7 +526,7 @@ def _photograph(image: FloatArray, rng: np.random.Generator, sensor: np.random.G
     x, y = _grid()
     off_x, off_y = rng.normal(0, 0.08, 2).astype(np.float32)
     radius = (x - off_x) ** 2 + np.float32(0.42) * (y - off_y) ** 2
-    image *= np.float32(rng.uniform(0.95, 1.03)) * (1 - np.float32(rng.uniform(0.05, 0.10)) * radius)
+    image *= np.float32(rng.uniform(0.97, 1.03)) * (1 - np.float32(rng.uniform(0.05, 0.10)) * radius)
     # Shot noise grows with the light, read noise is always there; both in grey levels of 8 bits.
     variance = np.clip(image, 0, 1) * np.float32(rng.uniform(0.9, 1.6)) + np.float32(0.5)
     image *= 255

@@ -65,8 +65,8 @@ def test_bends_of_the_classes_overlap_but_only_scrap_is_bent_strongly():
     )
     assert good.max() <= 4 < scrap.max() <= 25
     assert scrap.min() >= 3
-    assert 0.005 < (good > 3).mean() < 0.06
-    assert 0.02 < (scrap < 4).mean() < 0.15
+    assert 0.002 < (good > 3).mean() < 0.03
+    assert 0.005 < (scrap < 4).mean() < 0.05
 
 
 def test_only_the_pins_tell_the_classes_apart():
