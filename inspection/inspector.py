@@ -4,7 +4,7 @@ import importlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,8 +119,9 @@ class Inspector:
             raise InputError("threshold: this inspector has no defect class; leave threshold out")
         if not 0 <= threshold <= 1:
             raise InputError(f"threshold={threshold}: expected a probability, 0 to 1")
-        changed = Passport(**(asdict(self.passport) | {"threshold": threshold}))
-        return Inspector(changed, self.model.network.state_dict(), self.device)
+        return Inspector(
+            replace(self.passport, threshold=threshold), self.model.network.state_dict(), self.device
+        )
 
     def inspect(self, images: Sequence[np.ndarray], heatmaps: bool = False) -> list[Verdict]:
         """Verdicts on camera images.
@@ -188,12 +189,21 @@ class Inspector:
         return results
 
     def save(self, path: Path) -> None:
-        """Write one file of tensors and JSON (safetensors); the old file stays until the new one is whole."""
+        """Write one file of tensors and JSON (safetensors); the old file stays until the new one is whole.
+
+        Raises:
+            InputError: If the disk is full or the folder can't be written.
+        """
         weights = {name: tensor.contiguous() for name, tensor in self.model.network.state_dict().items()}
         partial = path.with_name(path.name + ".partial")
         passport = json.dumps(asdict(self.passport), ensure_ascii=False)
-        save_file(weights, partial, metadata={"format": FORMAT, "passport": passport})
-        os.replace(partial, path)
+        try:
+            save_file(weights, partial, metadata={"format": FORMAT, "passport": passport})
+            os.replace(partial, path)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{path}: the inspector could not be written ({error})") from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path | str, device: str | torch.device = "cpu") -> "Inspector":
@@ -215,9 +225,17 @@ class Inspector:
             raise InputError(
                 f"{path} is a safetensors file, but no inspector that this version knows ({FORMAT})"
             )
-        values = json.loads(metadata["passport"])
-        values |= {name: tuple(values[name]) for name in ("classes", "mean", "std")}
-        return cls(Passport(**values), weights, device)
+        try:
+            return cls(_passport(metadata["passport"]), weights, device)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: its passport is damaged, or of another version ({error})") from None
+
+
+def _passport(text: str) -> Passport:
+    values = json.loads(text)
+    return Passport(**values | {name: tuple(values[name]) for name in ("classes", "mean", "std")})
 
 
 def _build_network(config: Mapping[str, Any]) -> nn.Module:
@@ -228,9 +246,15 @@ def _build_network(config: Mapping[str, Any]) -> nn.Module:
         raise InputError(
             f"an inspector's network must be one of {NETWORKS}*, but this one asks for {target!r}"
         )
-    network = getattr(importlib.import_module(module_name), name)
-    if not (isinstance(network, type) and issubclass(network, nn.Module)):
-        raise InputError(f"{target!r} is no network")
+    try:
+        network = getattr(importlib.import_module(module_name), name, None)
+    except ModuleNotFoundError:
+        network = None
+    # Its own module, too: what a file of ours merely imports is not one of ours.
+    if not (
+        isinstance(network, type) and issubclass(network, nn.Module) and network.__module__ == module_name
+    ):
+        raise InputError(f"this version has no network {target!r}")
     return network(**{key: value for key, value in config.items() if key != "_target_"})
 
 

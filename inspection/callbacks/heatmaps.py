@@ -52,7 +52,9 @@ class HeatmapLogger(L.Callback):
         self.every_n_epochs = every_n_epochs
         self.per_class, self.mistakes, self.test_mistakes = per_class, mistakes, test_mistakes
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    # Not `on_validation_epoch_end`: Lightning calls that of callbacks before that of the module, which makes the
+    # outcome of this pass; callbacks would draw the one before.
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the fixed images and the worst mistakes."""
         fitting = trainer.state.fn == "fit"
         if trainer.sanity_checking or (fitting and (trainer.current_epoch + 1) % self.every_n_epochs):
@@ -68,7 +70,7 @@ class HeatmapLogger(L.Callback):
         wrong = worst_mistakes(outcome, task.defect, self.mistakes)
         self._draw(trainer, data, task, outcome, wrong, "mistakes/val", f"{folder}/mistake")
 
-    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw what was judged wrongly."""
         data, task, outcome = self._parts(trainer, pl_module)
         if data is None or task is None or outcome is None:

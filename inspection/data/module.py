@@ -9,7 +9,7 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from inspection.data.augment import Augment
 from inspection.data.cache import ImageCache
@@ -84,7 +84,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         split_seed: Which images go where.
         group: Regular expression on a file's path; images whose first group matches alike stay together.
         splits: A `splits.csv` to read back instead of splitting.
-        balance: `sampler` draws the classes equally often, `loss` weights them, `none` does neither.
+        balance: `sampler` draws the classes equally often (in every batch), `loss` weights them, `none` does
+            neither.
         batch_size: Images an optimizer step, over all processes together.
         memory_budget: MiB of decoded images kept in memory; beyond it they lie in a memory-mapped file.
         cache_dir: Folder of that file.
@@ -235,7 +236,9 @@ class ImageDataModule(L.LightningDataModule, ABC):
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
-    def _loader(self, sampler: EpochSampler | ShareSampler, world: int) -> DataLoader[dict[str, Tensor]]:
+    def _loader(
+        self, sampler: EpochSampler | ShareSampler, world: int, fixed: bool = False
+    ) -> DataLoader[dict[str, Tensor]]:
         if self.batch_size % world:
             raise InputError(
                 f"data.batch_size={self.batch_size} can't be shared out evenly to {world} processes; "
@@ -243,10 +246,13 @@ class ImageDataModule(L.LightningDataModule, ABC):
             )
         # No worker processes: a batch is one copy out of the cache, faster than the trip between processes.
         return DataLoader(
-            self._rows,
+            Subset(self._rows, list(sampler)) if fixed else self._rows,
             batch_size=self.batch_size // world,
-            sampler=sampler,
+            sampler=None if fixed else sampler,
             collate_fn=_as_it_is,
+            # A loader draws a number whenever it begins, which for a resumed run is at another time: not from
+            # the generator that dropout draws from.
+            generator=torch.Generator(),
             pin_memory=torch.cuda.is_available(),
         )
 
@@ -254,19 +260,36 @@ class ImageDataModule(L.LightningDataModule, ABC):
         """Training batches in a new order each epoch."""
         rank, world = self._process()
         rows = self.samples.rows("train")
-        weights = None
-        if self.balance == "sampler":
-            targets = self.samples.targets[rows]
-            weights = balancing_weights(targets, len(self.classes))[torch.from_numpy(targets)]
-        return self._loader(EpochSampler(rows, weights, self.seed, rank, world), world)
+        if self._overfits():
+            return self._overfit_loader(rank, world)
+        classes = self.samples.targets[rows] if self.balance == "sampler" else None
+        return self._loader(EpochSampler(rows, classes, self.seed, rank, world), world)
+
+    def _overfits(self) -> bool:
+        return self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
+
+    def _overfit_loader(self, rank: int, world: int) -> DataLoader[dict[str, Tensor]]:
+        """Training images in one order for good, for training and validation.
+
+        With `overfit_batches`, Lightning puts a sequential sampler in the place of any other: over the whole
+        table, where the first batches are of one class and of any part.
+        """
+        sampler = EpochSampler(self.samples.rows("train"), None, self.seed, rank, world)
+        return self._loader(sampler, world, fixed=True)
 
     def _share_loader(self, part: str) -> DataLoader[dict[str, Tensor]]:
         rank, world = self._process()
-        return self._loader(ShareSampler(self.samples.rows(part), rank, world), world)
+        rows = self.samples.rows(part)
+        if len(rows) < world:
+            raise InputError(
+                f"the {part} part has {len(rows)} images for {world} processes; each needs one: "
+                "use fewer (trainer.devices), or change data.split"
+            )
+        return self._loader(ShareSampler(rows, rank, world), world)
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Validation batches, in order."""
-        return self._share_loader("val")
+        return self._overfit_loader(*self._process()) if self._overfits() else self._share_loader("val")
 
     def test_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Test batches, in order."""

@@ -1,5 +1,6 @@
 """The order in which images are drawn: seeded by epoch, shared out over processes."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +14,36 @@ def mixed_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
+def balanced_order(classes: Tensor, generator: torch.Generator) -> Tensor:
+    """An order of as many draws as there are rows, in which every class has the same share of every stretch.
+
+    Each K successive draws hold each of the K classes once, and the rows of a class are all drawn before one
+    comes again. Compared with independent weighted draws (`WeightedRandomSampler`), no batch is lopsided and no
+    row is left out by chance: the gradient of what all images have in common cancels in each batch instead of
+    pushing the network to and fro. LeNet on the coils learns with this order and does not with the other
+    (see docs/coil.md).
+
+    Args:
+        classes: Class of each row, int64 `[N]`.
+        generator: Decides.
+
+    Returns:
+        Positions in `classes`, int64 `[N]`.
+    """
+    present = classes.unique()
+    draws = math.ceil(len(classes) / len(present))
+    columns = []
+    for label in present:
+        own = (classes == label).nonzero().flatten()
+        rounds = [
+            own[torch.randperm(len(own), generator=generator)] for _ in range(math.ceil(draws / len(own)))
+        ]
+        columns.append(torch.cat(rounds)[:draws])
+    table = torch.stack(columns, 1)
+    shuffled = torch.rand(table.shape, generator=generator).argsort(1)
+    return table.gather(1, shuffled).flatten()[: len(classes)]
+
+
 class EpochSampler(Sampler[int]):
     """Draws the rows of one epoch, a share of them for each process.
 
@@ -23,7 +54,8 @@ class EpochSampler(Sampler[int]):
 
     Args:
         rows: Row numbers to draw from.
-        weights: Probability of each row, unnormalised: drawn with replacement. None: every row once, shuffled.
+        classes: Class of each row, to draw all classes equally often (see `balanced_order`). None: every row
+            once, shuffled.
         seed: Of the run.
         rank: This process, 0..world-1.
         world: Number of processes.
@@ -32,13 +64,13 @@ class EpochSampler(Sampler[int]):
     def __init__(
         self,
         rows: Sequence[int] | np.ndarray,
-        weights: Tensor | None,
+        classes: Sequence[int] | np.ndarray | None,
         seed: int,
         rank: int = 0,
         world: int = 1,
     ) -> None:
         self.rows = torch.as_tensor(np.asarray(rows))
-        self.weights = weights
+        self.classes = None if classes is None else torch.as_tensor(np.asarray(classes))
         self.seed, self.rank, self.world = seed, rank, world
         self.epoch = 0
 
@@ -49,10 +81,10 @@ class EpochSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
         count = len(self.rows)
-        if self.weights is None:
+        if self.classes is None:
             order = torch.randperm(count, generator=generator)
         else:
-            order = torch.multinomial(self.weights.double(), count, replacement=True, generator=generator)
+            order = balanced_order(self.classes, generator)
         # Every process must do the same number of steps: the first rows are drawn again to fill up.
         order = torch.cat([order, order[: -count % self.world]])
         return iter(self.rows[order[self.rank :: self.world]].tolist())

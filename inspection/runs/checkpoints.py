@@ -35,15 +35,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             OSError,
             RuntimeError,
         ) as error:  # torch's zip writer turns some write errors into RuntimeError
-            partial.unlink(missing_ok=True)
+            causes = [cause for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
             kept = "the previous one is unchanged" if final.exists() else "there is none before it"
-            reason = next(
-                (e.strerror for e in _causes(error) if isinstance(e, OSError) and e.strerror), error
-            )
+            last = final.with_name("last.ckpt")
+            go_on = f"go on with ckpt_path={last}" if last.exists() else "start again"
             raise InputError(
-                f"{final}: the checkpoint could not be written ({reason}); {kept}. "
-                f"Make room, then go on with ckpt_path={final.with_name('last.ckpt')}"
+                f"{final}: the checkpoint could not be written "
+                f"({causes[0].strerror if causes else error}); {kept}. Make room, then {go_on}"
             ) from error
+        finally:
+            partial.unlink(missing_ok=True)  # also after Ctrl-C
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

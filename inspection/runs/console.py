@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.utilities import rank_zero_only
 from tqdm import tqdm
 
 from inspection.data.module import ImageDataModule
@@ -33,7 +34,10 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def steps() -> Callable[[str, int, int], None]:
-    """A reporter of slow preparations: a bar on a terminal, else one line when something is done."""
+    """A reporter of slow preparations: a bar on a terminal, else one line when something is done.
+
+    Of several processes, which all prepare, the first reports.
+    """
     bars: dict[str, Any] = {}
 
     def report(what: str, done: int, total: int) -> None:
@@ -46,7 +50,7 @@ def steps() -> Callable[[str, int, int], None]:
         elif done >= total:
             print(f"{what}: {total}", flush=True)
 
-    return report
+    return rank_zero_only(report)
 
 
 def announce_data(task: Mapping[str, Any], data: ImageDataModule) -> None:
@@ -79,12 +83,16 @@ def announce_network(name: str, trainable: int, total: int, hardware: Hardware, 
 
 
 def print_figures(
-    outcomes: Mapping[str, Outcome], classes: Sequence[str], defect: str | None, synthetic: bool
+    outcomes: Mapping[str, Outcome],
+    weights: str,
+    classes: Sequence[str],
+    defect: str | None,
+    synthetic: bool,
 ) -> None:
-    """The table of figures and the confusion matrix of the test part."""
+    """The table of figures of some weights, and the confusion matrix of the test part."""
     of = f"of {defect!r}" if defect is not None else "mean over classes"
     kind = ", SYNTHETIC images" if synthetic else ""
-    print(f"\nbest checkpoint (f1, precision, recall: {of}{kind})")
+    print(f"\n{weights} (f1, precision, recall: {of}{kind})")
     rows = [["", *outcomes]]
     rows += [
         [name, *(number(outcome.figures[name]) for outcome in outcomes.values())]

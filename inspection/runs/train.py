@@ -1,5 +1,6 @@
 """One training run: data, network, training, test of the best checkpoint, and the files of all that."""
 
+import errno
 import logging
 import time
 import warnings
@@ -13,6 +14,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
 from inspection.callbacks.charts import Charts
+from inspection.callbacks.plateau import PlateauAfterResume
 from inspection.callbacks.progress import EpochLines
 from inspection.callbacks.reseed import ReseedEachEpoch
 from inspection.config.instantiate import instantiate
@@ -20,7 +22,7 @@ from inspection.config.saved import plain, to_yaml
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import write_splits
 from inspection.errors import InputError
-from inspection.inspector import fit_weights
+from inspection.inspector import Inspector, fit_weights
 from inspection.runs import console
 from inspection.runs.checkpoints import (
     AtomicCheckpointIO,
@@ -28,7 +30,7 @@ from inspection.runs.checkpoints import (
     read_checkpoint,
     trainable_and_total,
 )
-from inspection.runs.folder import CHECKPOINTS, CONFIG, INSPECTOR, inspector_of
+from inspection.runs.folder import CHECKPOINTS, CONFIG, INSPECTOR, passport_of
 from inspection.runs.hardware import Hardware, pick_hardware
 from inspection.runs.results import hyperparameters, write_json, write_predictions
 from inspection.tasks.classification import Classification, Outcome
@@ -38,10 +40,12 @@ FILES = {
     INSPECTOR: "the trained inspector, one file",
     f"{CHECKPOINTS}/": "best.ckpt and last.ckpt",
     "metrics.json": "all figures",
+    "history.csv": "figures of each epoch",
     "predictions.csv": "every evaluated image with target, verdict and probabilities",
     "splits.csv": "which image was in which part",
     "pictures/": "samples, heatmaps, mistakes, curves, confusion matrices",
 }
+PROFILE = "profile"
 
 
 def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
@@ -58,8 +62,19 @@ def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
         InputError: On a person's mistake in config or data, or a full disk.
         KeyboardInterrupt: When the person stopped it; what was reached is in the run folder.
     """
+    try:
+        return _train(plain(cfg), run)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        place = error.filename or run
+        raise InputError(
+            f"{place}: could not be written ({error.strerror}); make room and start again"
+        ) from error
+
+
+def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
     start = time.perf_counter()
-    config = plain(cfg)
     _be_quiet()
     L.seed_everything(config["seed"], workers=True, verbose=False)
     monitor, mode = config["task"]["monitor"], config["task"]["mode"]
@@ -72,6 +87,10 @@ def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
     data.progress = console.steps()
     data.prepare_data()
     data.setup()
+    if config["trainer"]["overfit_batches"]:
+        data.notes.append(
+            "overfit_batches: the validation figures are of the very images that are trained on"
+        )
     task: Classification = instantiate(config["task"]["module"])
     if resume is not None:
         try:
@@ -87,27 +106,35 @@ def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
         console.announce_data(config["task"], data)
         network = task.model.network
         console.announce_network(type(network).__name__, *trainable_and_total(network), hardware, run)
-        (run / CONFIG).write_text(to_yaml(config), encoding="utf-8")
+        # As the whole run could be made again in one go, also where this command only goes on with it.
+        text = to_yaml(config | {"ckpt_path": None})
+        (run / CONFIG).write_text(text, encoding="utf-8")
         write_splits(run / "splits.csv", data.samples, data.classes)
         for logger in _boards(trainer):
-            logger.experiment.add_text("config", f"```yaml\n{to_yaml(config)}```")
+            logger.experiment.add_text("config", f"```yaml\n{text}```")
 
     _fit(trainer, task, data, resume)
 
-    outcomes = _evaluate(trainer, task, data, test=config["test"])
+    best = None if trainer.fast_dev_run else _best_checkpoint(run)  # type: ignore[attr-defined]
+    outcomes = _evaluate(trainer, task, data, best, test=config["test"])
     result = _summary(trainer, outcomes, monitor, mode)
     if trainer.is_global_zero:
-        console.print_figures(outcomes, data.classes, data.defect, data.is_synthetic)
+        weights = "last weights" if best is None else "best checkpoint"
+        console.print_figures(outcomes, weights, data.classes, data.defect, data.is_synthetic)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             print("\nfast_dev_run: one batch of everything ran; no checkpoint and no inspector were kept")
         else:
             minutes = (time.perf_counter() - start) / 60
-            _write(run, config, data, hardware, outcomes, result, minutes)
+            _write(run, config, task, data, hardware, outcomes, result, minutes)
             for logger in _boards(trainer):
-                finals = {name: value for name, value in result.items() if isinstance(value, float)}
+                # Names of their own: a second `val/f1` would be one more point in the curve.
+                finals = {
+                    f"final/{name}": value for name, value in result.items() if isinstance(value, float)
+                }
                 logger.log_hyperparams(hyperparameters(config), finals)
                 logger.finalize("success")
-            console.print_places(run, FILES)
+            profile = {f"{PROFILE}/": "where the time went"} if config["trainer"]["profiler"] else {}
+            console.print_places(run, FILES | profile)
     return result
 
 
@@ -143,7 +170,7 @@ def _build_trainer(config: dict[str, Any], run: Path, precision: str) -> L.Train
     settings["precision"] = precision
     monitor, mode = config["task"]["monitor"], config["task"]["mode"]
     callbacks = [instantiate(node) for node in (config["callbacks"] or {}).values() if node]
-    callbacks += [ReseedEachEpoch(config["seed"]), EpochLines(monitor, mode)]
+    callbacks += [ReseedEachEpoch(config["seed"]), PlateauAfterResume(monitor), EpochLines(monitor, mode)]
     logger: Logger | bool = instantiate(config["logger"], save_dir=str(run)) if config["logger"] else False
     try:
         trainer: L.Trainer = instantiate(
@@ -159,6 +186,8 @@ def _build_trainer(config: dict[str, Any], run: Path, precision: str) -> L.Train
         )
     except MisconfigurationException as error:
         raise InputError(f"trainer: {error}") from None
+    if config["trainer"]["profiler"]:  # into files; Lightning's own way is the log, which is silent
+        trainer.profiler.dirpath, trainer.profiler.filename = run / PROFILE, "time"  # type: ignore[attr-defined]
     return trainer
 
 
@@ -206,6 +235,7 @@ def _summary(trainer: L.Trainer, outcomes: Mapping[str, Outcome], monitor: str, 
 def _write(
     run: Path,
     config: dict[str, Any],
+    task: Classification,
     data: ImageDataModule,
     hardware: Hardware,
     outcomes: Mapping[str, Outcome],
@@ -235,20 +265,27 @@ def _write(
     write_json(run / "metrics.json", made | about | figures)
     defect = None if data.defect is None else data.classes.index(data.defect)
     write_predictions(run / "predictions.csv", outcomes, data.samples, data.classes, defect)
-    inspector_of(run, made | {"run": run.as_posix()}).save(run / INSPECTOR)
+    passport = passport_of(config, made | {"run": run.as_posix()})
+    Inspector(passport, task.model.network.state_dict()).save(run / INSPECTOR)
+
+
+def _best_checkpoint(run: Path) -> Path | None:
+    path = run / CHECKPOINTS / "best.ckpt"
+    return path if path.is_file() else None
 
 
 def _evaluate(
-    trainer: L.Trainer, task: Classification, data: ImageDataModule, test: bool
+    trainer: L.Trainer, task: Classification, data: ImageDataModule, best: Path | None, test: bool
 ) -> dict[str, Outcome]:
-    """Validation and, once, test images through the best checkpoint (through the last weights without one)."""
-    best = Path(trainer.default_root_dir) / CHECKPOINTS / "best.ckpt"
-    keep = None if trainer.fast_dev_run or not best.is_file() else str(best)  # type: ignore[attr-defined]
+    """Validation and, once, test images through the best checkpoint, which the task holds then.
+
+    Without one (fast_dev_run, `~callbacks.best`) through the weights that the task has.
+    """
     outcomes = {}
-    trainer.validate(task, datamodule=data, ckpt_path=keep, weights_only=True, verbose=False)
+    trainer.validate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
     assert task.outcome is not None
     outcomes["val"] = task.outcome
     if test and len(data.samples.rows("test")):
-        trainer.test(task, datamodule=data, ckpt_path=keep, weights_only=True, verbose=False)
+        trainer.test(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
         outcomes["test"] = task.outcome
     return outcomes

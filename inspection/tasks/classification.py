@@ -124,9 +124,8 @@ class Classification(L.LightningModule):
 
     def _log_training(self) -> None:
         """Log the epoch's training loss and figures (of augmented and resampled images, while learning)."""
-        number = len(self.classes)
-        counts = torch.as_tensor(self.all_gather(self.train_confusion)).view(-1, number, number).sum(0)
-        figures = figures_of_confusion(counts, self.classes, self.defect)
+        counts = self.trainer.strategy.reduce(self.train_confusion.clone(), reduce_op="sum")
+        figures = figures_of_confusion(torch.as_tensor(counts), self.classes, self.defect)
         figures = {
             "loss": float(self.train_loss.compute()),
             "accuracy": figures["accuracy"],
@@ -153,7 +152,9 @@ class Classification(L.LightningModule):
         rows, logits, targets = _gather(self._seen)
         order = rows.argsort()
         self.outcome = Outcome(rows[order], logits[order], targets[order], figures, confusion.cpu())
-        self.log_dict({f"{part}/{name}": value for name, value in figures.items()})
+        # The last pass over `val` is with the best epoch's weights: no point in the curve of the training.
+        in_curve = part == "test" or self.trainer.state.fn == "fit"
+        self.log_dict({f"{part}/{name}": value for name, value in figures.items()}, logger=in_curve)
 
     def on_validation_epoch_start(self) -> None:
         """Start a pass."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from inspection.data.synthetic.sets import prepare_set
 from inspection.errors import InputError
 
-VERSION = 1  # raised whenever the pictures change, so that sets on disk are drawn anew
+VERSION = 2  # raised whenever the pictures change, so that sets on disk are drawn anew
 WIDTH, HEIGHT = 800, 520
 SCRAP, GOOD = "01_train_val_test/0_nio", "01_train_val_test/1_io"  # folders of the real set
 
