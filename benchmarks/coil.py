@@ -23,6 +23,5 @@ def coil_data(folder: str, **changes: Any) -> FolderDataModule:
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"paths.data={folder}"])
-    config.pop("hydra", None)
     data: FolderDataModule = instantiate(plain(config)["data"] | changes)
     return data

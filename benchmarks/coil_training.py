@@ -2,8 +2,8 @@
 
     python -m benchmarks.coil_training --epochs 12
 
-Three trainings of the same LeNet on the same images, batches of 10 and SGD 0.01, take turns epoch by epoch in
-one process, so that a noisy machine hits all of them alike:
+Three trainings of the same LeNet on the same images, batches of 10, SGD 0.01, each in a process of its own, take
+turns epoch by epoch, so that a noisy machine hits all of them alike:
 
 - article: Pillow decodes every image in every epoch, float32, ReLU before the pooling, as the coil article does;
 - by hand: a plain loop with everything that makes ours fast (decoded once, bfloat16, channels last, fused SGD);
@@ -15,8 +15,9 @@ Only the training part of an epoch is timed. The ratios are of medians over the 
 import argparse
 import logging
 import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -37,10 +38,11 @@ from inspection.callbacks.reseed import ReseedEachEpoch
 from inspection.data.folder import FolderDataModule
 from inspection.models.lenet import LeNet
 from inspection.models.normalised import Normalised
-from inspection.runs.hardware import pick_hardware
+from inspection.runs.hardware import keep_freed_memory, pick_hardware
 from inspection.tasks.classification import Classification
 
 CROP, BATCH, LR = (50, 60, 750, 460), 10, 0.01
+NAMES = ("article", "by hand", "ours")
 
 
 class ArticleNet(nn.Module):
@@ -133,24 +135,20 @@ def by_hand(data: FolderDataModule, seed: int, precision: str) -> Iterator[tuple
 class _Turns(L.Callback):
     """Lets Lightning train one epoch when it is its turn."""
 
-    def __init__(self) -> None:
-        self.go, self.done = threading.Semaphore(0), threading.Semaphore(0)
-        self.seconds, self.f1 = 0.0, 0.0
-
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.go.acquire()
+        sys.stdin.readline()
         self.start = time.perf_counter()
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.seconds = time.perf_counter() - self.start
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.f1 = float(trainer.callback_metrics["val/f1"])
-        self.done.release()
+        print(self.seconds, float(trainer.callback_metrics["val/f1"]), flush=True)
 
 
-def ours(data: FolderDataModule, seed: int, precision: str, epochs: int) -> Iterator[tuple[float, float]]:
-    """As `article`, through Lightning in a thread of its own."""
+def ours(data: FolderDataModule, seed: int, precision: str, epochs: int) -> None:
+    """Trains through Lightning, an epoch for each line on stdin."""
+    keep_freed_memory()
     torch.manual_seed(seed)
     task = Classification(
         LeNet(1, (400, 700), 2),
@@ -164,13 +162,12 @@ def ours(data: FolderDataModule, seed: int, precision: str, epochs: int) -> Iter
     )
     if precision == "bf16-mixed":
         task.use_channels_last()
-    turns = _Turns()
     with tempfile.TemporaryDirectory() as folder:
         trainer = L.Trainer(
             accelerator="cpu",
             precision=precision,  # type: ignore[arg-type]
             max_epochs=epochs,
-            callbacks=[ReseedEachEpoch(seed), turns],
+            callbacks=[ReseedEachEpoch(seed), _Turns()],
             logger=L.pytorch.loggers.TensorBoardLogger(folder),
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -179,11 +176,23 @@ def ours(data: FolderDataModule, seed: int, precision: str, epochs: int) -> Iter
             use_distributed_sampler=False,
             log_every_n_steps=10,
         )
-        threading.Thread(target=partial(trainer.fit, task, datamodule=data), daemon=True).start()
-        for _ in range(epochs):
-            turns.go.release()
-            turns.done.acquire()
-            yield turns.seconds, turns.f1
+        trainer.fit(task, datamodule=data)
+
+
+def one(name: str, given: argparse.Namespace) -> None:
+    """One of the trainings, in its own process: an epoch for each line on stdin, `seconds f1` on stdout."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+    data = coil_data(given.data, seed=given.seed)
+    data.setup()
+    precision = pick_hardware({"accelerator": "cpu", "precision": "auto", "channels_last": "auto"}).precision
+    if name == "ours":
+        ours(data, given.seed, precision, given.epochs)
+        return
+    epochs = article(data, given.seed) if name == "article" else by_hand(data, given.seed, precision)
+    for _ in range(given.epochs):
+        sys.stdin.readline()
+        print(*next(epochs), flush=True)
 
 
 def main() -> None:
@@ -194,26 +203,30 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12, help="epochs of each; the first is not counted")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", default="data", help="folder for synthetic images and the cache")
+    parser.add_argument("--one", choices=NAMES, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
+    if given.one:
+        one(given.one, given)
+        return
     data = coil_data(given.data, seed=given.seed)
     data.setup()
     hardware = pick_hardware({"accelerator": "cpu", "precision": "auto", "channels_last": "auto"})
     count = len(data.samples.rows("train"))
+    del data
     print(
         f"{hardware.description}; ours and by hand in {hardware.precision}; {count} SYNTHETIC training images"
     )
-    runs = {
-        "article": article(data, given.seed),
-        "by hand": by_hand(data, given.seed, hardware.precision),
-        "ours": ours(data, given.seed, hardware.precision, given.epochs),
-    }
+    command = [sys.executable, "-m", "benchmarks.coil_training", "--epochs", str(given.epochs)]
+    command += ["--seed", str(given.seed), "--data", given.data, "--one"]
+    pipe = partial(subprocess.Popen, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    runs = {name: pipe([*command, name]) for name in NAMES}
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     f1: dict[str, list[float]] = {name: [] for name in runs}
     for epoch in range(given.epochs):
         for name, run in runs.items():
-            taken, score = next(run)
+            run.stdin.write("go\n")
+            run.stdin.flush()
+            taken, score = map(float, run.stdout.readline().split())
             seconds[name].append(taken)
             f1[name].append(score)
         print(
@@ -225,14 +238,14 @@ def main() -> None:
     print(f"\nmedian of {max(1, given.epochs - 1)} epochs, taking turns, after one to warm up")
     for name in runs:
         print(
-            f"  {name:8s} {count / median[name]:7.1f} images/s   last validation f1 {f1[name][-1]:.3f}"
-            f"   best {max(f1[name]):.3f}"
+            f"  {name:8s} {count / median[name]:7.1f} images/s   validation f1: last {f1[name][-1]:.3f}"
+            f", best {max(f1[name]):.3f}"
         )
-    ratios = {n: [a / b for a, b in zip(seconds[n][1:], seconds["ours"][1:], strict=True)] for n in runs}
     for name in ("article", "by hand"):
+        ratios = [a / b for a, b in zip(seconds[name][1:], seconds["ours"][1:], strict=True)]
         print(
             f"  ours / {name}: {median[name] / median['ours']:.2f} x images per second "
-            f"(epoch by epoch {min(ratios[name], default=0):.2f} to {max(ratios[name], default=0):.2f})"
+            f"(epoch by epoch {min(ratios, default=0):.2f} to {max(ratios, default=0):.2f})"
         )
 
 

@@ -1,5 +1,6 @@
 """The trained thing that ships: camera image in, verdict with its evidence out."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -203,7 +204,8 @@ class Inspector:
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path}: the inspector could not be written ({error})") from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not there: renamed, or never made
+                partial.unlink()
 
     @classmethod
     def load(cls, path: Path | str, device: str | torch.device = "cpu") -> "Inspector":

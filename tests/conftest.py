@@ -1,3 +1,196 @@
+"""What tests share: tiny images, configs composed from `conf/`, and one trained run."""
+
+import contextlib
+import io
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from inspection.config.entry import CONF
+from inspection.config.folders import register_resolvers
+from inspection.data.folder import FolderDataModule
 
 torch.set_num_threads(1)  # tests run side by side on few cores
+
+SIZE = (40, 48)  # pixels, height and width
+
+
+def write_image(path: Path, image: np.ndarray) -> Path:
+    """Write a picture as the suffix says; `cv2.imwrite` would fail for some paths on some systems."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done, data = cv2.imencode(path.suffix, image)
+    assert done
+    path.write_bytes(data.tobytes())
+    return path
+
+
+def draw_part(random: np.random.Generator, contrast: float) -> np.ndarray:
+    """A noisy grey surface, uint8 [40, 48], with a square on it that is brighter by `contrast`."""
+    surface = random.normal(110, 12, SIZE)
+    top, left = random.integers(4, 24), random.integers(4, 32)
+    surface[top : top + 12, left : left + 12] += contrast
+    return surface.clip(0, 255).astype(np.uint8)
+
+
+def draw_folder(root: Path, good: int = 60, defects: int = 36, seed: int = 0) -> Path:
+    """A folder of tiny images: bright squares are defects, and some are hard to tell."""
+    random = np.random.default_rng(seed)
+    for folder, count, low, high in (("1_io", good, -12, 24), ("0_nio", defects, 12, 80)):
+        for number in range(count):
+            image = draw_part(random, random.uniform(low, high))
+            write_image(root / "01_train_val_test" / folder / f"{number:03d}.png", image)
+    return root
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tiny images of two classes; not to be written to."""
+    return draw_folder(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def overrides(images: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A command line that trains a small network on the tiny images in about a second."""
+    place = tmp_path_factory.mktemp("paths")
+    return [
+        "task=coil",
+        "model=small_cnn",
+        "optimizer.lr=0.05",
+        "optimizer.momentum=0.9",
+        f"data.root={images}",
+        "data.crop=null",
+        "data.image_size=[40,48]",
+        "data.mean=[0.45]",
+        "data.std=[0.1]",
+        "data.batch_size=4",
+        "trainer.accelerator=cpu",
+        "trainer.precision=32-true",
+        "trainer.max_epochs=2",
+        f"paths.data={place / 'data'}",
+        f"paths.outputs={place / 'outputs'}",
+    ]
+
+
+def compose_train(overrides: list[str]) -> DictConfig:
+    """The config of a training run, as `scripts/train.py` hands it on."""
+    register_resolvers(reserve=False)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides)
+
+
+@pytest.fixture(scope="session")
+def config(overrides: list[str]) -> Callable[..., DictConfig]:
+    """Composes the config of a tiny run with further overrides."""
+    return lambda *more: compose_train([*overrides, *more])
+
+
+@pytest.fixture(scope="session")
+def quick(config: Callable[..., DictConfig]) -> Callable[..., DictConfig]:
+    """Like `config`, without the pictures that most tests do not look at."""
+    bare = ["~callbacks.heatmaps", "~callbacks.samples", "~callbacks.charts", "logger=none"]
+    return lambda *more: config(*bare, *more)
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run."""
+
+    folder: Path
+    config: DictConfig
+    result: dict[str, Any]
+    output: str
+    errors: str
+    warnings: list[str]
+
+
+def train_aside(cfg: DictConfig, folder: Path) -> TrainedRun:
+    """Train in this process, and keep what was said."""
+    from inspection.runs.train import train
+
+    folder.mkdir(parents=True, exist_ok=True)
+    out, err = io.StringIO(), io.StringIO()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            result = train(cfg, folder)
+    messages = [f"{warning.category.__name__}: {warning.message}" for warning in caught]
+    return TrainedRun(folder, cfg, result, out.getvalue(), err.getvalue(), messages)
+
+
+@pytest.fixture(scope="session")
+def run_training() -> Callable[[DictConfig, Path], TrainedRun]:
+    """Trains in this process, and keeps what was said."""
+    return train_aside
+
+
+@pytest.fixture(scope="session")
+def trained(config: Callable[..., DictConfig], tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
+    """A run with everything on; not to be written to.
+
+    Its learning rate is multiplied by 500 after the second epoch, so that the last weights are ruined and the
+    best ones are of another epoch.
+    """
+    ruin = ["scheduler=step", "scheduler.step_size=2", "scheduler.gamma=500"]
+    cfg = config("trainer.max_epochs=3", "callbacks.heatmaps.every_n_epochs=2", *ruin)
+    return train_aside(cfg, tmp_path_factory.mktemp("runs") / "trained")
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., Path]:
+    """Draws a folder of tiny images: see `draw_folder`."""
+    return draw_folder
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Calls `scripts/<name>.py` in a process of its own, in `tmp_path`."""
+
+    def call(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(CONF.parent / "scripts" / f"{name}.py"), *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return call
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Callable[..., FolderDataModule]:
+    """Builds a data module over `tmp_path/images`, with plain arguments and no config."""
+
+    def build(**settings: Any) -> FolderDataModule:
+        plain = {
+            "folders": [["0_nio", "defect"], ["1_io", "ok"]],
+            "root": str(tmp_path / "images"),
+            "synthetic": None,
+            "classes": ["ok", "defect"],
+            "defect": "defect",
+            "crop": None,
+            "image_size": [8, 10],
+            "channels": 1,
+            "white_level": None,
+            "split": [0.5, 0.3, 0.2],
+            "split_seed": 0,
+            "group": None,
+            "splits": None,
+            "balance": "none",
+            "batch_size": 4,
+            "memory_budget": 10,
+            "cache_dir": str(tmp_path / "cache"),
+            "seed": 0,
+            "augment": None,
+            "mean": [0.5],
+            "std": [0.5],
+        }
+        return FolderDataModule(**plain | settings)
+
+    return build

@@ -23,10 +23,11 @@ class Charts(L.Callback):
     def __init__(self, monitor: str = "val/f1", mode: str = "max") -> None:
         self.monitor, self.mode = monitor, mode
         self.history: list[dict[str, float]] = []
+        self._rate = math.nan
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far: a resumed run draws the whole curve."""
-        return {"history": self.history}
+        return {"history": list(self.history)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the rows of the run that is resumed."""
@@ -40,11 +41,14 @@ class Charts(L.Callback):
             return None
         return int(max(rows, key=lambda row: sign * row[self.monitor])["epoch"])
 
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note the learning rate; at the end of the epoch it is that of the next one."""
+        self._rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Add a row."""
         figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
-        self.history.append({"epoch": trainer.current_epoch, "lr": float(rate)} | figures)
+        self.history.append({"epoch": trainer.current_epoch, "lr": self._rate} | figures)
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._write(Path(trainer.default_root_dir) / "history.csv")
 

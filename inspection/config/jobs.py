@@ -162,9 +162,12 @@ class _Record:
             "minutes": round((time.monotonic() - self._start) / 60, 3),
             **figures,
         }
-        (self.run / RECORD).write_text(
-            json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        try:
+            (self.run / RECORD).write_text(text, encoding="utf-8")
+        except OSError:
+            if error is None:  # else a full disk has ended the job, and that is what is to be said
+                raise
 
 
 def _message(error: BaseException) -> str:

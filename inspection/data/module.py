@@ -236,14 +236,24 @@ class ImageDataModule(L.LightningDataModule, ABC):
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
-    def _loader(
-        self, sampler: EpochSampler | ShareSampler, world: int, fixed: bool = False
-    ) -> DataLoader[dict[str, Tensor]]:
+    def check_processes(self, world: int) -> None:
+        """Raise an `InputError` when batches or parts can't be shared out to so many processes."""
         if self.batch_size % world:
             raise InputError(
                 f"data.batch_size={self.batch_size} can't be shared out evenly to {world} processes; "
                 f"use for example {world * max(1, round(self.batch_size / world))}"
             )
+        for part in PARTS:
+            if 0 < len(self.samples.rows(part)) < world:  # one without a batch would leave the others waiting
+                raise InputError(
+                    f"the {part} part has {len(self.samples.rows(part))} images for {world} processes; each "
+                    "needs one: use fewer (trainer.devices), or change data.split"
+                )
+
+    def _loader(
+        self, sampler: EpochSampler | ShareSampler, world: int, fixed: bool = False
+    ) -> DataLoader[dict[str, Tensor]]:
+        self.check_processes(world)
         # No worker processes: a batch is one copy out of the cache, faster than the trip between processes.
         return DataLoader(
             Subset(self._rows, list(sampler)) if fixed else self._rows,
@@ -279,13 +289,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
 
     def _share_loader(self, part: str) -> DataLoader[dict[str, Tensor]]:
         rank, world = self._process()
-        rows = self.samples.rows(part)
-        if len(rows) < world:
-            raise InputError(
-                f"the {part} part has {len(rows)} images for {world} processes; each needs one: "
-                "use fewer (trainer.devices), or change data.split"
-            )
-        return self._loader(ShareSampler(rows, rank, world), world)
+        return self._loader(ShareSampler(self.samples.rows(part), rank, world), world)
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Validation batches, in order."""

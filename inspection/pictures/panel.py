@@ -56,11 +56,7 @@ def heat_panel(
     if heatmap is None:
         heat, blend = _empty(height, shown_width), photograph
     else:
-        resized = cv2.resize(
-            heatmap.astype(np.float32),
-            (shown_width, height),
-            interpolation=_interpolation(heatmap, shown_width),
-        )
+        resized = fit_heat(heatmap.astype(np.float32), shown_width, height)
         heat, blend = colour_heat(resized), overlay(photograph, resized, strength)
     columns = [
         _captioned(photograph, "image"),
@@ -90,8 +86,18 @@ def fit_width(picture: np.ndarray, width: int, smallest: int = _SMALLEST) -> np.
     return cv2.resize(picture, (shown, height), interpolation=method)
 
 
-def _interpolation(heatmap: np.ndarray, width: int) -> int:
-    return cv2.INTER_AREA if width < heatmap.shape[1] else cv2.INTER_LINEAR
+def fit_heat(heatmap: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Bring a heatmap to a size for display, its peaks kept.
+
+    The evidence of a fine map (HiResCAM of an early layer) lies in single pixels: their mean with the empty pixels
+    around them would leave nothing to see. Each pixel shows the largest value within about two shown pixels.
+    """
+    ratio = heatmap.shape[1] / width
+    if ratio <= 1:
+        return cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_LINEAR)
+    side = 2 * round(ratio) + 1
+    peaks = cv2.dilate(heatmap, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    return cv2.resize(peaks, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _empty(height: int, width: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Checkpoints: written whole or not at all, read without executing anything."""
 
+import contextlib
 import os
 import pickle
 from pathlib import Path
@@ -37,14 +38,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         ) as error:  # torch's zip writer turns some write errors into RuntimeError
             causes = [cause for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
             kept = "the previous one is unchanged" if final.exists() else "there is none before it"
-            last = final.with_name("last.ckpt")
-            go_on = f"go on with ckpt_path={last}" if last.exists() else "start again"
             raise InputError(
                 f"{final}: the checkpoint could not be written "
-                f"({causes[0].strerror if causes else error}); {kept}. Make room, then {go_on}"
+                f"({causes[0].strerror if causes else error}); {kept}. Make room, then {way_on(final.parent)}"
             ) from error
         finally:
-            partial.unlink(missing_ok=True)  # also after Ctrl-C
+            with contextlib.suppress(OSError):  # not there: renamed, or never made
+                partial.unlink()
+
+
+def way_on(checkpoints: Path) -> str:
+    """What a person can do with a run that was cut short."""
+    last = checkpoints / "last.ckpt"
+    return f"go on with ckpt_path={last}" if last.exists() else "start again"
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import itertools
 import sys
 import time
 from collections import Counter
@@ -71,7 +72,10 @@ def predict(cfg: DictConfig) -> int:
                 writer.writerow([file, result.label, f"{result.probability:.6f}", *values, ""])
                 row = [file, result.label, f"{result.probability:.4f}"]
                 if config["overlays"]:
-                    write_png(output / "overlays" / f"{file}.png", overlay_of(file, image, result))
+                    write_png(
+                        output / "overlays" / f"{file}.png",
+                        overlay_of(file, image, result, inspector.geometry.white_level),
+                    )
             else:
                 failed += 1
                 writer.writerow([file, "", "", *("" for _ in passport.classes), str(result)])
@@ -110,9 +114,7 @@ def find_input(given: str) -> tuple[Path, list[str]]:
     if not matches:
         raise InputError(f"input={given}: no such file or folder, and no file matches it as a pattern")
     # the longest folder without a wildcard: what stays of each name is short and still unique
-    fixed = [part for part in path.parts if not glob.has_magic(part)]
-    root = Path(*path.parts[: len(fixed)]) if path.parts[: len(fixed)] == tuple(fixed) else Path()
-    root = root if root.is_dir() else Path()
+    root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
     return root, [match.relative_to(root).as_posix() for match in matches]
 
 
@@ -142,10 +144,10 @@ def _inspect_all(
     bar.close()
 
 
-def overlay_of(file: str, image: np.ndarray, verdict: Verdict) -> np.ndarray:
-    """Image, heatmap and overlay at the camera's geometry, RGB."""
-    picture = np.moveaxis(to_channels(to_uint8(image, None), 3), 0, -1)
+def overlay_of(file: str, image: np.ndarray, verdict: Verdict, white_level: int | None) -> np.ndarray:
+    """Image, heatmap and overlay of the whole camera image, RGB."""
+    picture = np.moveaxis(to_channels(to_uint8(image, white_level), 3), 0, -1)
     title = [file, f"{verdict.label} {verdict.probability:.2f}"]
     if verdict.method is not None:
         title[1] += f" · {METHOD_NAMES[verdict.method]} for {verdict.explains}"
-    return heat_panel(picture, verdict.heatmap, title)
+    return heat_panel(picture, verdict.heatmap, title, width=480)

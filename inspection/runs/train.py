@@ -4,7 +4,7 @@ import errno
 import logging
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
 from inspection.callbacks.charts import Charts
-from inspection.callbacks.plateau import PlateauAfterResume
 from inspection.callbacks.progress import EpochLines
 from inspection.callbacks.reseed import ReseedEachEpoch
+from inspection.callbacks.resume import ResumeExactly
 from inspection.config.instantiate import instantiate
 from inspection.config.saved import plain, to_yaml
 from inspection.data.module import ImageDataModule
@@ -29,9 +29,10 @@ from inspection.runs.checkpoints import (
     network_weights,
     read_checkpoint,
     trainable_and_total,
+    way_on,
 )
 from inspection.runs.folder import CHECKPOINTS, CONFIG, INSPECTOR, passport_of
-from inspection.runs.hardware import Hardware, pick_hardware
+from inspection.runs.hardware import Hardware, give_back_memory, keep_freed_memory, pick_hardware
 from inspection.runs.results import hyperparameters, write_json, write_predictions
 from inspection.tasks.classification import Classification, Outcome
 
@@ -62,15 +63,18 @@ def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
         InputError: On a person's mistake in config or data, or a full disk.
         KeyboardInterrupt: When the person stopped it; what was reached is in the run folder.
     """
+    keep_freed_memory()
     try:
         return _train(plain(cfg), run)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        place = error.filename or run
         raise InputError(
-            f"{place}: could not be written ({error.strerror}); make room and start again"
+            f"{error.filename or run}: could not be written ({error.strerror}). "
+            f"Make room, then {way_on(run / CHECKPOINTS)}"
         ) from error
+    finally:
+        give_back_memory()
 
 
 def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
@@ -102,16 +106,12 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
     if hardware.channels_last:
         task.use_channels_last()
     trainer = _build_trainer(config, run, hardware.precision)
+    data.check_processes(trainer.world_size)  # before there are so many, and each would say it
     if trainer.is_global_zero:
         console.announce_data(config["task"], data)
         network = task.model.network
         console.announce_network(type(network).__name__, *trainable_and_total(network), hardware, run)
-        # As the whole run could be made again in one go, also where this command only goes on with it.
-        text = to_yaml(config | {"ckpt_path": None})
-        (run / CONFIG).write_text(text, encoding="utf-8")
-        write_splits(run / "splits.csv", data.samples, data.classes)
-        for logger in _boards(trainer):
-            logger.experiment.add_text("config", f"```yaml\n{text}```")
+        _write_before(run, config, data, _boards(trainer))
 
     _fit(trainer, task, data, resume)
 
@@ -125,7 +125,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
             print("\nfast_dev_run: one batch of everything ran; no checkpoint and no inspector were kept")
         else:
             minutes = (time.perf_counter() - start) / 60
-            _write(run, config, task, data, hardware, outcomes, result, minutes)
+            _write_after(run, config, task, data, hardware, outcomes, result, minutes)
             for logger in _boards(trainer):
                 # Names of their own: a second `val/f1` would be one more point in the curve.
                 finals = {
@@ -167,14 +167,13 @@ def _checkpoint_to_resume(ckpt_path: str | None, run: Path) -> Path | None:
 def _build_trainer(config: dict[str, Any], run: Path, precision: str) -> L.Trainer:
     """Lightning's trainer with our callbacks, loggers and checkpoint writer."""
     settings = {name: value for name, value in config["trainer"].items() if name != "channels_last"}
-    settings["precision"] = precision
+    make = instantiate(settings | {"precision": precision, "_partial_": True})
     monitor, mode = config["task"]["monitor"], config["task"]["mode"]
     callbacks = [instantiate(node) for node in (config["callbacks"] or {}).values() if node]
-    callbacks += [ReseedEachEpoch(config["seed"]), PlateauAfterResume(monitor), EpochLines(monitor, mode)]
+    callbacks += [ReseedEachEpoch(config["seed"]), ResumeExactly(monitor), EpochLines(monitor, mode)]
     logger: Logger | bool = instantiate(config["logger"], save_dir=str(run)) if config["logger"] else False
     try:
-        trainer: L.Trainer = instantiate(
-            settings,
+        trainer: L.Trainer = make(
             callbacks=callbacks,
             logger=logger,
             default_root_dir=str(run),
@@ -184,8 +183,8 @@ def _build_trainer(config: dict[str, Any], run: Path, precision: str) -> L.Train
             num_sanity_val_steps=0,
             use_distributed_sampler=False,  # the data module shares the images out, weighted ones too
         )
-    except MisconfigurationException as error:
-        raise InputError(f"trainer: {error}") from None
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise InputError(f"trainer: {error}") from error
     if config["trainer"]["profiler"]:  # into files; Lightning's own way is the log, which is silent
         trainer.profiler.dirpath, trainer.profiler.filename = run / PROFILE, "time"  # type: ignore[attr-defined]
     return trainer
@@ -232,7 +231,20 @@ def _summary(trainer: L.Trainer, outcomes: Mapping[str, Outcome], monitor: str, 
     } | figures
 
 
-def _write(
+def _write_before(
+    run: Path, config: dict[str, Any], data: ImageDataModule, boards: Sequence[TensorBoardLogger]
+) -> None:
+    """What is known of a run before it trains: config and split."""
+    # As the whole run could be made again in one go, also where this command only goes on with it.
+    text = to_yaml(config | {"ckpt_path": None})
+    (run / CONFIG).write_text(text, encoding="utf-8")
+    write_splits(run / "splits.csv", data.samples, data.classes)
+    for logger in boards:
+        logger.experiment.add_text("config", f"```yaml\n{text}```")
+        logger.hparams.update(hyperparameters(config))  # Lightning would write an empty hparams.yaml
+
+
+def _write_after(
     run: Path,
     config: dict[str, Any],
     task: Classification,

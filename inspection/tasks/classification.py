@@ -153,7 +153,7 @@ class Classification(L.LightningModule):
         order = rows.argsort()
         self.outcome = Outcome(rows[order], logits[order], targets[order], figures, confusion.cpu())
         # The last pass over `val` is with the best epoch's weights: no point in the curve of the training.
-        in_curve = part == "test" or self.trainer.state.fn == "fit"
+        in_curve = None if part == "test" or self.trainer.state.fn == "fit" else False
         self.log_dict({f"{part}/{name}": value for name, value in figures.items()}, logger=in_curve)
 
     def on_validation_epoch_start(self) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from inspection.pictures.overlay import as_rgb
-from inspection.pictures.panel import RIGHT, WRONG, fit_width, heat_panel
+from inspection.pictures.panel import RIGHT, WRONG, fit_heat, fit_width, heat_panel
 
 TITLE = ["Spule_äöü_検査.png", "defect 0.97 · target: defect · HiResCAM"]
 
@@ -76,3 +76,13 @@ def test_odd_shapes(shape):
     panel = heat_panel(np.zeros(shape, np.uint8), np.ones(shape[:2], np.float32), TITLE, right=False)
     assert panel.dtype == np.uint8
     assert panel.shape[2] == 3
+
+
+def test_a_single_hot_pixel_of_a_fine_map_stays_visible():
+    heat = np.zeros((400, 700), np.float32)
+    heat[200, 333] = 1.0
+    shown = fit_heat(heat, 320, 183)
+    assert shown.shape == (183, 320)
+    assert shown.max() > 0.9
+    assert shown.mean() < 0.001
+    assert fit_heat(np.zeros((40, 70), np.float32), 160, 91).max() == 0

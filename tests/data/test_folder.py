@@ -1,0 +1,155 @@
+"""Which folder is which class, and what is said about folders that are wrong."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inspection.data.folder import match_folder
+from inspection.errors import InputError
+
+
+def write(path: Path, value=100, size=(8, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full(size, value, np.uint8)
+    path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+    return path
+
+
+def found(module, root):
+    files, targets = module.find_samples(Path(root))
+    assert targets.dtype == np.int64
+    return dict(zip(files, targets.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("folder", "pattern", "matches"),
+    [
+        ("0_nio", "0_nio", True),
+        ("01_train_val_test/0_nio", "0_nio", True),
+        ("0_nio/bent", "0_nio", False),  # the rule covers it, but by the folder above
+        ("test/good", "test/*", True),
+        ("train/good", "test/*", False),
+        ("good", "test/good", False),
+        ("a/test/good", "test/good", True),
+        ("MT_Break", "MT_*", True),
+        ("mt_break", "MT_*", False),
+        (".", "*", False),
+        ("Prüfling/gut", "Prüfling/g?t", True),
+    ],
+)
+def test_pattern_is_for_the_last_parts_of_a_path(folder, pattern, matches):
+    assert match_folder(folder, pattern) is matches
+
+
+def test_class_folders_at_any_depth(module, tmp_path):
+    root = tmp_path / "images"
+    write(root / "0_nio" / "a.png")
+    write(root / "line 1" / "0_nio" / "bent" / "left" / "b.bmp")
+    write(root / "line 2" / "1_io" / "c.jpg")
+    write(root / "line 2" / "1_io" / "d.TIFF".lower())
+    (root / "line 2" / "notes.txt").write_text("no image")
+    assert found(module(), root) == {
+        "0_nio/a.png": 1,
+        "line 1/0_nio/bent/left/b.bmp": 1,
+        "line 2/1_io/c.jpg": 0,
+        "line 2/1_io/d.tiff": 0,
+    }
+
+
+def test_nearest_folder_with_a_rule_wins(module, tmp_path):
+    root = tmp_path / "images"
+    write(root / "good" / "a.png")
+    write(root / "good" / "rejected" / "b.png")
+    write(root / "good" / "rejected" / "late" / "c.png")
+    assert found(module(folders=[["good", "ok"], ["rejected", "defect"]]), root) == {
+        "good/a.png": 0,
+        "good/rejected/b.png": 1,
+        "good/rejected/late/c.png": 1,
+    }
+
+
+def test_first_of_two_rules_for_one_folder_wins(module, tmp_path):
+    root = tmp_path / "images"
+    write(root / "bad_1" / "a.png")
+    write(root / "bad_2" / "b.png")
+    assert found(module(folders=[["bad_1", "ok"], ["bad_*", "defect"]]), root) == {
+        "bad_1/a.png": 0,
+        "bad_2/b.png": 1,
+    }
+
+
+def test_null_leaves_a_folder_out(module, tmp_path):
+    """Masks beside the photographs, as in MVTec AD."""
+    root = tmp_path / "images"
+    write(root / "test" / "good" / "0.png")
+    write(root / "test" / "crack" / "0.png")
+    write(root / "ground_truth" / "crack" / "0_mask.png")
+    rules = [["ground_truth", None], ["ground_truth/*", None], ["good", "ok"], ["test/*", "defect"]]
+    data = module(folders=rules)
+    assert found(data, root) == {"test/good/0.png": 0, "test/crack/0.png": 1}
+    assert data.notes == []
+
+
+def test_folders_that_no_rule_matches_are_noted(module, tmp_path):
+    root = tmp_path / "images"
+    for name in ("0_nio/a.png", "1_io/b.png", "2_unclear/c.png", "2_unclear/d.png", "e.png"):
+        write(root / name)
+    data = module()
+    assert len(found(data, root)) == 2
+    assert data.notes == [
+        "3 images lie in folders that no rule of data.folders matches and are left out: ., 2_unclear"
+    ]
+
+
+# ------------------------------------------------------------------------------------------ mistakes
+
+
+def test_empty_folder(module, tmp_path):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(InputError, match=r"images holds no images \(bmp, png, jpg, tif\); is data.root"):
+        module().setup()
+
+
+def test_empty_class_folder(module, tmp_path):
+    root = tmp_path / "images"
+    write(root / "1_io" / "a.png")
+    write(root / "2_other" / "a.png")
+    (root / "0_nio").mkdir()
+    with pytest.raises(InputError) as error:
+        module().setup()
+    assert str(error.value) == (
+        f"data.folders: no image lies in a folder '0_nio' of {root} (class 'defect'); "
+        "folders with images that no rule matches: 2_other"
+    )
+
+
+def test_only_one_class(module, tmp_path):
+    root = tmp_path / "images"
+    for number in range(5):
+        write(root / "1_io" / f"{number}.png")
+    with pytest.raises(InputError, match="no image of class 'defect' was found \\(5 of other classes\\)"):
+        module(folders=[["1_io", "ok"]]).setup()
+
+
+def test_misspelt_folder_name(module, tmp_path):
+    root = tmp_path / "images"
+    write(root / "O_nio" / "a.png")
+    write(root / "1_io" / "a.png")
+    with pytest.raises(InputError, match=r"in a folder '0_nio' .* no rule matches: O_nio"):
+        module().setup()
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ([["0_nio", "deffect"], ["1_io", "ok"]], "names class 'deffect', which is not in data.classes"),
+        ([["0_nio"]], r"\['0_nio'\] is no rule; expected \[folder, class\]"),
+        ([[None, "ok"]], "is no rule"),
+        ([["0_nio", "defect", "ok"]], "is no rule"),
+    ],
+)
+def test_rules_that_are_none(module, rules, message):
+    with pytest.raises(InputError, match=message):
+        module(folders=rules)

@@ -1,0 +1,275 @@
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from inspection.data.geometry import Geometry
+from inspection.errors import InputError
+from inspection.inspector import FORMAT, Inspector, Passport, fit_weights
+from inspection.models.small_cnn import SmallCNN
+
+GEOMETRY = Geometry(image_size=(16, 20), crop=(2, 4, 42, 36))
+CAMERA = (40, 50)
+
+
+def passport(**settings):
+    plain = {
+        "task": "coil",
+        "question": "Is a pin bent?",
+        "network": {
+            "_target_": "inspection.models.small_cnn.SmallCNN",
+            "in_channels": 1,
+            "num_classes": 2,
+            "width": 4,
+            "dropout": 0.5,
+        },
+        "classes": ("ok", "defect"),
+        "defect": "defect",
+        "mean": (0.4,),
+        "std": (0.2,),
+        "geometry": GEOMETRY.to_dict(),
+        "made": {"data": {"synthetic": True, "notes": ["Prüfstand"]}},
+    }
+    return Passport(**plain | settings)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(3)
+    network = SmallCNN(1, 2, width=4, dropout=0.5)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 2)
+    with torch.no_grad():
+        network.head.weight[1].abs_()
+    return network.eval()
+
+
+@pytest.fixture
+def inspector(network):
+    return Inspector(passport(), network.state_dict())
+
+
+@pytest.fixture
+def images():
+    random = np.random.default_rng(5)
+    return [random.integers(0, 256, CAMERA, dtype=np.uint8) for _ in range(5)]
+
+
+def test_verdict_from_camera_image_by_hand(inspector, network, images):
+    pixels = torch.from_numpy(np.stack([GEOMETRY.apply(image) for image in images]))
+    with torch.no_grad():
+        expected = network((pixels.float() / 255 - 0.4) / 0.2).softmax(1)
+    for verdict, values in zip(inspector.inspect(images), expected.tolist(), strict=True):
+        assert list(verdict.probabilities) == ["ok", "defect"]
+        assert list(verdict.probabilities.values()) == pytest.approx(values, abs=1e-5)
+        assert verdict.label == ("defect" if values[1] >= 0.5 else "ok")
+        assert verdict.probability == verdict.probabilities[verdict.label]
+        assert verdict.heatmap is verdict.method is verdict.explains is None
+
+
+def test_one_image_alone_gets_the_verdict_that_it_gets_among_others(inspector, images):
+    together = inspector.inspect(images)
+    for image, verdict in zip(images, together, strict=True):
+        (alone,) = inspector.inspect([image])
+        assert alone.probabilities == pytest.approx(verdict.probabilities, abs=1e-6)
+    assert inspector.inspect([]) == []
+
+
+def test_heatmap_lies_over_the_camera_image(network, images):
+    # Behind a ReLU, and with positive weights only: there is evidence in any image.
+    inspector = Inspector(passport(heatmap_layer="features"), network.state_dict())
+    verdicts = inspector.inspect(images, heatmaps=True)
+    assert [v.probabilities for v in verdicts] == [
+        pytest.approx(v.probabilities, abs=1e-6) for v in inspector.inspect(images)
+    ]
+    for verdict in verdicts:
+        assert verdict.explains == "defect"
+        assert verdict.method == "grad_cam"
+        assert verdict.heatmap.shape == CAMERA
+        assert verdict.heatmap.dtype == np.float32
+        assert verdict.heatmap.min() >= 0
+        assert 0.5 < verdict.heatmap.max() <= 1
+        outside = np.ones(CAMERA, bool)
+        outside[4:36, 2:42] = False
+        assert (verdict.heatmap[outside] == 0).all()
+
+
+def test_without_a_defect_the_heatmap_explains_the_verdict(network, images):
+    three = replace(passport(), defect=None)
+    for verdict in Inspector(three, network.state_dict()).inspect(images, heatmaps=True):
+        assert verdict.explains == verdict.label
+
+
+def test_threshold_decides(inspector, images):
+    scores = [verdict.probabilities["defect"] for verdict in inspector.inspect(images)]
+    for threshold in (0.0, *scores, 1.0):
+        changed = inspector.with_threshold(threshold)
+        assert changed.passport.threshold == threshold
+        labels = [verdict.label for verdict in changed.inspect(images)]
+        # `>=`: the very image that a threshold was taken from is a defect.
+        assert labels == ["defect" if score >= threshold else "ok" for score in scores]
+    assert inspector.passport.threshold == 0.5
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_threshold_is_a_probability(inspector, threshold):
+    with pytest.raises(InputError, match="expected a probability, 0 to 1"):
+        inspector.with_threshold(threshold)
+
+
+def test_threshold_needs_a_defect_class(network):
+    with pytest.raises(InputError, match="no defect class"):
+        Inspector(replace(passport(), defect=None), network.state_dict()).with_threshold(0.5)
+
+
+def test_image_smaller_than_the_crop(inspector):
+    with pytest.raises(InputError, match=r"the image is 30 x 20 pixels .* smaller than"):
+        inspector.inspect([np.zeros((20, 30), np.uint8)])
+
+
+# ------------------------------------------------------------------------------------------ the file
+
+
+def test_saved_and_loaded(inspector, images, tmp_path):
+    path = tmp_path / "Prüfer.safetensors"
+    changed = inspector.with_threshold(0.3)
+    changed.save(path)
+    loaded = Inspector.load(path)
+    assert loaded.passport == changed.passport
+    assert loaded.inspect(images) == changed.inspect(images)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    loaded.save(path)  # over itself
+    assert Inspector.load(str(path)).passport == changed.passport
+
+
+def test_layout_of_the_weights_does_not_matter(network, images, tmp_path):
+    expected = Inspector(passport(), network.state_dict()).inspect(images)
+    network.to(memory_format=torch.channels_last)
+    Inspector(passport(), network.state_dict()).save(tmp_path / "x.safetensors")
+    assert Inspector.load(tmp_path / "x.safetensors").inspect(images) == expected
+
+
+def test_file_holds_weights_and_json(inspector, tmp_path):
+    inspector.save(tmp_path / "x.safetensors")
+    weights = load_file(tmp_path / "x.safetensors")
+    assert weights.keys() == inspector.model.network.state_dict().keys()
+
+
+def test_folder_that_cannot_be_written(inspector, tmp_path):
+    with pytest.raises(InputError, match="the inspector could not be written"):
+        inspector.save(tmp_path / "nowhere" / "x.safetensors")
+
+
+def forged(path, inspector, **changes):
+    """A file as `save` writes it, with other words in its passport."""
+    values = {**vars(inspector.passport), **changes}
+    weights = {name: tensor.contiguous() for name, tensor in inspector.model.network.state_dict().items()}
+    save_file(weights, path, {"format": FORMAT, "passport": json.dumps(values)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("os.system", r"must be one of inspection\.models\.\*, but this one asks for 'os\.system'"),
+        ("torch.nn.Linear", "must be one of"),
+        ("inspection.modelsevil.Network", "must be one of"),
+        ("inspection.runs.train.train", "must be one of"),
+        ("inspection.models.small_cnn.nn.Linear", "this version has no network"),
+        ("inspection.models.small_cnn.nn", "this version has no network"),
+        ("inspection.models.small_cnn.Tensor", "this version has no network"),
+        ("inspection.models.small_cnn.Nothing", "this version has no network"),
+        ("inspection.models.nothing.Network", "this version has no network"),
+        ("inspection.models.", "this version has no network"),
+        (None, "must be one of"),
+    ],
+)
+def test_network_that_is_not_ours_is_refused(inspector, tmp_path, monkeypatch, target, message):
+    monkeypatch.setattr(os, "system", lambda command: pytest.fail("executed"))
+    config = {"_target_": target, "command": "true"}
+    path = forged(tmp_path / "x.safetensors", inspector, network=config)
+    with pytest.raises(InputError, match=message) as error:
+        Inspector.load(path)
+    assert str(error.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": "inspection.models.small_cnn.SmallCNN"},
+        {"network": {"_target_": "inspection.models.small_cnn.SmallCNN", "strange": 1}},
+        {"mean": None},
+        {"std": (0.0,)},
+        {"geometry": {}},
+        {"from_a_later_version": 1},
+    ],
+)
+def test_passport_that_cannot_be(inspector, tmp_path, changes):
+    path = forged(tmp_path / "x.safetensors", inspector, **changes)
+    with pytest.raises(InputError, match=r"x\.safetensors: "):
+        Inspector.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{broken"])
+def test_passport_that_is_none(tmp_path, text):
+    save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors", {"format": FORMAT, "passport": text})
+    with pytest.raises(InputError, match=r"x\.safetensors: its passport is damaged, or of another version"):
+        Inspector.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"", b"12345678", b"\xff" * 200])
+def test_damaged_file(tmp_path, content):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.safetensors is no inspector file, or a damaged one"):
+        Inspector.load(path)
+
+
+def test_file_cut_short(inspector, tmp_path):
+    path = tmp_path / "x.safetensors"
+    inspector.save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="is no inspector file, or a damaged one"):
+        Inspector.load(path)
+
+
+def test_plain_safetensors_file(tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(InputError, match="is a safetensors file, but no inspector that this version knows"):
+        Inspector.load(tmp_path / "x.safetensors")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="no such inspector file"):
+        Inspector.load(tmp_path / "x.safetensors")
+
+
+# ------------------------------------------------------------------------------------------ weights
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (SmallCNN(1, 3, width=4), r"head\.weight is \[3, 32\] instead of \[2, 32\]"),
+        (SmallCNN(3, 2, width=4), r"features\.0\.weight is \[4, 3, 3, 3\] instead of \[4, 1, 3, 3\]"),
+        (torch.nn.Linear(2, 2), r"features\.0\.weight is missing; .* weight is not in this network"),
+    ],
+)
+def test_weights_of_another_network(network, other, message):
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(InputError, match=message) as error:
+        fit_weights(network, other.state_dict(), "last.ckpt")
+    assert str(error.value).startswith("last.ckpt holds the weights of another network than SmallCNN: ")
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_weights_that_fit(network):
+    other = SmallCNN(1, 2, width=4)
+    fit_weights(other, network.state_dict(), "x")
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in other.state_dict().items())
