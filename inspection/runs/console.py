@@ -109,10 +109,13 @@ def print_figures(
         print(table(lines))
 
 
-def print_places(run: Path, files: Mapping[str, str]) -> None:
-    """Where everything lies."""
+def print_places(run: Path, files: Mapping[str, str], board: str | None) -> None:
+    """Where everything lies: those of the files that are there, and the folder that TensorBoard shows."""
     print(f"\n{run}")
     width = max(map(len, files))
     for file, what in files.items():
-        print(f"  {file.ljust(width)}  {what}")
-    print("look at it:  tensorboard --logdir outputs", flush=True)
+        if (run / file).exists():
+            print(f"  {file.ljust(width)}  {what}")
+    if board is not None:
+        print(f"look at it:  tensorboard --logdir {board}")
+    sys.stdout.flush()

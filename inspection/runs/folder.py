@@ -1,5 +1,6 @@
 """A run folder, read back."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from inspection.inspector import Inspector, Passport
 from inspection.runs.checkpoints import network_weights, read_checkpoint
 
 CONFIG, CHECKPOINTS, INSPECTOR = "config.yaml", "checkpoints", "inspector.safetensors"
+FIGURES = "metrics.json"
 
 
 def best_checkpoint(run: Path) -> Path:
@@ -57,7 +59,7 @@ def passport_of(config: dict[str, Any], made: dict[str, Any]) -> Passport:
     )
 
 
-def inspector_of(run: Path, made: dict[str, Any] | None = None) -> Inspector:
+def inspector_of(run: Path) -> Inspector:
     """The inspector of a run: its best checkpoint with its config.
 
     Raises:
@@ -65,8 +67,17 @@ def inspector_of(run: Path, made: dict[str, Any] | None = None) -> Inspector:
     """
     checkpoint = best_checkpoint(run)
     config = read_config(run / CONFIG)
-    passport = passport_of(config, made or {"run": run.as_posix()})
+    passport = passport_of(config, {"run": run.as_posix(), "data": _data_of(run, config)})
     try:
         return Inspector(passport, network_weights(read_checkpoint(checkpoint)))
     except InputError as error:
         raise InputError(f"{checkpoint}: {error}") from None
+
+
+def _data_of(run: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """What a run was trained on; of one that did not come to its end, as far as its config tells."""
+    try:
+        return dict(json.loads((run / FIGURES).read_text(encoding="utf-8"))["data"])
+    except FileNotFoundError:
+        root = config["data"]["root"]
+        return {"root": root, "synthetic": root is None}

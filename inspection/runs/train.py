@@ -31,22 +31,23 @@ from inspection.runs.checkpoints import (
     trainable_and_total,
     way_on,
 )
-from inspection.runs.folder import CHECKPOINTS, CONFIG, INSPECTOR, passport_of
+from inspection.runs.folder import CHECKPOINTS, CONFIG, FIGURES, INSPECTOR, passport_of
 from inspection.runs.hardware import Hardware, give_back_memory, keep_freed_memory, pick_hardware
 from inspection.runs.results import hyperparameters, write_json, write_predictions
 from inspection.tasks.classification import Classification, Outcome
 
+PROFILE = "profile"
 FILES = {
     CONFIG: "the composed config",
     INSPECTOR: "the trained inspector, one file",
     f"{CHECKPOINTS}/": "best.ckpt and last.ckpt",
-    "metrics.json": "all figures",
+    FIGURES: "all figures",
     "history.csv": "figures of each epoch",
     "predictions.csv": "every evaluated image with target, verdict and probabilities",
     "splits.csv": "which image was in which part",
     "pictures/": "samples, heatmaps, mistakes, curves, confusion matrices",
+    f"{PROFILE}/": "where the time went",
 }
-PROFILE = "profile"
 
 
 def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
@@ -133,8 +134,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
                 }
                 logger.log_hyperparams(hyperparameters(config), finals)
                 logger.finalize("success")
-            profile = {f"{PROFILE}/": "where the time went"} if config["trainer"]["profiler"] else {}
-            console.print_places(run, FILES | profile)
+            console.print_places(run, FILES, config["paths"]["outputs"] if _boards(trainer) else None)
     return result
 
 
@@ -274,7 +274,7 @@ def _write_after(
         for part, outcome in outcomes.items()
     }
     about = {"classes": list(data.classes), "defect": data.defect, "minutes": round(minutes, 2)}
-    write_json(run / "metrics.json", made | about | figures)
+    write_json(run / FIGURES, made | about | figures)
     defect = None if data.defect is None else data.classes.index(data.defect)
     write_predictions(run / "predictions.csv", outcomes, data.samples, data.classes, defect)
     passport = passport_of(config, made | {"run": run.as_posix()})

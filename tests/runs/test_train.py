@@ -187,7 +187,7 @@ def test_console_tells_the_run_in_order(trained, images):
         "          ok  defect",
         str(trained.folder),
         "  predictions.csv ",
-        "look at it:  tensorboard --logdir outputs",
+        f"look at it:  tensorboard --logdir {trained.config.paths.outputs}",
     ]
     place = 0
     for start in wanted:
@@ -202,9 +202,17 @@ def test_console_tells_the_run_in_order(trained, images):
 
 
 def test_console_lists_what_is_there(trained):
-    start = trained.output.splitlines().index(str(trained.folder))
-    for line in trained.output.splitlines()[start + 1 : -1]:
-        assert (trained.folder / line.split()[0]).exists(), line
+    lines = trained.output.splitlines()
+    listed = {line.split()[0].rstrip("/") for line in lines[lines.index(str(trained.folder)) + 1 : -1]}
+    there = {path.name for path in trained.folder.iterdir() if "tfevents" not in path.name}
+    assert listed == there - {"hparams.yaml"}
+
+
+def test_console_does_not_list_what_was_not_asked_for(quick, run_training, tmp_path):
+    output = run_training(quick("trainer.max_epochs=1"), tmp_path).output
+    listed = output[output.rindex(str(tmp_path)) :]
+    assert "metrics.json" in listed
+    assert not [name for name in ("pictures", "history", "profile", "tensorboard") if name in listed]
 
 
 def test_nothing_is_said_twice_and_nobody_is_warned(trained):

@@ -1,0 +1,55 @@
+import math
+
+import pytest
+from lightning.pytorch.utilities import rank_zero_only
+
+from inspection.runs import console
+
+
+def test_undefined_is_no_number():
+    assert console.number(math.nan) == console.number(None) == "undefined"
+    assert console.number(0.0) == "0.0000"
+
+
+def test_columns_are_aligned():
+    rows = [["", "val", "test"], ["f1", "0.5000", "undefined"], ["balanced_accuracy", "1.0000", "0.2500"]]
+    assert console.table(rows).splitlines() == [
+        "                        val       test",
+        "  f1                 0.5000  undefined",
+        "  balanced_accuracy  1.0000     0.2500",
+    ]
+
+
+def test_a_step_is_one_line_where_nobody_is_watching(capsys):
+    report = console.steps()
+    for done in range(1, 4):
+        report("decoding images", done, 3)
+    captured = capsys.readouterr()
+    assert captured.out == "decoding images: 3\n"
+    assert captured.err == ""
+
+
+def test_a_step_is_a_bar_where_a_person_is_watching(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    report = console.steps()
+    for done in range(1, 4):
+        report("decoding images", done, 3)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "decoding images" in captured.err
+
+
+def test_one_of_several_processes_speaks(capsys, monkeypatch):
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    console.steps()("decoding images", 3, 3)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("trainable", "words"), [(10, "all trainable"), (4, "4 trainable")])
+def test_network_and_its_parameters(capsys, tmp_path, trainable, words):
+    picked = console.Hardware("bf16-mixed", True, "CPU x")
+    console.announce_network("LeNet", trainable, 10, picked, tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"network   LeNet, 10 parameters, {words}"
+    assert lines[1] == "hardware  CPU x; bf16-mixed, channels last; evaluation in float32"
+    assert lines[2] == f"run       {tmp_path}"

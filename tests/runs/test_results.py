@@ -1,0 +1,72 @@
+import csv
+import json
+import math
+
+import numpy as np
+import torch
+
+from inspection.data.splits import Samples
+from inspection.runs.results import hyperparameters, write_json, write_predictions
+from inspection.tasks.classification import Outcome
+
+
+def test_undefined_figures_are_null(tmp_path):
+    values = {"f1": math.nan, "list": [1, (math.inf, 2.5)], "größe": "ü", "none": None, "flag": True}
+    write_json(tmp_path / "x.json", values)
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {
+        "f1": None,
+        "list": [1, [None, 2.5]],
+        "größe": "ü",
+        "none": None,
+        "flag": True,
+    }
+    assert "größe" in text
+
+
+def test_predictions_in_words(tmp_path):
+    samples = Samples(
+        files=("a, b.png", "ü/c.png", "d.png"),
+        targets=np.array([0, 1, 1]),
+        groups=("a", "c", "d"),
+        parts=np.array(["test", "val", "val"]),
+    )
+    logits = torch.tensor([[0.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
+    outcomes = {
+        "val": Outcome(torch.tensor([1, 2]), logits[1:], torch.tensor([1, 1])),
+        "test": Outcome(torch.tensor([0]), logits[:1], torch.tensor([0])),
+    }
+    write_predictions(tmp_path / "x.csv", outcomes, samples, ("ok", "defect"), 1)
+    with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.reader(stream))
+    high, low = 1 / (1 + math.exp(-2)), 1 / (1 + math.exp(3))
+    assert rows == [
+        ["file", "split", "target", "verdict", "probability_ok", "probability_defect"],
+        ["ü/c.png", "val", "defect", "defect", f"{1 - high:.6f}", f"{high:.6f}"],
+        ["d.png", "val", "defect", "ok", f"{1 - low:.6f}", f"{low:.6f}"],
+        ["a, b.png", "test", "ok", "defect", "0.500000", "0.500000"],  # one half is enough for a defect
+    ]
+
+
+def test_hyperparameters_are_flat_and_plain():
+    config = {
+        "task": {"name": "coil", "module": {"_target_": "x"}},
+        "model": {"_target_": "m", "width": 8},
+        "data": {"augment": {"rotation": 5.0}, "crop": [1, 2], "root": None, "shuffle": True},
+        "scheduler": {},
+        "paths": {"data": "data"},
+        "seed": 3,
+    }
+    assert hyperparameters(config) == {
+        "task": "coil",
+        "model/_target_": "m",
+        "model/width": 8,
+        "data/augment/rotation": 5.0,
+        "data/crop": "[1, 2]",
+        "data/root": "None",
+        "data/shuffle": True,
+        "loss": "None",
+        "optimizer": "None",
+        "trainer": "None",
+        "seed": 3,
+    }
