@@ -45,5 +45,5 @@ format: install  ## put the code into shape
 tensorboard: install  ## look at all runs in a browser
 	$(BIN)/tensorboard --logdir outputs
 
-clean:  ## remove the environment, caches and synthetic data (runs in outputs/ stay)
-	rm -rf $(VENV) data build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+clean:  ## remove the environment, caches and synthetic images (runs and your own data stay)
+	rm -rf $(VENV) data/synthetic data/cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

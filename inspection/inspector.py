@@ -36,7 +36,7 @@ class Verdict:
         heatmap: float32 `[H, W]` in 0..1 over the camera image; zero outside the crop. None when not asked for
             or when there is no positive evidence.
         explains: The class whose evidence the heatmap shows.
-        method: `grad_cam` or `hires_cam`; None without a heatmap.
+        method: `grad_cam` or `hires_cam`; None when no heatmap was asked for.
     """
 
     label: str

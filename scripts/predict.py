@@ -5,13 +5,14 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from inspection.config.entry import main
+from inspection.config.saved import plain
 
 
 def predict(cfg: DictConfig, folder: Path) -> int:
     """The job: torch is imported after the config stands."""
     from inspection.runs.predict import predict as run_prediction
 
-    return run_prediction(cfg)
+    return run_prediction(plain(cfg))
 
 
 if __name__ == "__main__":

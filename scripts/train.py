@@ -7,15 +7,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from inspection.config.entry import main
+from inspection.config.saved import plain
 
 
 def train(cfg: DictConfig, run: Path) -> Mapping[str, Any] | None:
     """Train, test and keep everything in the run folder."""
-    from inspection.runs.train import (
-        train as run_training,
-    )  # torch and lightning come in after the config stands
+    from inspection.runs.train import train as run_training  # torch comes in after the config stands
 
-    return run_training(cfg, run)
+    return run_training(plain(cfg), run)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from inspection.config.entry import CONF
 from inspection.config.folders import register_resolvers
+from inspection.config.saved import plain
 from inspection.data.folder import FolderDataModule
 
 torch.set_num_threads(1)  # tests run side by side on few cores
@@ -123,7 +124,7 @@ def train_aside(cfg: DictConfig, folder: Path) -> TrainedRun:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            result = train(cfg, folder)
+            result = train(plain(cfg), folder)
     messages = [f"{warning.category.__name__}: {warning.message}" for warning in caught]
     return TrainedRun(folder, cfg, result, out.getvalue(), err.getvalue(), messages)
 

@@ -33,7 +33,7 @@ class HeatmapLogger(L.Callback):
     Args:
         method: `auto` (what the network asks for), `grad_cam` or `hires_cam`.
         layer: Dotted name of a layer, or None for the last convolution.
-        every_n_epochs: Epochs between two sets of pictures.
+        every_n_epochs: Epochs between two sets of pictures; 0 draws them at the end alone.
         per_class: Validation images of each class, chosen once.
         mistakes: The worst mistakes of the validation part.
         test_mistakes: The worst mistakes of the test part.
@@ -48,16 +48,29 @@ class HeatmapLogger(L.Callback):
         mistakes: int = 8,
         test_mistakes: int = 40,
     ) -> None:
+        if every_n_epochs < 0:
+            raise ValueError(f"every_n_epochs={every_n_epochs}: expected 1 or more, or 0 for the end alone")
         self.method, self.layer = method, layer
         self.every_n_epochs = every_n_epochs
         self.per_class, self.mistakes, self.test_mistakes = per_class, mistakes, test_mistakes
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Find out now, and not after hours, that there is no such layer."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(pl_module, Classification) and isinstance(data, ImageDataModule):
+            image = data.images(data.samples.rows("val")[:1]).to(pl_module.device)
+            mode = pl_module.model.training
+            pl_module.model.eval()  # one image through batch norm must leave no trace
+            heatmap(pl_module.model, image, method=self.method, layer=self.layer)
+            pl_module.model.train(mode)
 
     # Not `on_validation_epoch_end`: Lightning calls that of callbacks before that of the module, which makes the
     # outcome of this pass; callbacks would draw the one before.
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the fixed images and the worst mistakes."""
         fitting = trainer.state.fn == "fit"
-        if trainer.sanity_checking or (fitting and (trainer.current_epoch + 1) % self.every_n_epochs):
+        due = self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0
+        if trainer.sanity_checking or (fitting and not due):
             return
         data, task, outcome = self._parts(trainer, pl_module)
         if data is None or task is None or outcome is None:

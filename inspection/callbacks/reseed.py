@@ -18,4 +18,4 @@ class ReseedEachEpoch(L.Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Seed the CPU's and the devices' generators."""
-        torch.manual_seed(mixed_seed(self.seed, trainer.current_epoch, trainer.global_rank))
+        torch.manual_seed(mixed_seed("network", self.seed, trainer.current_epoch, trainer.global_rank))

@@ -7,6 +7,7 @@ from typing import Any
 
 import hydra
 from hydra.errors import InstantiationException
+from hydra.utils import get_object
 from omegaconf import Container, OmegaConf
 
 from inspection.config.targets import ALLOWED, allowed, targets
@@ -35,6 +36,7 @@ def instantiate(node: Any, *args: Any, **kwargs: Any) -> Any:
     for path, target in targets(plain, key):
         if not allowed(target):
             raise InputError(f"{path}: {target!r} may not be built; targets begin with {' '.join(ALLOWED)}")
+        _refuse_strangers(path, str(target))
     try:
         if not isinstance(plain, Mapping) or "_target_" not in plain:
             return hydra.utils.instantiate(plain, *args, _convert_="all", **kwargs)
@@ -48,6 +50,16 @@ def instantiate(node: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(cause, InputError):
             raise cause from None
         raise InputError(_explanation(error, cause, key, plain)) from error
+
+
+def _refuse_strangers(path: str, target: str) -> None:
+    """Raise when an allowed name leads to something from elsewhere (`torch.nn.init.os.system`)."""
+    try:
+        home = getattr(get_object(target), "__module__", "") or ""
+    except Exception:  # it is not there: instantiate says so
+        return
+    if not f"{home}.".startswith(ALLOWED):
+        raise InputError(f"{path}: {target!r} may not be built; it is {home or 'no class'}'s")
 
 
 def _original(error: BaseException) -> BaseException:

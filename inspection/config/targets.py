@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-ALLOWED = ("inspection.", "torch.", "torchvision.", "lightning.")
+ALLOWED = ("inspection.", "torch.nn.", "torch.optim.", "torchvision.", "lightning.")
 """A config file must not be able to call anything else that happens to be installed (`os.system`)."""
 
 HYDRA_KEYS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")

@@ -29,8 +29,9 @@ class FolderDataModule(ImageDataModule):
 
     Args:
         folders: Rules `[folder, class]`: a shell pattern for the last part (or parts: `test/*`) of a folder's
-            path, and a class name, or None to leave the folder out. The first rule that matches wins. A rule
-            also covers the folders below the one that it matches.
+            path, and a class name, or None to leave the folder and all below it out, whatever other rules say.
+            Else the rule of the nearest folder holds (its own, its parent's, ...), and of several for one folder
+            the first.
         **settings: As in `ImageDataModule`.
     """
 
@@ -47,10 +48,14 @@ class FolderDataModule(ImageDataModule):
         self.folders = [(str(pattern), name) for pattern, name in folders]
 
     def _class_of(self, folder: PurePosixPath) -> tuple[str, str | None] | None:
-        """The rule for a folder: the nearest folder above it (or itself) that any rule matches."""
-        for place in (folder, *folder.parents):
+        """The rule for a folder: one that leaves it out, else of the nearest folder that any rule matches."""
+        places = [place.as_posix() for place in (folder, *folder.parents)]
+        for pattern, name in self.folders:
+            if name is None and any(match_folder(place, pattern) for place in places):
+                return pattern, name
+        for place in places:
             for pattern, name in self.folders:
-                if match_folder(place.as_posix(), pattern):
+                if match_folder(place, pattern):
                     return pattern, name
         return None
 
@@ -84,6 +89,11 @@ class FolderDataModule(ImageDataModule):
                     f"data.folders: no image lies in a folder {pattern!r} of {root} (class {name!r}); "
                     f"folders with images that no rule matches: {found}"
                 )
+        unused = [pattern for pattern, name in self.folders if name is None and pattern not in used]
+        if unused:
+            self.notes.append(
+                f"data.folders: {', '.join(unused)} leaves nothing out: no such folder has images"
+            )
         if outside:
             self.notes.append(
                 f"{outside.total()} images lie in folders that no rule of data.folders matches and are left out: "

@@ -87,7 +87,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         balance: `sampler` draws the classes equally often (in every batch), `loss` weights them, `none` does
             neither.
         batch_size: Images an optimizer step, over all processes together.
-        memory_budget: MiB of decoded images kept in memory; beyond it they lie in a memory-mapped file.
+        memory_budget: MiB of decoded images kept in memory, a process; beyond it they lie in a file.
         cache_dir: Folder of that file.
         seed: Of order, sampling and augmentation.
         augment: Random changes of training images, or None.
@@ -139,11 +139,14 @@ class ImageDataModule(L.LightningDataModule, ABC):
             )
         if balance not in ("sampler", "loss", "none"):
             raise InputError(f"data.balance={balance!r}: expected sampler, loss or none")
+        if seed < 0 or split_seed < 0:
+            raise InputError(f"data.seed={seed}, data.split_seed={split_seed}: expected 0 or more")
         if batch_size < 1:
             raise InputError(f"data.batch_size={batch_size}: expected 1 or more")
+        mean, std = (list(values) * channels if len(values) == 1 else values for values in (mean, std))
         if not len(mean) == len(std) == channels:
             raise InputError(
-                f"data.mean={list(mean)} and data.std={list(std)}: expected {channels} values each, "
+                f"data.mean={list(mean)} and data.std={list(std)}: expected one value each, or {channels}, "
                 f"one a channel (data.channels={channels})"
             )
         self.classes, self.defect = tuple(classes), defect
@@ -305,7 +308,11 @@ class ImageDataModule(L.LightningDataModule, ABC):
         if self.augment is None or not self.augment.enabled or trainer is None or not trainer.training:
             return batch
         draw = mixed_seed(
-            self.seed, trainer.current_epoch, trainer.fit_loop.batch_idx + 1, trainer.global_rank
+            "augmentation",
+            self.seed,
+            trainer.current_epoch,
+            trainer.fit_loop.batch_idx + 1,
+            trainer.global_rank,
         )
         generator = torch.Generator().manual_seed(draw)
         return batch | {"image": self.augment(batch["image"], generator)}

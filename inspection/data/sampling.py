@@ -2,16 +2,23 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+Purpose = Literal["order", "augmentation", "network"]
 
-def mixed_seed(*numbers: int) -> int:
-    """One seed out of several numbers (run seed, epoch, process, ...), well mixed, in 0..2**63-1."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+def mixed_seed(purpose: Purpose, *numbers: int) -> int:
+    """One seed out of several numbers (run seed, epoch, process, ...), well mixed, in 0..2**63-1.
+
+    Each purpose has random numbers of its own: what is drawn for one says nothing of another.
+    """
+    mixed = np.random.SeedSequence((get_args(Purpose).index(purpose) + 1, *numbers))
+    return int(mixed.generate_state(1, np.uint64)[0] >> 1)
 
 
 def balanced_order(classes: Tensor, generator: torch.Generator) -> Tensor:
@@ -79,7 +86,7 @@ class EpochSampler(Sampler[int]):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
+        generator = torch.Generator().manual_seed(mixed_seed("order", self.seed, self.epoch))
         count = len(self.rows)
         if self.classes is None:
             order = torch.randperm(count, generator=generator)

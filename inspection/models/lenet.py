@@ -34,7 +34,7 @@ class LeNet(nn.Module):
     """
 
     # Plain Grad-CAM averages the gradient of a map over the image, which says little about a network whose
-    # linear layer weighs each position by itself: it is empty for most good parts (see docs/heatmaps.md).
+    # linear layer weighs each position by itself: measured in docs/heatmaps.md.
     heatmap_method = "hires_cam"
 
     def __init__(self, in_channels: int, image_size: Sequence[int], num_classes: int) -> None:

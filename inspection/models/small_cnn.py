@@ -1,10 +1,12 @@
 """A small convolutional network for images of any size."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 
 
 class SmallCNN(nn.Module):
-    """Four blocks of 3x3 convolution, batch norm, ReLU and max-pool, then global average pooling.
+    """Four blocks of 3x3 convolution, batch norm, ReLU and max-pool, then global pooling.
 
     Unlike `LeNet` it does not mind where on the image the evidence is, and has few parameters.
 
@@ -12,6 +14,8 @@ class SmallCNN(nn.Module):
         in_channels: Channels of the image.
         num_classes: Outputs, one logit a class.
         width: Filters of the first block; each further block doubles them.
+        pooling: `max` asks whether a feature is anywhere on the image: right for small defects, which a mean over
+            the image would drown. `mean` asks how much of the image has it.
         dropout: Probability of dropping a pooled feature, 0..1.
 
     Example:
@@ -19,10 +23,20 @@ class SmallCNN(nn.Module):
         97650
     """
 
-    heatmap_method = "grad_cam"  # with global average pooling, Grad-CAM and HiResCAM are the same map
+    heatmap_method = "grad_cam"  # the maps of HiResCAM would be the single pixels that won the pooling
 
-    def __init__(self, in_channels: int, num_classes: int, width: int = 16, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        width: int = 16,
+        pooling: Literal["max", "mean"] = "max",
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
+        if pooling not in ("max", "mean"):
+            raise ValueError(f"pooling={pooling!r}: expected max or mean")
+        self.pooling = pooling
         blocks: list[nn.Module] = []
         channels = in_channels
         for block in range(4):
@@ -42,4 +56,6 @@ class SmallCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, num_classes]` of float images `[N, in_channels, H, W]`, H and W at least 8."""
-        return self.head(self.dropout(self.features(images).mean(dim=(2, 3))))
+        maps = self.features(images)
+        pooled = maps.amax(dim=(2, 3)) if self.pooling == "max" else maps.mean(dim=(2, 3))
+        return self.head(self.dropout(pooled))

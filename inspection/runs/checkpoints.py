@@ -46,6 +46,23 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             with contextlib.suppress(OSError):  # not there: renamed, or never made
                 partial.unlink()
 
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read a checkpoint; the places in it become those of the run that it lies in now.
+
+        Lightning forgets the best value so far when the folder has another name than the one in the checkpoint
+        (another working directory, a run that was moved): the next epoch would overwrite a better one.
+        """
+        checkpoint: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
+        folder = Path(path).resolve().parent
+        for state in checkpoint.get("callbacks", {}).values():
+            if isinstance(state, dict) and "best_model_path" in state:
+                here = {name: str(folder / Path(name).name) for name in state.get("best_k_models", {})}
+                state["dirpath"] = str(folder)
+                state["best_k_models"] = {here[name]: value for name, value in state["best_k_models"].items()}
+                for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+                    state[key] = str(folder / Path(state[key]).name) if state.get(key) else state.get(key)
+        return checkpoint
+
 
 def way_on(checkpoints: Path) -> str:
     """What a person can do with a run that was cut short."""

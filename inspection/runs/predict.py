@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 from tqdm import tqdm
 
-from inspection.config.saved import plain
 from inspection.data.images import find_images, read_image, to_channels, to_uint8
 from inspection.errors import InputError
 from inspection.explain.cam import METHOD_NAMES
@@ -28,11 +26,11 @@ SHOWN = 40
 """Rows of the printed table; the CSV has all of them."""
 
 
-def predict(cfg: DictConfig) -> int:
+def predict(config: dict[str, Any]) -> int:
     """Inspect images and write `predictions.csv` and overlays.
 
     Args:
-        cfg: See `conf/predict.yaml`.
+        config: Plain values, see `conf/predict.yaml`.
 
     Returns:
         Exit status: 0 when every image was inspected, 1 when some could not be read.
@@ -40,7 +38,8 @@ def predict(cfg: DictConfig) -> int:
     Raises:
         InputError: If the run or the images are not there.
     """
-    config = plain(cfg)
+    if config["batch_size"] < 1:
+        raise InputError(f"batch_size={config['batch_size']}: expected 1 or more")
     given = Path(config["run"])
     inspector = Inspector.load(given) if given.is_file() else inspector_of(given)
     if config["threshold"] is not None:

@@ -38,7 +38,7 @@ def write_predictions(
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["file", "split", "target", "verdict", *(f"probability_{name}" for name in classes)])
-        for part, outcome in outcomes.items():
+        for outcome in outcomes.values():
             probabilities = outcome.probabilities
             judged = verdicts(probabilities, defect)
             for row, target, verdict, values in zip(
@@ -51,7 +51,7 @@ def write_predictions(
                 writer.writerow(
                     [
                         samples.files[row],
-                        part,
+                        samples.parts[row],
                         classes[target],
                         classes[verdict],
                         *(f"{v:.6f}" for v in values),
@@ -60,7 +60,7 @@ def write_predictions(
 
 
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as flat `a/b: value` pairs for TensorBoard's table, without what only names places."""
+    """The config as flat `a/b: value` pairs for TensorBoard's table."""
     flat: dict[str, Any] = {}
 
     def walk(prefix: str, value: Any) -> None:
@@ -70,7 +70,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[prefix] = value if isinstance(value, (bool, int, float, str)) else str(value)
 
-    for group in ("task", "data", "model", "loss", "optimizer", "scheduler", "trainer", "seed"):
+    for group in ("task", "data", "model", "loss", "optimizer", "scheduler", "trainer", "callbacks", "seed"):
         chosen = config.get(group)
         if group == "task":
             chosen = chosen["name"] if chosen else None

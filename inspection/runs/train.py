@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig
 
 from inspection.callbacks.charts import Charts
 from inspection.callbacks.progress import EpochLines
 from inspection.callbacks.reseed import ReseedEachEpoch
 from inspection.callbacks.resume import ResumeExactly
 from inspection.config.instantiate import instantiate
-from inspection.config.saved import plain, to_yaml
+from inspection.config.saved import to_yaml
+from inspection.config.suggest import did_you_mean
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import write_splits
 from inspection.errors import InputError
@@ -50,11 +51,11 @@ FILES = {
 }
 
 
-def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
+def train(config: dict[str, Any], run: Path) -> dict[str, Any]:
     """Train, test and write a run.
 
     Args:
-        cfg: The composed config, see `conf/train.yaml`.
+        config: The composed config as plain values, see `conf/train.yaml`.
         run: The run's folder; it exists.
 
     Returns:
@@ -66,7 +67,7 @@ def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
     """
     keep_freed_memory()
     try:
-        return _train(plain(cfg), run)
+        return _train(config, run)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -80,6 +81,8 @@ def train(cfg: DictConfig, run: Path) -> dict[str, Any]:
 
 def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
     start = time.perf_counter()
+    if not 0 <= config["seed"] < 2**32:
+        raise InputError(f"seed={config['seed']}: expected 0 to {2**32 - 1}")
     _be_quiet()
     L.seed_everything(config["seed"], workers=True, verbose=False)
     monitor, mode = config["task"]["monitor"], config["task"]["mode"]
@@ -97,6 +100,11 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
             "overfit_batches: the validation figures are of the very images that are trained on"
         )
     task: Classification = instantiate(config["task"]["module"])
+    if monitor not in task.logged():
+        raise InputError(
+            f"task.monitor={monitor}: no such figure{did_you_mean(monitor, task.logged())}\n"
+            f"there is: {', '.join(task.logged())}"
+        )
     if resume is not None:
         try:
             fit_weights(task.model.network, network_weights(read_checkpoint(resume)), "it")
@@ -170,6 +178,9 @@ def _build_trainer(config: dict[str, Any], run: Path, precision: str) -> L.Train
     make = instantiate(settings | {"precision": precision, "_partial_": True})
     monitor, mode = config["task"]["monitor"], config["task"]["mode"]
     callbacks = [instantiate(node) for node in (config["callbacks"] or {}).values() if node]
+    for callback in callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+            callback.dirpath = str((run / CHECKPOINTS).resolve())  # whatever the logger's folder is
     callbacks += [ReseedEachEpoch(config["seed"]), ResumeExactly(monitor), EpochLines(monitor, mode)]
     logger: Logger | bool = instantiate(config["logger"], save_dir=str(run)) if config["logger"] else False
     try:
@@ -293,11 +304,13 @@ def _evaluate(
 
     Without one (fast_dev_run, `~callbacks.best`) through the weights that the task has.
     """
-    outcomes = {}
-    trainer.validate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-    assert task.outcome is not None
-    outcomes["val"] = task.outcome
+    outcomes: dict[str, Outcome] = {}
+    passes = {"val": trainer.validate}
     if test and len(data.samples.rows("test")):
-        trainer.test(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-        outcomes["test"] = task.outcome
+        passes["test"] = trainer.test
+    for part, run_pass in passes.items():
+        task.outcome = None
+        run_pass(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+        if task.outcome is not None:  # else no batch was asked for (limit_*_batches=0)
+            outcomes[part] = task.outcome
     return outcomes

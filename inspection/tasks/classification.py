@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
+from inspection.decide.verdicts import verdicts
 from inspection.models.normalised import Normalised
 from inspection.tasks.metrics import ClassificationMetrics, figures_of_confusion
 
@@ -79,13 +80,19 @@ class Classification(L.LightningModule):
         self.model = Normalised(network, mean, std)
         self._make_loss, self._make_optimizer, self._make_scheduler = loss, optimizer, scheduler
         self.train_loss = MeanMetric()
-        self.eval_loss = MeanMetric()
         # No buffer: DistributedDataParallel would overwrite it with the first process's at each step.
         self.train_confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
         self.metrics = ClassificationMetrics(self.classes, self.defect)
         self.outcome: Outcome | None = None
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
         self.channels_last = False
+
+    def logged(self) -> list[str]:
+        """Names of all figures that are logged while training, for what is to follow one of them."""
+        number = len(self.classes)
+        figures = figures_of_confusion(torch.eye(number), self.classes, self.defect)
+        names = ("loss", "auroc", "average_precision", *figures)
+        return ["train/loss", "train/accuracy", "train/f1", *(f"val/{name}" for name in names)]
 
     def setup(self, stage: str) -> None:
         """Build the loss with the class weights of the training part."""
@@ -116,7 +123,7 @@ class Classification(L.LightningModule):
         with torch.no_grad():
             self.train_loss.update(loss.detach(), len(logits))
             number = len(self.classes)
-            cells = batch["target"] * number + logits.argmax(1)
+            cells = batch["target"] * number + verdicts(logits.softmax(1), self.defect)
             self.train_confusion += torch.bincount(cells, minlength=number**2).view(number, number)
         if self.trainer.is_last_batch:  # once an epoch, early enough for the callbacks to see it
             self._log_training()
@@ -137,19 +144,18 @@ class Classification(L.LightningModule):
     def _evaluate(self, batch: Batch) -> None:
         with torch.autocast(self.device.type, enabled=False):
             logits = self(batch["image"])
-            self.eval_loss.update(self.loss(logits, batch["target"]), len(logits))
         self.metrics.update(logits, batch["target"])
         self._seen.append((batch["index"].cpu(), logits.cpu(), batch["target"].cpu()))
 
     def _start_evaluation(self) -> None:
         self._seen.clear()
         self.metrics.reset()
-        self.eval_loss.reset()
 
     def _finish_evaluation(self, part: str) -> None:
         figures, confusion = self.metrics.compute()
-        figures["loss"] = float(self.eval_loss.compute())
         rows, logits, targets = _gather(self._seen)
+        # Over all images at once: a weighted mean of batch means would depend on how the images were batched.
+        figures["loss"] = float(self.loss(logits.to(self.device), targets.to(self.device)))
         order = rows.argsort()
         self.outcome = Outcome(rows[order], logits[order], targets[order], figures, confusion.cpu())
         # The last pass over `val` is with the best epoch's weights: no point in the curve of the training.

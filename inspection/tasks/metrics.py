@@ -77,7 +77,7 @@ class ClassificationMetrics(nn.Module):
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Take in logits `[N, K]` and targets int64 `[N]`."""
-        probabilities = logits.softmax(1)
+        probabilities = logits.double().softmax(1)  # as everywhere that a verdict is given
         self.confusion.update(verdicts(probabilities, self.defect), targets)
         if self.defect is None:
             self.auroc.update(probabilities, targets)

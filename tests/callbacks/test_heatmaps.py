@@ -191,8 +191,9 @@ def test_choice_is_spread_over_the_images(count, expected):
 
 
 def test_no_classification_nothing_to_draw(drawn):
+    state = SimpleNamespace(fn="validate")
     trainer = SimpleNamespace(
-        sanity_checking=False, state=SimpleNamespace(fn="validate"), is_global_zero=True, datamodule=None
+        sanity_checking=False, state=state, current_epoch=0, is_global_zero=True, datamodule=None
     )
     HeatmapLogger().on_validation_end(trainer, L.LightningModule())
     assert drawn == []

@@ -80,16 +80,26 @@ def test_first_of_two_rules_for_one_folder_wins(module, tmp_path):
     }
 
 
-def test_null_leaves_a_folder_out(module, tmp_path):
-    """Masks beside the photographs, as in MVTec AD."""
+def test_null_leaves_a_folder_out_with_all_below_it(module, tmp_path):
+    """Masks beside the photographs, as in MVTec AD, in folders that are named like the classes."""
     root = tmp_path / "images"
     write(root / "test" / "good" / "0.png")
     write(root / "test" / "crack" / "0.png")
     write(root / "ground_truth" / "crack" / "0_mask.png")
-    rules = [["ground_truth", None], ["ground_truth/*", None], ["good", "ok"], ["test/*", "defect"]]
+    write(root / "ground_truth" / "good" / "0_mask.png")
+    rules = [["good", "ok"], ["crack", "defect"], ["ground_truth", None]]
     data = module(folders=rules)
     assert found(data, root) == {"test/good/0.png": 0, "test/crack/0.png": 1}
     assert data.notes == []
+
+
+def test_null_that_leaves_nothing_out_is_noted(module, tmp_path):
+    root = tmp_path / "images"
+    write(root / "0_nio" / "a.png")
+    write(root / "1_io" / "b.png")
+    data = module(folders=[["mask", None], ["0_nio", "defect"], ["1_io", "ok"]])
+    assert len(found(data, root)) == 2
+    assert data.notes == ["data.folders: mask leaves nothing out: no such folder has images"]
 
 
 def test_folders_that_no_rule_matches_are_noted(module, tmp_path):

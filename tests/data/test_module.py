@@ -247,8 +247,9 @@ def test_files_of_all_kinds_side_by_side(module, tmp_path):
     data.setup()
     assert data.root == root
     assert data.images(range(16)).eq(77).all()
-    coloured = module(root=str(root), channels=3, mean=[0.5] * 3, std=[0.5] * 3)
+    coloured = module(root=str(root), channels=3)
     coloured.setup()
+    assert coloured.mean == coloured.std == (0.5, 0.5, 0.5)  # one value stands for all channels
     assert coloured.images(range(16)).shape == (16, 3, 8, 10)
     assert coloured.images(range(16)).eq(77).all()
 
@@ -402,7 +403,12 @@ def test_part_that_lacks_a_class(module, tmp_path):
         ({"defect": "scrap"}, r"data\.defect='scrap' is not one of data\.classes=\['ok', 'defect'\]"),
         ({"balance": "both"}, "data.balance='both': expected sampler, loss or none"),
         ({"batch_size": 0}, "data.batch_size=0: expected 1 or more"),
-        ({"channels": 3}, r"data\.mean=\[0\.5\] and data\.std=\[0\.5\]: expected 3 values each"),
+        (
+            {"channels": 3, "mean": [0.5, 0.5]},
+            r"data\.mean=\[0\.5, 0\.5\] and data\.std=.*: expected one value",
+        ),
+        ({"seed": -1}, "data.seed=-1"),
+        ({"split_seed": -1}, "data.split_seed=-1: expected 0 or more"),
         ({"crop": [0, 0, 10]}, r"data\.crop: expected \[left, top, right, bottom\]"),
         ({"image_size": [8]}, r"data\.image_size: expected \[height, width\]"),
     ],

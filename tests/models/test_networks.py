@@ -45,6 +45,17 @@ def test_small_cnn_by_hand():
         assert SmallCNN(3, 4, 8)(torch.rand(2, 3, *size)).shape == (2, 4)
 
 
+def test_pooling_says_whether_or_how_much():
+    torch.manual_seed(0)
+    images = torch.rand(2, 1, 32, 32)
+    for pooling, reduce in (("max", torch.amax), ("mean", torch.mean)):
+        network = SmallCNN(1, 2, 4, pooling).eval()
+        expected = network.head(reduce(network.features(images), dim=(2, 3)))
+        torch.testing.assert_close(network(images), expected)
+    with pytest.raises(ValueError, match="pooling='median': expected max or mean"):
+        SmallCNN(1, 2, 4, "median")
+
+
 def test_normalisation_by_hand():
     model = Normalised(torch.nn.Identity(), (0.5, 0.1, 0.0), (0.5, 0.2, 1.0))
     images = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3).expand(1, 3, 1, 3)

@@ -19,6 +19,7 @@ NOTED = '''
 """Train, and note who saw what."""
 import json
 from inspection.config.entry import main
+from inspection.config.saved import plain
 
 def job(cfg, run):
     import lightning as L
@@ -44,7 +45,7 @@ def job(cfg, run):
         trainer.callbacks.append(Note())
         return trainer
     runs._build_trainer = with_note
-    return runs.train(cfg, run)
+    return runs.train(plain(cfg), run)
 
 if __name__ == "__main__":
     main("train", job, __doc__)

@@ -10,6 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from inspection.config.entry import CONF
+from inspection.config.saved import plain
 from inspection.errors import InputError
 from inspection.runs.predict import find_input, predict
 
@@ -33,7 +34,7 @@ def call(trained, tmp_path):
         line = [f"run='{run}'", f"input='{given}'", f"output='{tmp_path / 'out'}'", *overrides]
         with initialize_config_dir(str(CONF), version_base="1.3"):
             cfg = compose("predict", line)
-        return predict(cfg), rows(tmp_path / "out")
+        return predict(plain(cfg)), rows(tmp_path / "out")
 
     return call
 
@@ -214,7 +215,7 @@ def test_output_goes_to_the_run_where_none_is_given(trained, some, tmp_path):
     shutil.copytree(trained.folder, run)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("predict", [f"run='{run}'", f"input='{some}'", "overlays=false"])
-    assert predict(cfg) == 0
+    assert predict(plain(cfg)) == 0
     (folder,) = (run / "predict").iterdir()
     assert len(rows(folder)) == 4
 

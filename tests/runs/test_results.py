@@ -68,5 +68,6 @@ def test_hyperparameters_are_flat_and_plain():
         "loss": "None",
         "optimizer": "None",
         "trainer": "None",
+        "callbacks": "None",
         "seed": 3,
     }

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from inspection.config.entry import CONF
+from inspection.config.saved import plain
 from inspection.errors import InputError
 from inspection.runs import train as runs
 
@@ -35,9 +36,10 @@ def equal_checkpoints(one, two):
     assert first["state_dict"].keys() == second["state_dict"].keys()
     for name, value in first["state_dict"].items():
         assert torch.equal(value, second["state_dict"][name]), name
-    momenta = [state["optimizer_states"][0]["state"] for state in (first, second)]
-    for number, state in momenta[0].items():
-        assert torch.equal(state["momentum_buffer"], momenta[1][number]["momentum_buffer"])
+    states = [state["optimizer_states"][0]["state"] for state in (first, second)]
+    for number, state in states[0].items():
+        for name, value in state.items():  # momentum_buffer, exp_avg, ...
+            assert torch.equal(value, states[1][number][name]), name
     assert first["optimizer_states"][0]["param_groups"] == second["optimizer_states"][0]["param_groups"]
     weights = [load_file(run / "inspector.safetensors") for run in (one, two)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -70,24 +72,26 @@ def train_until(monkeypatch):
         folder.mkdir(exist_ok=True)
         monkeypatch.setattr(runs, "_build_trainer", with_breakdown)
         with pytest.raises(type(error)):
-            runs.train(cfg, folder)
+            runs.train(plain(cfg), folder)
         monkeypatch.undo()
 
     return train
 
 
 @pytest.mark.parametrize(
-    "scheduler",
+    "settings",
     [
         ["scheduler=none"],
         ["scheduler=step", "scheduler.step_size=1"],
         ["scheduler=cosine"],
         ["scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.1"],
+        ["trainer.precision=bf16-mixed", "trainer.channels_last=true"],
+        ["data.balance=loss", "data.memory_budget=0"],
     ],
     ids=lambda overrides: overrides[0],
 )
-def test_resumed_run_equals_the_uninterrupted_one(config, run_training, train_until, tmp_path, scheduler):
-    more = [*SHAKY, *scheduler, "trainer.max_epochs=4", "optimizer.lr=0.1"]
+def test_resumed_run_equals_the_uninterrupted_one(config, run_training, train_until, tmp_path, settings):
+    more = [*SHAKY, *settings, "trainer.max_epochs=4"]
     whole = run_training(config(*more), tmp_path / "whole")
     train_until(config(*more), tmp_path / "broken", 2, RuntimeError("power cut"))
     assert not (tmp_path / "broken" / "metrics.json").exists()
@@ -115,6 +119,19 @@ def test_resumed_run_keeps_its_best_and_its_patience(config, run_training, train
     ]
     assert said[1] == said[0][2:]
     assert whole.result["best_epoch"] == resumed.result["best_epoch"] == 0
+
+
+def test_best_checkpoint_survives_in_a_run_that_was_moved(config, run_training, tmp_path):
+    """Lightning knows it by its old path alone, and would take the next epoch for the best one."""
+    ruin = ["scheduler=step", "scheduler.step_size=1", "scheduler.gamma=500"]
+    more = [*ruin, "~callbacks.heatmaps", "~callbacks.samples", "logger=none"]
+    first = run_training(config(*more, "trainer.max_epochs=1"), tmp_path / "here")
+    best = (tmp_path / "here" / "checkpoints" / "best.ckpt").read_bytes()
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = run_training(config(*more, "trainer.max_epochs=2", "ckpt_path=last"), tmp_path / "there")
+    assert (tmp_path / "there" / "checkpoints" / "best.ckpt").read_bytes() == best
+    assert moved.result["val/f1"] == first.result["val/f1"]
+    assert not (tmp_path / "here").exists()
 
 
 def test_finished_run_is_evaluated_again(config, run_training, tmp_path):

@@ -17,10 +17,11 @@ WEIGHED = '''
 import gc
 from pathlib import Path
 from inspection.config.entry import main
+from inspection.config.saved import plain
 
 def job(cfg, run):
     from inspection.runs.train import train
-    result = train(cfg, run)
+    result = train(plain(cfg), run)
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     print("MiB", pages * 4096 // 2**20, flush=True)
@@ -51,7 +52,7 @@ def swept(overrides, tmp_path_factory):
     """Seven jobs in one process, of which one fails; each has 10 MiB of decoded images."""
     place = tmp_path_factory.mktemp("sweep")
     (place / "weighed.py").write_text(WEIGHED)
-    large = ["data.image_size=[300,360]", "data.batch_size=2", "trainer.max_epochs=1"]
+    large = ["data.image_size=[300,360]", "data.batch_size=2", "trainer.max_epochs=1", "model.width=2"]
     large += ["trainer.limit_train_batches=1", "trainer.limit_val_batches=2", "trainer.limit_test_batches=2"]
     sweep = ["-m", "optimizer.lr=0.1,0.01,0.001,-1,0.3,0.03,0.003"]
     command = [*overrides, *BARE, *large, f"paths.outputs={place / 'outputs'}", *sweep]

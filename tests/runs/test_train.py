@@ -293,6 +293,13 @@ def test_test_part_stays_unused_where_asked(quick, run_training, tmp_path):
     assert "test images" not in run.output
 
 
+def test_no_test_batches(quick, run_training, tmp_path):
+    run = run_training(quick("trainer.limit_test_batches=0", "trainer.max_epochs=1"), tmp_path)
+    assert "val/f1" in run.result
+    assert not [name for name in run.result if name.startswith("test/")]
+    assert run.warnings == []
+
+
 def test_three_classes_without_a_defect(run_training, quick, draw, tmp_path):
     root = draw(tmp_path / "images", good=24, defects=24)
     for number, path in enumerate(sorted((root / "01_train_val_test" / "0_nio").iterdir())):
@@ -327,10 +334,8 @@ def test_loss_weights_reach_the_loss_and_the_sampler_stays_plain(quick, run_trai
     run = run_training(quick("data.balance=loss", "trainer.max_epochs=1"), tmp_path)
     own = [row for row in table(tmp_path / "predictions.csv") if row["split"] == "val"]
     weight = {"ok": 48 / (2 * 30), "defect": 48 / (2 * 18)}  # by hand, from the split table
-    terms = [(weight[row["target"]], -math.log(float(row[f"probability_{row['target']}"]))) for row in own]
-    batches = [terms[start : start + 4] for start in range(0, len(terms), 4)]
-    losses = [sum(w * loss for w, loss in batch) / sum(w for w, _ in batch) for batch in batches]
-    expected = sum(loss * len(batch) for loss, batch in zip(losses, batches, strict=True)) / len(terms)
+    losses = [weight[row["target"]] * -math.log(float(row[f"probability_{row['target']}"])) for row in own]
+    expected = sum(losses) / sum(weight[row["target"]] for row in own)
     assert run.result["val/loss"] == pytest.approx(expected, abs=1e-4)
     assert "balance: loss" in run.output
 
@@ -379,10 +384,9 @@ def test_limit_writes_every_file(config, run_training, tmp_path, trained):
 
 def test_overfit_learns_fixed_training_images_by_heart(quick, run_training, tmp_path):
     run = run_training(quick("debug=overfit", "trainer.max_epochs=20"), tmp_path)
-    parts = {row["file"]: row["split"] for row in table(tmp_path / "splits.csv")}
-    seen = [row for row in table(tmp_path / "predictions.csv") if row["split"] == "val"]
+    seen = [row for row in table(tmp_path / "predictions.csv") if row["split"] != "test"]
     assert len(seen) == len({row["file"] for row in seen}) == 12
-    assert {parts[row["file"]] for row in seen} == {"train"}
+    assert {row["split"] for row in seen} == {"train"}
     assert {row["target"] for row in seen} == {"ok", "defect"}
     assert "note: overfit_batches: the validation figures are of the very images" in run.output
     assert run.result["val/f1"] == 1
@@ -398,6 +402,23 @@ def test_profiler_writes_where_the_time_went(quick, run_training, tmp_path):
 
 
 # ------------------------------------------------------------------------------------------ mistakes
+
+
+def test_monitor_that_is_not_logged(quick, run_training, tmp_path):
+    with pytest.raises(InputError, match=r"task\.monitor=val/f2: no such figure; did you mean val/f1\?"):
+        run_training(quick("task.monitor=val/f2"), tmp_path)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seed_that_cannot_be(quick, run_training, tmp_path, seed):
+    with pytest.raises(InputError, match=f"seed={seed}: expected 0 "):
+        run_training(quick(f"seed={seed}"), tmp_path)
+
+
+def test_heatmap_layer_that_is_not_there_is_said_before_training(config, run_training, tmp_path, capsys):
+    with pytest.raises(InputError, match="Heatmap layer 'conv9' is not in the network"):
+        run_training(config("callbacks.heatmaps.layer=conv9"), tmp_path)
+    assert not (tmp_path / "history.csv").exists()
 
 
 def test_checkpoint_of_another_network(quick, run_training, trained, tmp_path):

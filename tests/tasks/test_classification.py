@@ -153,14 +153,18 @@ def test_class_weights_of_the_data_reach_the_loss(batches, tmp_path):
     weights = torch.tensor([0.25, 4.0])
     task = build()
     trainer(tmp_path).test(task, datamodule=Weighted(batches, weights), verbose=False)
-    losses = [
-        float(F.cross_entropy(by_hand(task, b["image"]), b["target"], weights.double())) * len(b["target"])
-        for b in batches
-    ]
-    assert task.outcome.figures["loss"] == pytest.approx(sum(losses) / COUNT, abs=1e-5)
+    whole = everything(batches)
+    expected = F.cross_entropy(by_hand(task, whole["image"]), whole["target"], weights.double())
+    assert task.outcome.figures["loss"] == pytest.approx(float(expected), abs=1e-5)
     plain = build()
     trainer(tmp_path).test(plain, datamodule=Weighted(batches, None), verbose=False)
     assert plain.loss.weight is None
+
+
+def test_names_of_what_is_logged(batches, tmp_path):
+    task, machine = build(), trainer(tmp_path)
+    machine.fit(task, loader(batches), loader(batches))
+    assert sorted(task.logged()) == sorted(machine.callback_metrics)
 
 
 def test_frozen_weights_are_left_out_of_the_optimizer():
