@@ -6,7 +6,7 @@ Three trainings of the same LeNet on the same images, batches of 10, SGD 0.01, e
 turns epoch by epoch, so that a noisy machine hits all of them alike:
 
 - article: Pillow decodes every image in every epoch, float32, ReLU before the pooling, as the coil article does;
-- by hand: a plain loop with everything that makes ours fast (decoded once, bfloat16, channels last, fused SGD, freed
+- by hand: a plain loop with all that makes ours fast (decoded once, bfloat16, channels last, fused SGD, freed
   memory kept by the process);
 - ours: Lightning, data module, task module and TensorBoard logger as `scripts/train.py task=coil` builds them; the
   callbacks that draw and write between the epochs are left out.
