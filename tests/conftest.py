@@ -67,7 +67,7 @@ def overrides(images: Path, tmp_path_factory: pytest.TempPathFactory) -> list[st
     return [
         "task=coil",
         "model=small_cnn",
-        "optimizer.lr=0.05",
+        "optimizer.lr=0.005",
         "optimizer.momentum=0.9",
         f"data.root={images}",
         "data.crop=null",

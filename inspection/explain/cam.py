@@ -78,8 +78,9 @@ def heatmap(
         method: "auto" takes the `heatmap_method` of the network or of the first module in it that has one,
             and "grad_cam" where there is none.
         layer: The module, or its dotted name, whose output [N, C, h, w] is explained; a name may leave out
-            what the network is wrapped in ("layer4" finds "network.layer4"). None: the convolution that runs
-            last, see `last_convolution`. The output of a module that runs several times is the last one.
+            what the network is wrapped in ("layer4" finds "network.layer4"). None: the `heatmap_layer` that the
+            network asks for, else the convolution that runs last, see `last_convolution`.
+            The output of a module that runs several times is the last one.
         size: (H, W) of the maps. None: that of the images.
 
     Returns:
@@ -90,6 +91,7 @@ def heatmap(
         ValueError: The targets do not fit the batch, or the network does not return logits [N, K].
     """
     chosen = heatmap_method(network) if method == "auto" else _known_method(method, "method")
+    layer = layer or heatmap_layer(network)
     if layer is None:
         candidates, accepts = _convolutions(network), _has_places
     else:
@@ -126,6 +128,15 @@ def heatmap_method(network: nn.Module) -> CamMethod:
         if wanted is not None:
             return _known_method(wanted, f"{name or type(network).__name__}.heatmap_method")
     return "grad_cam"
+
+
+def heatmap_layer(network: nn.Module) -> nn.Module | None:
+    """Return the layer a network asks for: its own `heatmap_layer` (a name in it) or that of a module in it."""
+    for module in network.modules():
+        wanted = getattr(module, "heatmap_layer", None)
+        if isinstance(wanted, str):
+            return module.get_submodule(wanted)
+    return None
 
 
 def last_convolution(network: nn.Module, images: Tensor) -> str:

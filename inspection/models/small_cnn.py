@@ -23,6 +23,8 @@ class SmallCNN(nn.Module):
         97650
     """
 
+    # Measured on tiles with known defects (docs/heatmaps.md): the maps behind batch norm and ReLU, not before.
+    heatmap_layer = "features.14"
     heatmap_method = "grad_cam"  # the maps of HiResCAM would be the single pixels that won the pooling
 
     def __init__(

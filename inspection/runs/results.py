@@ -60,19 +60,23 @@ def write_predictions(
 
 
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as flat `a/b: value` pairs for TensorBoard's table."""
+    """The config as flat `a/b: value` pairs for TensorBoard's table, what is varied most often first.
+
+    A component is named by its class, and its key is the group's: `model: LeNet`.
+    """
     flat: dict[str, Any] = {}
 
-    def walk(prefix: str, value: Any) -> None:
+    def walk(key: str, value: Any) -> None:
         if isinstance(value, Mapping):
+            if "_target_" in value:
+                flat[key] = str(value["_target_"]).rpartition(".")[2]
             for name, item in value.items():
-                walk(f"{prefix}/{name}" if prefix else str(name), item)
+                if not name.startswith("_"):
+                    walk(f"{key}/{name}", item)
         else:
-            flat[prefix] = value if isinstance(value, (bool, int, float, str)) else str(value)
+            flat[key] = value if isinstance(value, (bool, int, float, str)) else str(value)
 
-    for group in ("task", "data", "model", "loss", "optimizer", "scheduler", "trainer", "callbacks", "seed"):
-        chosen = config.get(group)
-        if group == "task":
-            chosen = chosen["name"] if chosen else None
-        walk(group, chosen)
+    walk("task", config["task"]["name"])
+    for group in ("model", "optimizer", "seed", "data", "loss", "scheduler", "trainer", "callbacks"):
+        walk(group, config.get(group))
     return flat

@@ -138,7 +138,9 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
             for logger in _boards(trainer):
                 # Names of their own: a second `val/f1` would be one more point in the curve.
                 finals = {
-                    f"final/{name}": value for name, value in result.items() if isinstance(value, float)
+                    f"final/{part}/{name}": value
+                    for part, outcome in outcomes.items()
+                    for name, value in outcome.figures.items()
                 }
                 logger.log_hyperparams(hyperparameters(config), finals)
                 logger.finalize("success")
@@ -181,7 +183,13 @@ def _build_trainer(config: dict[str, Any], run: Path, precision: str) -> L.Train
     for callback in callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str((run / CHECKPOINTS).resolve())  # whatever the logger's folder is
-    callbacks += [ReseedEachEpoch(config["seed"]), ResumeExactly(monitor), EpochLines(monitor, mode)]
+    # What sets an epoch up comes before what reports of it.
+    callbacks = [
+        ReseedEachEpoch(config["seed"]),
+        ResumeExactly(monitor),
+        *callbacks,
+        EpochLines(monitor, mode),
+    ]
     logger: Logger | bool = instantiate(config["logger"], save_dir=str(run)) if config["logger"] else False
     try:
         trainer: L.Trainer = make(

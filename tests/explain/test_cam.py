@@ -471,3 +471,24 @@ def test_an_empty_batch():
     found = heatmap(lenet(), lenet_images(0))
     assert found.maps.shape == (0, 28, 40)
     assert found.evidence.shape == (0,)
+
+
+def test_the_layer_that_a_network_asks_for_is_explained():
+    class Asks(nn.Module):
+        heatmap_layer = "body.2"
+
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU())
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, images):
+            return self.head(self.body(images).amax((2, 3)))
+
+    torch.manual_seed(0)
+    network = nn.Sequential(Asks()).eval()
+    images, targets = torch.rand(2, 1, 12, 12), torch.tensor([0, 1])
+    asked = heatmap(network, images, targets)
+    named = heatmap(network, images, targets, layer="0.body.2")
+    torch.testing.assert_close(asked.maps, named.maps)
+    assert not torch.equal(asked.maps, heatmap(network, images, targets, layer="0.body.0").maps)

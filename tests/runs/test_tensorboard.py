@@ -60,7 +60,7 @@ def test_config_is_there_as_text(events, trained):
     assert text.startswith("```yaml\n")
     shown = OmegaConf.create(text.removeprefix("```yaml\n").removesuffix("```"))
     assert shown == OmegaConf.load(trained.folder / "config.yaml")
-    assert shown.optimizer.lr == 0.05
+    assert shown.optimizer.lr == 0.005
 
 
 def test_hyperparameters_with_the_final_metrics(events, trained):
@@ -68,7 +68,7 @@ def test_hyperparameters_with_the_final_metrics(events, trained):
         tag: HParamsPluginData.FromString(data) for tag, data in events.PluginTagToContent("hparams").items()
     }
     shown = content["_hparams_/session_start_info"].session_start_info.hparams
-    assert shown["optimizer/lr"].number_value == 0.05
+    assert shown["optimizer/lr"].number_value == 0.005
     assert shown["data/balance"].string_value == "sampler"
     assert shown["task"].string_value == "coil"
     assert shown["model/_target_"].string_value.endswith("SmallCNN")

@@ -71,7 +71,8 @@ def test_figures_are_those_of_the_predictions(trained):
         }
         found = {name: said[part][name] for name in expected}
         assert found == pytest.approx(expected, abs=1e-4)  # the probabilities have six decimals
-        assert 0.6 < said[part]["f1"] < 1  # it has learned something, and there are mistakes to look at
+        assert said[part]["auroc"] > 0.7  # it has learned something,
+        assert said[part]["accuracy"] < 1  # and there are mistakes to look at
 
 
 def test_splits_predictions_and_folders_agree(trained, images):
@@ -93,7 +94,7 @@ def test_splits_predictions_and_folders_agree(trained, images):
 def test_best_epoch_is_that_of_the_largest_f1(trained):
     history = table(trained.folder / "history.csv")
     assert [int(row["epoch"]) for row in history] == [0, 1, 2]
-    assert [float(row["lr"]) for row in history] == pytest.approx([0.05, 0.05, 25])
+    assert [float(row["lr"]) for row in history] == pytest.approx([0.005, 0.005, 2.5])
     f1 = [float(row["val/f1"]) for row in history]
     best = f1.index(max(f1))
     assert best < 2
@@ -356,7 +357,7 @@ def test_schedules(config, run_training, tmp_path, scheduler):
     history = table(run_training(cfg, tmp_path).folder / "history.csv")
     rates = [float(row["lr"]) for row in history]
     # Half a cosine over two epochs; a plateau has not lost its patience yet.
-    assert rates == pytest.approx([0.05, 0.025] if scheduler == "cosine" else [0.05, 0.05])
+    assert rates == pytest.approx([0.005, 0.0025] if scheduler == "cosine" else [0.005, 0.005])
 
 
 # ------------------------------------------------------------------------------------------ debug group
