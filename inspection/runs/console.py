@@ -53,13 +53,19 @@ def steps() -> Callable[[str, int, int], None]:
     return rank_zero_only(report)
 
 
+def _from_here(path: Path) -> Path:
+    """A path below the working directory as one would type it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def announce_data(task: Mapping[str, Any], data: ImageDataModule) -> None:
     """The question, the data in capitals when synthetic, and the split."""
     kind = "SYNTHETIC images" if data.is_synthetic else "images"
     size = "x".join(map(str, (data.geometry.channels, *data.geometry.image_size)))
     print(f"\n{task['name']}: {task['question']}")
     print(
-        f"\ndata      {kind} in {data.root}: {len(data.samples.files)}, seen as {size}, balance: {data.balance}"
+        f"\ndata      {kind} in {_from_here(data.root)}: {len(data.samples.files)}, seen as {size}, balance: {data.balance}"
     )
     counts = [data.samples.counts(part, len(data.classes)) for part in PARTS]
     rows = [["", *PARTS, "all"]]

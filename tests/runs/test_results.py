@@ -51,23 +51,35 @@ def test_predictions_in_words(tmp_path):
 def test_hyperparameters_are_flat_and_plain():
     config = {
         "task": {"name": "coil", "module": {"_target_": "x"}},
-        "model": {"_target_": "m", "width": 8},
-        "data": {"augment": {"rotation": 5.0}, "crop": [1, 2], "root": None, "shuffle": True},
+        "data": {
+            "_target_": "d.Folder",
+            "augment": {"rotation": 5.0},
+            "crop": [1, 2],
+            "root": None,
+            "on": True,
+        },
+        "model": {"_target_": "inspection.models.lenet.LeNet", "width": 8},
+        "optimizer": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1},
         "scheduler": {},
         "paths": {"data": "data"},
         "seed": 3,
     }
-    assert hyperparameters(config) == {
+    flat = hyperparameters(config)
+    assert flat == {
         "task": "coil",
-        "model/_target_": "m",
+        "model": "LeNet",
         "model/width": 8,
+        "optimizer": "SGD",
+        "optimizer/lr": 0.1,
+        "seed": 3,
+        "data": "Folder",
         "data/augment/rotation": 5.0,
         "data/crop": "[1, 2]",
         "data/root": "None",
-        "data/shuffle": True,
+        "data/on": True,
         "loss": "None",
-        "optimizer": "None",
         "trainer": "None",
         "callbacks": "None",
-        "seed": 3,
     }
+    # The columns of TensorBoard's table stand in this order: what is varied most comes first.
+    assert list(flat)[:6] == ["task", "model", "model/width", "optimizer", "optimizer/lr", "seed"]

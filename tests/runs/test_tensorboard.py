@@ -71,7 +71,7 @@ def test_hyperparameters_with_the_final_metrics(events, trained):
     assert shown["optimizer/lr"].number_value == 0.005
     assert shown["data/balance"].string_value == "sampler"
     assert shown["task"].string_value == "coil"
-    assert shown["model/_target_"].string_value.endswith("SmallCNN")
+    assert shown["model"].string_value == "SmallCNN"
     assert not [name for name in shown if name.startswith(("paths", "hydra"))]
     metrics = {info.name.tag for info in content["_hparams_/experiment"].experiment.metric_infos}
     assert {"final/val/f1", "final/test/f1", "final/test/auroc"} <= metrics
