@@ -199,6 +199,14 @@ def test_network_that_is_not_ours_is_refused(inspector, tmp_path, monkeypatch, t
     assert str(error.value).startswith(f"{path}: ")
 
 
+def test_network_that_a_file_of_ours_merely_imports_is_refused(inspector, tmp_path, monkeypatch):
+    monkeypatch.setattr("inspection.models.small_cnn.Linear", torch.nn.Linear, raising=False)
+    config = {"_target_": "inspection.models.small_cnn.Linear", "in_features": 1, "out_features": 1}
+    path = forged(tmp_path / "x.safetensors", inspector, network=config)
+    with pytest.raises(InputError, match="this version has no network"):
+        Inspector.load(path)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -64,9 +64,8 @@ def announce_data(task: Mapping[str, Any], data: ImageDataModule) -> None:
     kind = "SYNTHETIC images" if data.is_synthetic else "images"
     size = "x".join(map(str, (data.geometry.channels, *data.geometry.image_size)))
     print(f"\n{task['name']}: {task['question']}")
-    print(
-        f"\ndata      {kind} in {_from_here(data.root)}: {len(data.samples.files)}, seen as {size}, balance: {data.balance}"
-    )
+    place, count = _from_here(data.root), len(data.samples.files)
+    print(f"\ndata      {kind} in {place}: {count}, seen as {size}, balance: {data.balance}")
     counts = [data.samples.counts(part, len(data.classes)) for part in PARTS]
     rows = [["", *PARTS, "all"]]
     for index, name in enumerate(data.classes):
