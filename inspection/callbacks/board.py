@@ -22,6 +22,8 @@ def show(trainer: L.Trainer, tag: str, picture: np.ndarray, file: str | None = N
         return
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(tag, picture, trainer.current_epoch, dataformats="HWC")
+            # Epochs that are over: within one Lightning has not counted it yet.
+            over = trainer.current_epoch + (trainer.state.fn == "fit" and trainer.validating)
+            logger.experiment.add_image(tag, picture, over, dataformats="HWC")
     if file is not None:
         write_png(Path(trainer.default_root_dir) / "pictures" / file, picture)

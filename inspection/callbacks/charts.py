@@ -34,7 +34,7 @@ class Charts(L.Callback):
         self.history = list(state_dict["history"])
 
     def best_epoch(self) -> int | None:
-        """Epoch of the best monitored value, the first among equals; None when it was never defined."""
+        """Best epoch, counted from 1 as on the console, the first among equals; None without a value."""
         sign = 1 if self.mode == "max" else -1
         rows = [row for row in self.history if not math.isnan(row.get(self.monitor, math.nan))]
         if not rows:
@@ -48,7 +48,7 @@ class Charts(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Add a row."""
         figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        self.history.append({"epoch": trainer.current_epoch, "lr": self._rate} | figures)
+        self.history.append({"epoch": trainer.current_epoch + 1, "lr": self._rate} | figures)
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._write(Path(trainer.default_root_dir) / "history.csv")
 

@@ -75,7 +75,7 @@ class HeatmapLogger(L.Callback):
         data, task, outcome = self._parts(trainer, pl_module)
         if data is None or task is None or outcome is None:
             return
-        folder = f"heatmaps/epoch_{trainer.current_epoch:03d}" if fitting else "heatmaps/best"
+        folder = f"heatmaps/epoch_{trainer.current_epoch + 1:03d}" if fitting else "heatmaps/best"
         targets = outcome.targets.numpy()
         for target, name in enumerate(task.classes):
             chosen = spread(np.flatnonzero(targets == target), self.per_class)

@@ -61,8 +61,8 @@ def test_table_has_the_rate_that_the_epoch_was_trained_with(tmp_path):
     live(chart, epoch(tmp_path, 1, 0.05, val_f1=0.25), 0.025)
     assert (tmp_path / "history.csv").read_text().splitlines() == [
         "epoch,lr,val/f1",
-        "0,0.1,0.5",
-        "1,0.05,0.25",
+        "1,0.1,0.5",
+        "2,0.05,0.25",
     ]
 
 
@@ -75,8 +75,8 @@ def test_resumed_run_goes_on_with_its_rows(tmp_path):
     resumed.load_state_dict(state)
     live(resumed, epoch(tmp_path, 1, 0.1, val_f1=0.75), 0.1)
     assert [row["val/f1"] for row in resumed.history] == [0.5, 0.75]
-    assert (tmp_path / "history.csv").read_text().splitlines()[1:] == ["0,0.1,0.5", "1,0.1,0.75"]
-    assert resumed.best_epoch() == 1
+    assert (tmp_path / "history.csv").read_text().splitlines()[1:] == ["1,0.1,0.5", "2,0.1,0.75"]
+    assert resumed.best_epoch() == 2
 
 
 def test_other_processes_and_trial_runs_write_nothing(tmp_path):

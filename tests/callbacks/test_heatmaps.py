@@ -168,8 +168,8 @@ def test_worst_mistakes_are_sorted_in_the_pictures(watched):
 def test_pictures_go_to_the_folder_of_their_epoch(watched):
     folders = {(fn, epoch): {str(Path(file).parent)} for fn, epoch, tag, file, _ in watched.drawn}
     assert folders == {
-        ("fit", 0): {"heatmaps/epoch_000"},
-        ("fit", 1): {"heatmaps/epoch_001"},
+        ("fit", 0): {"heatmaps/epoch_001"},
+        ("fit", 1): {"heatmaps/epoch_002"},
         ("validate", 2): {"heatmaps/best"},
         ("test", 2): {"mistakes_test"},
     }

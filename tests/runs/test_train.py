@@ -93,13 +93,13 @@ def test_splits_predictions_and_folders_agree(trained, images):
 
 def test_best_epoch_is_that_of_the_largest_f1(trained):
     history = table(trained.folder / "history.csv")
-    assert [int(row["epoch"]) for row in history] == [0, 1, 2]
+    assert [int(row["epoch"]) for row in history] == [1, 2, 3]
     assert [float(row["lr"]) for row in history] == pytest.approx([0.005, 0.005, 2.5])
     f1 = [float(row["val/f1"]) for row in history]
     best = f1.index(max(f1))
     assert best < 2
     said = figures(trained.folder)
-    assert said["best_epoch"] == trained.result["best_epoch"] == best
+    assert said["best_epoch"] == trained.result["best_epoch"] == best + 1  # counted from 1
     assert said["monitor"] == trained.result["metric"] == "val/f1"
     assert said["val"]["f1"] == pytest.approx(trained.result["value"])
     for name in ("f1", "auroc", "loss"):  # the last pass finds what was found while training
@@ -138,7 +138,7 @@ def test_pictures(trained):
     single = {"samples.png", "learning_curves.png", "confusion_matrix_val.png", "confusion_matrix_test.png"}
     assert {path.name for path in folder.glob("*.png")} == single
     # Every second epoch, and at the end with the best weights.
-    assert {path.name for path in (folder / "heatmaps").iterdir()} == {"epoch_001", "best"}
+    assert {path.name for path in (folder / "heatmaps").iterdir()} == {"epoch_002", "best"}
     rows = table(trained.folder / "predictions.csv")
     wrong = [row for row in rows if row["target"] != row["verdict"]]
     for part, place in (("val", folder / "heatmaps" / "best"), ("test", folder / "mistakes_test")):
