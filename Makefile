@@ -26,11 +26,11 @@ train: install  ## train the coil inspector on synthetic images (a few minutes o
 	$(BIN)/python scripts/train.py task=coil model=lenet
 
 test: train lint  ## everything: the main job, lint, types, all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: install  ## lint, types and the quick tests, in under 3 minutes
 	$(MAKE) lint
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 lint: install  ## style, types and the direction of imports
 	$(BIN)/ruff check .

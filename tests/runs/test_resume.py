@@ -118,7 +118,7 @@ def test_resumed_run_keeps_its_best_and_its_patience(config, run_training, train
         for run in (whole, resumed)
     ]
     assert said[1] == said[0][2:]
-    assert whole.result["best_epoch"] == resumed.result["best_epoch"] == 0
+    assert whole.result["best_epoch"] == resumed.result["best_epoch"] == 1
 
 
 def test_best_checkpoint_survives_in_a_run_that_was_moved(config, run_training, tmp_path):
@@ -202,6 +202,6 @@ def test_killed_and_resumed_from_the_command_line(config, overrides, run_trainin
     assert [path.name for path in run.parent.iterdir()] == [run.name]
     equal_checkpoints(whole.folder, run)
     with (run / "history.csv").open(newline="") as stream:
-        assert [int(row["epoch"]) for row in csv.DictReader(stream)] == list(range(epochs))
+        assert [int(row["epoch"]) for row in csv.DictReader(stream)] == list(range(1, epochs + 1))
     said = [json.loads((folder / "metrics.json").read_text()) for folder in (whole.folder, run)]
     assert [said[0][part] for part in ("val", "test")] == [said[1][part] for part in ("val", "test")]
