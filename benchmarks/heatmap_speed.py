@@ -1,6 +1,6 @@
 """Time our heatmaps against the `grad-cam` package (`pip install grad-cam`), side by side.
 
-    python benchmarks/heatmap_speed.py --repeats 20
+    python -m benchmarks.heatmap_speed --repeats 20
 
 Both run in turns on the same images with the same layer, so that a noisy machine hits both alike; the ratio
 is the median over the turns of package time / our time (above 1: ours is faster). The largest difference of

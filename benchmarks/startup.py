@@ -1,6 +1,6 @@
 """How soon the command line answers, beside `import torch`.
 
-python benchmarks/startup.py --repeats 7
+python -m benchmarks.startup --repeats 7
 """
 
 import argparse
