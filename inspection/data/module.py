@@ -214,6 +214,11 @@ class ImageDataModule(L.LightningDataModule, ABC):
                     f"{self.root}: no image of class {name!r} was found ({len(targets)} of other classes); "
                     "training needs every class of data.classes"
                 )
+        if self.splits is None and abs(sum(self.shares) - 1) > 1e-6:
+            shares = ", ".join(f"{share / sum(self.shares):.1%}" for share in self.shares)
+            self.notes.append(
+                f"data.split={list(self.shares)} does not sum to 1; taken as shares of {shares}"
+            )
         groups = find_groups(files, self.group)
         if self.splits is None:
             parts = split(targets, groups, self.shares, len(self.classes), self.split_seed)

@@ -36,6 +36,8 @@ class SmallCNN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if width < 1:
+            raise ValueError(f"width={width}: expected 1 or more")
         if pooling not in ("max", "mean"):
             raise ValueError(f"pooling={pooling!r}: expected max or mean")
         self.pooling = pooling

@@ -41,6 +41,8 @@ def predict(config: dict[str, Any]) -> int:
     if config["batch_size"] < 1:
         raise InputError(f"batch_size={config['batch_size']}: expected 1 or more")
     given = Path(config["run"])
+    if given.suffix == ".ckpt":
+        raise InputError(f"run={given}: that is a checkpoint; give its run folder {given.parent.parent}")
     inspector = Inspector.load(given) if given.is_file() else inspector_of(given)
     if config["threshold"] is not None:
         inspector = inspector.with_threshold(config["threshold"])
@@ -56,9 +58,11 @@ def predict(config: dict[str, Any]) -> int:
     if passport.defect is not None:
         print(f"a part is {passport.defect!r} at a probability of {passport.threshold:g} or more")
     print()
-    shown: list[list[str]] = [["file", "verdict", "probability"]]
+    # The defect's probability, whatever the verdict: one can sort by it, and a threshold speaks of it.
+    column = "probability" if passport.defect is None else f"P({passport.defect})"
+    shown: list[list[str]] = [["file", "verdict", column]]
+    errors: list[str] = []
     judged: Counter[str] = Counter()
-    failed = 0
     with (output / "predictions.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(
@@ -69,26 +73,29 @@ def predict(config: dict[str, Any]) -> int:
                 judged[result.label] += 1
                 values = [f"{result.probabilities[name]:.6f}" for name in passport.classes]
                 writer.writerow([file, result.label, f"{result.probability:.6f}", *values, ""])
-                row = [file, result.label, f"{result.probability:.4f}"]
+                asked = result.probabilities[passport.defect or result.label]
+                row = [file, result.label, f"{asked:.4f}"]
                 if config["overlays"]:
                     write_png(
                         output / "overlays" / f"{file}.png",
                         overlay_of(file, image, result, inspector.geometry.white_level),
                     )
             else:
-                failed += 1
                 writer.writerow([file, "", "", *("" for _ in passport.classes), str(result)])
-                row = [file, "unreadable", str(result)[:100]]
+                row = [file, "error", "-"]
+                errors.append(str(result))
             stream.flush()  # a run that is stopped keeps what it has
             if len(shown) <= SHOWN:
                 shown.append(row)
     print(table(shown))
     if len(files) > SHOWN:
         print(f"  ... {len(files) - SHOWN} more in {output / 'predictions.csv'}")
+    if errors:
+        print("\n" + "\n".join(errors[:SHOWN]))
     totals = [f"{name} {judged[name]}" for name in passport.classes]
-    print(f"\n{len(files)} images: {', '.join(totals + [f'unreadable {failed}'] * bool(failed))}")
+    print(f"\n{len(files)} images: {', '.join(totals + [f'error {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
-    return 1 if failed else 0
+    return 1 if errors else 0
 
 
 def find_input(given: str) -> tuple[Path, list[str]]:

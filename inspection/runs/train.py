@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -18,7 +19,7 @@ from inspection.callbacks.progress import EpochLines
 from inspection.callbacks.reseed import ReseedEachEpoch
 from inspection.callbacks.resume import ResumeExactly
 from inspection.config.instantiate import instantiate
-from inspection.config.saved import to_yaml
+from inspection.config.saved import read_config, to_yaml
 from inspection.config.suggest import did_you_mean
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import write_splits
@@ -79,16 +80,18 @@ def train(config: dict[str, Any], run: Path) -> dict[str, Any]:
         give_back_memory()
 
 
-def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
-    start = time.perf_counter()
+def _prepare(
+    config: dict[str, Any], resume: Path | None, run: Path
+) -> tuple[ImageDataModule, Classification]:
+    """Data and task module, checked as far as that is possible before an epoch is spent."""
     if not 0 <= config["seed"] < 2**32:
         raise InputError(f"seed={config['seed']}: expected 0 to {2**32 - 1}")
-    _be_quiet()
+    if config["trainer"]["max_epochs"] == 0:
+        raise InputError("trainer.max_epochs=0: expected 1 or more, or -1 for no limit")
     L.seed_everything(config["seed"], workers=True, verbose=False)
-    monitor, mode = config["task"]["monitor"], config["task"]["mode"]
-    resume = _checkpoint_to_resume(config["ckpt_path"], run)
-
     settings = dict(config["data"])
+    if resume is not None:
+        check_same_run(config, run)
     if resume is not None and (run / "splits.csv").is_file():
         settings["splits"] = str(run / "splits.csv")  # the very images that it was trained on, or an error
     data: ImageDataModule = instantiate(settings)
@@ -100,6 +103,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
             "overfit_batches: the validation figures are of the very images that are trained on"
         )
     task: Classification = instantiate(config["task"]["module"])
+    monitor = config["task"]["monitor"]
     if monitor not in task.logged():
         raise InputError(
             f"task.monitor={monitor}: no such figure{did_you_mean(monitor, task.logged())}\n"
@@ -111,6 +115,16 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
         except InputError as error:
             raise InputError(f"ckpt_path={resume}: {error}") from None
 
+    check_fits(task, data)
+    return data, task
+
+
+def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
+    start = time.perf_counter()
+    _be_quiet()
+    monitor, mode = config["task"]["monitor"], config["task"]["mode"]
+    resume = _checkpoint_to_resume(config["ckpt_path"], run)
+    data, task = _prepare(config, resume, run)
     hardware = pick_hardware(config["trainer"])
     if hardware.channels_last:
         task.use_channels_last()
@@ -166,6 +180,54 @@ def _be_quiet() -> None:
         ".*No negative samples in targets.*",
     ):
         warnings.filterwarnings("ignore", message=message)
+
+
+def check_same_run(config: dict[str, Any], run: Path) -> None:
+    """Raise when a command that goes on with a run asks for other data, network or optimizer than the run's.
+
+    The weights come from the one and the record would tell of the other.
+    """
+    if not (run / CONFIG).is_file():
+        return
+    saved = read_config(run / CONFIG)
+    places = {"data/root", "data/cache_dir", "data/memory_budget", "data/synthetic/folder", "data/splits"}
+    then, now = (
+        {key: value for key, value in hyperparameters(values).items() if key not in places}
+        for values in (saved, config)
+    )
+    groups = ("data", "model", "loss", "optimizer", "seed")
+    other = [
+        f"{key.replace('/', '.')}={now.get(key)} (the run has {then.get(key)})"
+        for key in sorted(then.keys() | now.keys())
+        if key.partition("/")[0] in groups and then.get(key) != now.get(key)
+    ]
+    if (saved["data"]["root"] is None) != (config["data"]["root"] is None):
+        other.insert(0, f"data.root={config['data']['root']} (the run has {saved['data']['root']})")
+    if other:
+        raise InputError(
+            f"ckpt_path: {run} can't go on with other settings: {'; '.join(other[:4])}"
+            f"{' ...' if len(other) > 4 else ''}\ngive the overrides that the run was started with, or train anew"
+        )
+
+
+def check_fits(task: Classification, data: ImageDataModule) -> None:
+    """Raise when the network can't take the images or the optimizer its settings, before an epoch is spent."""
+    size = (data.geometry.channels, *data.geometry.image_size)
+    mode = task.model.training
+    try:
+        with torch.no_grad():
+            task.model.eval()(torch.zeros(1, *size, dtype=torch.uint8))
+    except RuntimeError as error:
+        name, reason = type(task.model.network).__name__, str(error).splitlines()[0]
+        raise InputError(
+            f"{name} can't take images of {'x'.join(map(str, size))} (data.channels, data.image_size): {reason}"
+        ) from error
+    finally:
+        task.model.train(mode)
+    try:
+        task.configure_optimizers()
+    except (ValueError, TypeError) as error:
+        raise InputError(f"optimizer or scheduler: {error}") from error
 
 
 def _checkpoint_to_resume(ckpt_path: str | None, run: Path) -> Path | None:

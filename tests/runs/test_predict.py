@@ -145,9 +145,13 @@ def test_unreadable_image_is_a_row_and_the_rest_go_on(call, some, capsys):
         assert (row["class"] == "") == (row["probability_ok"] == "") == bad
         assert (str(some / file) in row["error"]) == bad
     output = capsys.readouterr().out
-    assert output.count(" unreadable ") == 3  # two rows and the sum
+    for file in ("0_nio/bad.png", "1_io/text.png"):
+        assert [line.split() for line in output.splitlines() if line.split()[:1] == [file]] == [
+            [file, "error", "-"]
+        ]
+        assert by_file[file]["error"] in output  # whole, below the table
     assert "6 images: " in output
-    assert output.rstrip().splitlines()[-2].endswith("unreadable 2")
+    assert output.rstrip().splitlines()[-2].endswith("error 2")
 
 
 def test_image_smaller_than_the_crop_is_named(config, run_training, images, tmp_path, call):
@@ -196,9 +200,9 @@ def test_table_on_the_console(call, some, trained, capsys, tmp_path):
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert lines[0] == "coil: Is a pin of this coil bent?"
     assert lines[1] == "a part is 'defect' at a probability of 0.5 or more"
-    assert lines[2].split() == ["file", "verdict", "probability"]
+    assert lines[2].split() == ["file", "verdict", "P(defect)"]
     for line, row in zip(lines[3:7], found, strict=True):
-        assert line.split() == [row["file"], row["class"], f"{float(row['probability']):.4f}"]
+        assert line.split() == [row["file"], row["class"], f"{float(row['probability_defect']):.4f}"]
     count = sum(row["class"] == "ok" for row in found)
     assert lines[-2:] == [f"4 images: ok {count}, defect {4 - count}", str(tmp_path / "out")]
 

@@ -1,0 +1,45 @@
+"""What a run refuses before an epoch is spent."""
+
+import shutil
+
+import pytest
+
+from inspection.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.image_size=[4,4]", r"SmallCNN can't take images of 1x4x4 \(data.channels, data.image_size\)"),
+        ("optimizer.lr=-1", "optimizer or scheduler: .*learning rate"),
+        ("model.width=0", "width=0: expected 1 or more"),
+        ("trainer.max_epochs=0", "trainer.max_epochs=0: expected 1 or more"),
+        ("seed=-1", "seed=-1: expected 0 to"),
+        ("data.split_seed=-1", "data.split_seed=-1: expected 0 or more"),
+        ("task.monitor=val/f2", "task.monitor=val/f2: no such figure; did you mean val/f1"),
+        ("callbacks.heatmaps.layer=network.nowhere", "network.nowhere"),
+    ],
+)
+def test_values_that_no_run_can_have(config, run_training, tmp_path, override, message):
+    with pytest.raises(InputError, match=message):
+        run_training(config(override), tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("override", ["data.image_size=[32,32]", "optimizer.lr=0.5", "model=lenet"])
+def test_a_run_is_not_resumed_with_other_settings(config, trained, run_training, tmp_path, override):
+    run = tmp_path / "run"
+    shutil.copytree(trained.folder, run)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    ruin = ["scheduler=step", "scheduler.step_size=2", "scheduler.gamma=500", "trainer.max_epochs=5"]
+    with pytest.raises(InputError, match=r"can't go on with other settings: .*the run has") as error:
+        run_training(config(*ruin, "ckpt_path=last", override), run)
+    assert override.partition("=")[0].split(".")[0] in str(error.value)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_shares_that_do_not_sum_to_one_are_said(module, draw, tmp_path):
+    draw(tmp_path / "images", good=20, defects=12)
+    data = module(split=[5, 3, 2])
+    data.setup()
+    assert any("50.0%, 30.0%, 20.0%" in note for note in data.notes)
