@@ -9,7 +9,14 @@ import lightning as L
 
 from inspection.callbacks.board import show
 from inspection.pictures.charts import confusion_matrix, learning_curves
+from inspection.pictures.text import title_bar
 from inspection.tasks.classification import Classification
+
+
+def _origin(trainer: L.Trainer) -> str:
+    """What a picture of figures has to say of drawn images."""
+    data = getattr(trainer, "datamodule", None)
+    return ", SYNTHETIC" if getattr(data, "is_synthetic", False) else ""
 
 
 class Charts(L.Callback):
@@ -62,11 +69,13 @@ class Charts(L.Callback):
         """Draw the curves."""
         if self.history and trainer.is_global_zero:
             picture = learning_curves(self.history, self.monitor, self.best_epoch())
+            picture = title_bar(picture, [f"learning curves{_origin(trainer)}"])
             show(trainer, "learning_curves", picture, "learning_curves.png")
 
     def _show_confusion(self, trainer: L.Trainer, module: L.LightningModule, part: str) -> None:
         if trainer.is_global_zero and isinstance(module, Classification) and module.outcome is not None:
             picture = confusion_matrix(module.outcome.confusion.numpy(), module.classes)
+            picture = title_bar(picture, [f"{part} images{_origin(trainer)}"])
             show(trainer, f"confusion_matrix/{part}", picture, f"confusion_matrix_{part}.png")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

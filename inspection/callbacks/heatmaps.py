@@ -140,6 +140,7 @@ class HeatmapLogger(L.Callback):
                     images[place].permute(1, 2, 0).numpy(),
                     maps.maps[place].cpu().numpy() if bool(maps.evidence[place]) else None,
                     title,
+                    note="SYNTHETIC image" if data.is_synthetic else "",
                     right=right,
                 )
                 number = start + place + 1

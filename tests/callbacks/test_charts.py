@@ -94,11 +94,15 @@ def test_confusion_matrix_of_the_right_part(monkeypatch):
     task = object.__new__(charts.Classification)
     outcome = Outcome(*[torch.zeros(0)] * 3, confusion=torch.tensor([[3, 1], [0, 2]]))
     task.__dict__ |= {"outcome": outcome, "classes": ("ok", "defect")}
-    trainer = SimpleNamespace(is_global_zero=True)
-    Charts().on_validation_end(trainer, task)
-    Charts().on_test_end(trainer, task)
+    monkeypatch.setattr(charts, "title_bar", lambda picture, lines: (*picture, *lines))
+    real, drawn = (
+        SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(is_synthetic=synthetic))
+        for synthetic in (False, True)
+    )
+    Charts().on_validation_end(real, task)
+    Charts().on_test_end(drawn, task)
     picture = ([[3, 1], [0, 2]], ("ok", "defect"))
     assert seen == [
-        ("confusion_matrix/val", "confusion_matrix_val.png", picture),
-        ("confusion_matrix/test", "confusion_matrix_test.png", picture),
+        ("confusion_matrix/val", "confusion_matrix_val.png", (*picture, "val images")),
+        ("confusion_matrix/test", "confusion_matrix_test.png", (*picture, "test images, SYNTHETIC")),
     ]

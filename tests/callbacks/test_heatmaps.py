@@ -41,7 +41,7 @@ def drawn(monkeypatch):
     """What the heatmap callback would show: (epoch, tag, file, title lines)."""
     pictures = []
 
-    def panel(image, heat, title, right):
+    def panel(image, heat, title, note, right):
         assert image.dtype == np.uint8
         assert heat is None or heat.shape == image.shape[:2]
         return SimpleNamespace(title=title, right=right)
