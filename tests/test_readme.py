@@ -116,3 +116,34 @@ def test_make_targets_do_what_the_readme_says(target, steps):
 
 def test_tensorboard_is_installed_as_a_command():
     assert (Path(sys.executable).parent / "tensorboard").is_file() or shutil.which("tensorboard")
+
+
+def run_module(words, monkeypatch):
+    """Run `python -m` in this process; its exit status."""
+    module, *arguments = words
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+@pytest.mark.slow
+def test_benchmarks_know_the_arguments_that_the_readme_gives(monkeypatch, capsys):
+    commands = re.findall(r"`python -m (benchmarks\.[^`]*)`", README)
+    assert len(commands) >= 4
+    for command in commands:
+        words = command.split()
+        assert run_module([*words, "--help"], monkeypatch) == 0, command
+        described = capsys.readouterr().out
+        for word in words[1:]:
+            assert not word.startswith("--") or word in described, command
+
+
+@pytest.mark.slow
+def test_the_start_up_benchmark_runs(monkeypatch, capsys):
+    assert run_module(["benchmarks.startup", "--repeats", "1"], monkeypatch) == 0
+    shares = re.findall(r"train\.py --help .*?([\d.]+) x import torch", capsys.readouterr().out)
+    assert len(shares) == 1
