@@ -26,14 +26,19 @@ SMALL = [
 ]
 
 
-def run_script(arguments, monkeypatch):
-    """Run a script as `python` would, in this process; its exit status."""
-    monkeypatch.setattr(sys, "argv", arguments)
+def exit_status(run, *arguments, **settings):
+    """What a program ends with."""
     try:
-        runpy.run_path(arguments[0], run_name="__main__")
+        run(*arguments, **settings)
     except SystemExit as stop:
         return stop.code or 0
     return 0
+
+
+def run_script(arguments, monkeypatch):
+    """Run a script as `python` would, in this process; its exit status."""
+    monkeypatch.setattr(sys, "argv", arguments)
+    return exit_status(runpy.run_path, arguments[0], run_name="__main__")
 
 
 def test_all_commands_are_known():
@@ -123,11 +128,7 @@ def run_module(words, monkeypatch):
     module, *arguments = words
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setattr(sys, "argv", [module, *arguments])
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as stop:
-        return stop.code or 0
-    return 0
+    return exit_status(runpy.run_module, module, run_name="__main__", alter_sys=True)
 
 
 @pytest.mark.slow

@@ -27,8 +27,7 @@ def balanced_order(classes: Tensor, generator: torch.Generator) -> Tensor:
     Each K successive draws hold each of the K classes once, and the rows of a class are all drawn before one
     comes again. Compared with independent weighted draws (`WeightedRandomSampler`), no batch is lopsided and no
     row is left out by chance: the gradient of what all images have in common cancels in each batch instead of
-    pushing the network to and fro. LeNet on the coils learns with this order and does not with the other
-    (see docs/coil.md).
+    pushing the network to and fro. LeNet on the coils learns faster and more steadily with it (see docs/coil.md).
 
     Args:
         classes: Class of each row, int64 `[N]`.
@@ -57,7 +56,7 @@ class EpochSampler(Sampler[int]):
     The order depends on seed and epoch alone: a resumed run draws what the uninterrupted one would have
     drawn. All processes draw the same order and take every `world`-th row of it, so that together they
     see the very batches that a single process sees. Lightning shares out plain samplers by itself, but not
-    weighted ones, which is why this one does both.
+    balanced ones, which is why this one does both.
 
     Args:
         rows: Row numbers to draw from.
