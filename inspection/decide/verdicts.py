@@ -1,5 +1,8 @@
 """From probabilities to a verdict: the one place where a class is chosen."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 
@@ -19,7 +22,6 @@ def verdicts(probabilities: Tensor, defect: int | None = None, threshold: float 
         Class indices, int64 `[N]`.
 
     Example:
-        >>> import torch
         >>> verdicts(torch.tensor([[0.8, 0.2], [0.5, 0.5]]), defect=1).tolist()
         [0, 1]
     """
@@ -30,3 +32,21 @@ def verdicts(probabilities: Tensor, defect: int | None = None, threshold: float 
     chosen = others.argmax(1)
     chosen[probabilities[:, defect] >= threshold] = defect
     return chosen
+
+
+def label_verdicts(probabilities: Tensor, thresholds: Sequence[float]) -> Tensor:
+    """Which attributes each image is judged to have.
+
+    Args:
+        probabilities: `[N, A]`, each of its own.
+        thresholds: Smallest probability that counts as a yes (`>=`, see `verdicts`), one an attribute.
+
+    Returns:
+        Bool `[N, A]`.
+
+    Example:
+        >>> label_verdicts(torch.tensor([[0.5, 0.5], [0.4, 0.9]]), [0.5, 0.6]).tolist()
+        [[True, False], [False, True]]
+    """
+    # In the precision of the probabilities: float32 of 0.3 is above 0.3, and would miss its own threshold.
+    return probabilities >= torch.tensor(thresholds, dtype=probabilities.dtype, device=probabilities.device)

@@ -1,6 +1,7 @@
 """Figures of a classifier: from a confusion matrix, and of its scores."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +19,14 @@ from inspection.decide.verdicts import verdicts
 UNDEFINED = float("nan")
 
 
-def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+def share_of(part: Tensor, whole: Tensor) -> Tensor:
     """`part / whole`, NaN where the whole is 0: a share of nothing is undefined, not 0."""
     return torch.where(whole > 0, part / whole.clamp(min=1), torch.full_like(part, UNDEFINED))
 
 
-def figures_of_confusion(counts: Tensor, classes: Sequence[str], defect: int | None) -> dict[str, float]:
+def figures_of_confusion(
+    counts: Tensor, classes: Sequence[str], defect: int | None, ordered: bool = False
+) -> dict[str, float]:
     """Accuracy, balanced accuracy, precision, recall and F1 out of a confusion matrix.
 
     Args:
@@ -31,11 +34,12 @@ def figures_of_confusion(counts: Tensor, classes: Sequence[str], defect: int | N
         classes: Class names, K.
         defect: Index of the defect class: `precision`, `recall` and `f1` are of this class. None: they are
             means over the classes that have a value.
+        ordered: The classes are steps of one scale, in their order: adds `kappa`, see `quadratic_kappa`.
 
     Returns:
-        Figures in 0..1 by name, and `precision/<class>`, `recall/<class>`, `f1/<class>` with more than two
-        classes. A figure without a case to count is NaN (a recall without a defect, a precision without an
-        alarm; an F1 without either).
+        Figures in 0..1 by name (`kappa` is below 0 when worse than chance), and `precision/<class>`,
+        `recall/<class>`, `f1/<class>` with more than two classes. A figure without a case to count is NaN (a
+        recall without a defect, a precision without an alarm; an F1 without either).
 
     Example:
         >>> figures = figures_of_confusion(torch.tensor([[8, 2], [1, 4]]), ["ok", "defect"], 1)
@@ -43,18 +47,90 @@ def figures_of_confusion(counts: Tensor, classes: Sequence[str], defect: int | N
         (0.7273, 0.8)
     """
     counts = counts.double()
-    hits, targets, called = counts.diag(), counts.sum(1), counts.sum(0)
-    recall, precision = _ratio(hits, targets), _ratio(hits, called)
-    f1 = _ratio(2 * hits, targets + called)
+    precision, recall, f1 = _precision_recall_f1(counts)
     figures = {
-        "accuracy": float(_ratio(hits.sum(), counts.sum())),
+        "accuracy": float(share_of(counts.trace(), counts.sum())),
         "balanced_accuracy": float(recall.nanmean()),
     }
     for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
         figures[name] = float(values.nanmean() if defect is None else values[defect])
         if len(classes) > 2 or defect is None:
             figures |= {f"{name}/{label}": float(value) for label, value in zip(classes, values, strict=True)}
+    if ordered:
+        figures["kappa"] = quadratic_kappa(counts)
     return figures
+
+
+def quadratic_kappa(counts: Tensor) -> float:
+    """Agreement of ordered classes beyond chance; a mistake costs the square of the steps it is off.
+
+    Cohen, "Weighted kappa", Psychological Bulletin 70 (1968): 1 less the cost of the verdicts over the cost that
+    verdicts of the same frequencies would have by chance.
+
+    Args:
+        counts: `[K, K]`, rows are targets, columns verdicts, both in the order of the scale.
+
+    Returns:
+        1: every verdict right; 0: no better than chance; below 0: worse. NaN when chance makes no mistake either
+        (no image, or one and the same class in all targets and verdicts).
+
+    Example:
+        >>> taken_for_minor = torch.tensor([[5, 0, 0], [0, 5, 0], [0, 1, 4]])  # one severe state of five
+        >>> taken_for_normal = torch.tensor([[5, 0, 0], [0, 5, 0], [1, 0, 4]])
+        >>> round(quadratic_kappa(taken_for_minor), 3), round(quadratic_kappa(taken_for_normal), 3)
+        (0.947, 0.8)
+    """
+    counts = counts.double()
+    steps = torch.arange(len(counts), dtype=torch.float64, device=counts.device)
+    cost = (steps[:, None] - steps) ** 2
+    by_chance = counts.sum(1)[:, None] * counts.sum(0)  # times the number of images: whole numbers are exact
+    return float(1 - share_of((cost * counts).sum() * counts.sum(), (cost * by_chance).sum()))
+
+
+class ReportRow(NamedTuple):
+    """A line of a classification report; the figures are in 0..1, NaN when undefined."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+def report_of_confusion(counts: Tensor, classes: Sequence[str]) -> list[ReportRow]:
+    """Precision, recall, F1 and the number of images of each class, and their means.
+
+    Args:
+        counts: `[K, K]`, rows are targets, columns verdicts.
+        classes: Class names, K.
+
+    Returns:
+        A row a class, then `macro mean` (every class counts the same) and `weighted mean` (every image does); the
+        means are over the classes that have a value.
+
+    Example:
+        >>> rows = report_of_confusion(torch.tensor([[8, 2], [1, 4]]), ["ok", "defect"])
+        >>> [(row.name, round(row.f1, 3), row.support) for row in rows]
+        [('ok', 0.842, 10), ('defect', 0.727, 5), ('macro mean', 0.785, 15), ('weighted mean', 0.804, 15)]
+    """
+    counts = counts.double()
+    support = counts.sum(1)
+    values = torch.stack(_precision_recall_f1(counts), 1)  # [K, 3]
+    weights = support[:, None] * ~values.isnan()
+    weighted = share_of((values.nan_to_num() * weights).sum(0), weights.sum(0))
+    names = (*classes, "macro mean", "weighted mean")
+    figures = torch.cat([values, values.nanmean(0)[None], weighted[None]]).tolist()
+    numbers = [*support.tolist(), *[float(support.sum())] * 2]
+    return [
+        ReportRow(name, precision, recall, f1, int(number))
+        for name, (precision, recall, f1), number in zip(names, figures, numbers, strict=True)
+    ]
+
+
+def _precision_recall_f1(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each class, `[K]`, of float64 counts `[K, K]`."""
+    hits, targets, called = counts.diag(), counts.sum(1), counts.sum(0)
+    return share_of(hits, called), share_of(hits, targets), share_of(2 * hits, targets + called)
 
 
 class ClassificationMetrics(nn.Module):
@@ -63,11 +139,12 @@ class ClassificationMetrics(nn.Module):
     Args:
         classes: Class names, K.
         defect: Index of the defect class, or None.
+        ordered: The classes are steps of one scale, in their order: adds `kappa`.
     """
 
-    def __init__(self, classes: Sequence[str], defect: int | None) -> None:
+    def __init__(self, classes: Sequence[str], defect: int | None, ordered: bool = False) -> None:
         super().__init__()
-        self.classes, self.defect = tuple(classes), defect
+        self.classes, self.defect, self.ordered = tuple(classes), defect, ordered
         number = len(self.classes)
         self.confusion: Metric = MulticlassConfusionMatrix(number)
         self.auroc: Metric = MulticlassAUROC(number) if defect is None else BinaryAUROC()
@@ -90,7 +167,7 @@ class ClassificationMetrics(nn.Module):
     def compute(self) -> tuple[dict[str, float], Tensor]:
         """Figures by name (NaN when undefined) and the confusion matrix, int64 `[K, K]`."""
         counts = self.confusion.compute()
-        figures = figures_of_confusion(counts, self.classes, self.defect)
+        figures = figures_of_confusion(counts, self.classes, self.defect, self.ordered)
         per_class = counts.sum(1)
         if self.defect is None:
             ranked = bool((per_class > 0).all())

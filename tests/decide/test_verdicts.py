@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from inspection.decide.verdicts import verdicts
+from inspection.decide.verdicts import label_verdicts, verdicts
 
 
 def test_the_image_that_defines_a_threshold_is_a_defect():
@@ -30,3 +30,13 @@ def test_the_probabilities_are_left_alone():
     probabilities = torch.tensor([[0.4, 0.6]])
     verdicts(probabilities, 1)
     assert probabilities.tolist() == torch.tensor([[0.4, 0.6]]).tolist()
+
+
+def test_labels_each_have_a_threshold_of_their_own_which_counts():
+    probabilities = torch.tensor([[0.3, 0.3], [0.29, 0.9]], dtype=torch.float64)
+    assert label_verdicts(probabilities, [0.3, 0.5]).tolist() == [[True, False], [False, True]]
+    observed = probabilities.float()[0, 0]
+    assert label_verdicts(probabilities.float(), [float(observed), 1.0]).tolist() == [
+        [True, False],
+        [False, False],
+    ]

@@ -5,7 +5,12 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from inspection.tasks.metrics import ClassificationMetrics, figures_of_confusion
+from inspection.tasks.metrics import (
+    ClassificationMetrics,
+    figures_of_confusion,
+    quadratic_kappa,
+    report_of_confusion,
+)
 
 
 def pass_over(logits, targets, classes, defect, batch=7):
@@ -83,3 +88,63 @@ def test_a_reset_forgets():
     metrics.reset()
     metrics.update(torch.tensor([[9.0, 0.0]]), torch.tensor([0]))
     assert metrics.compute()[1].tolist() == [[1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_quadratic_kappa_agrees_with_scikit_learn(size):
+    random = np.random.default_rng(size)
+    for number in (4, 30, 500):
+        targets = random.integers(0, size, number)
+        judged = np.where(random.random(number) < 0.5, targets, random.integers(0, size, number))
+        counts = torch.from_numpy(sk.confusion_matrix(targets, judged, labels=range(size)))
+        expected = sk.cohen_kappa_score(targets, judged, weights="quadratic", labels=range(size))
+        assert quadratic_kappa(counts) == pytest.approx(expected)
+
+
+def test_quadratic_kappa_by_hand():
+    # 9 images, 3 of each state, verdicts (4, 2, 3): by chance 3/9 of (2 + 4·3 + 4 + 3 + 4·4 + 2) = 13, here 4 + 1.
+    severe_for_normal = torch.tensor([[3, 0, 0], [0, 2, 1], [1, 0, 2]])
+    assert quadratic_kappa(severe_for_normal) == pytest.approx(1 - 5 / 13)
+    severe_for_minor = torch.tensor([[3, 0, 0], [0, 2, 1], [0, 1, 2]])
+    assert quadratic_kappa(severe_for_minor) > quadratic_kappa(severe_for_normal)
+    assert quadratic_kappa(torch.eye(3)) == 1
+    assert quadratic_kappa(torch.eye(3).flip(0)) == -1
+    assert quadratic_kappa(torch.ones(3, 3)) == pytest.approx(0)
+
+
+def test_kappa_of_one_class_alone_is_undefined():
+    assert math.isnan(quadratic_kappa(torch.tensor([[7, 0, 0], [0, 0, 0], [0, 0, 0]])))
+    assert math.isnan(quadratic_kappa(torch.zeros(3, 3)))
+    assert quadratic_kappa(torch.tensor([[4, 0, 3], [0, 0, 0], [0, 0, 0]])) == pytest.approx(0)
+
+
+def test_kappa_is_a_figure_of_ordered_classes_alone():
+    logits, targets = torch.eye(3) * 9, torch.tensor([0, 1, 1])
+    ordered = ClassificationMetrics(("normal", "minor", "severe"), None, ordered=True)
+    ordered.update(logits, targets)
+    assert ordered.compute()[0]["kappa"] == pytest.approx(
+        sk.cohen_kappa_score([0, 1, 1], [0, 1, 2], weights="quadratic")
+    )
+    assert "kappa" not in pass_over(logits, targets, "abc", None)[0]
+
+
+@pytest.mark.parametrize("present", [4, 2])
+def test_the_report_agrees_with_scikit_learn(present):
+    random = np.random.default_rng(present)
+    targets, judged = random.integers(0, present, 80), random.integers(0, 3, 80)
+    counts = torch.from_numpy(sk.confusion_matrix(targets, judged, labels=range(4)))
+    expected = sk.classification_report(
+        targets,
+        judged,
+        labels=range(4),
+        target_names=list("abcd"),
+        output_dict=True,
+        zero_division=math.nan,
+    )
+    rows = report_of_confusion(counts, "abcd")
+    assert [row.name for row in rows] == [*"abcd", "macro mean", "weighted mean"]
+    for row, name in zip(rows, [*"abcd", "macro avg", "weighted avg"], strict=True):
+        wanted = expected[name]
+        assert [row.precision, row.recall, row.f1, row.support] == pytest.approx(
+            [wanted["precision"], wanted["recall"], wanted["f1-score"], wanted["support"]], nan_ok=True
+        ), name
