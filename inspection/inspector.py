@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from inspection.data.geometry import Geometry
-from inspection.decide.verdicts import verdicts
+from inspection.decide.decisions import Decision, OneOf, decision_from
 from inspection.errors import InputError
 from inspection.explain.cam import heatmap
 from inspection.models.normalised import Normalised
 
-FORMAT = "inspection.inspector.1"
+FORMAT = "inspection.inspector.2"
 NETWORKS = "inspection.models."
 
 
@@ -30,20 +30,20 @@ class Verdict:
     """What the line acts on.
 
     Attributes:
-        label: Name of the class that the image is judged to be.
-        probability: Of that class, 0..1.
-        probabilities: Of every class, by name.
-        heatmap: float32 `[H, W]` in 0..1 over the camera image; zero outside the crop. None when not asked for
-            or when there is no positive evidence.
-        explains: The class whose evidence the heatmap shows.
+        label: The verdict in words: name of the class, or of the attributes that hold (`none` if none does).
+        probability: Of that class, 0..1; None for attributes, each of which has its own.
+        probabilities: Of every class or attribute, by name.
+        called: Whether each class or attribute is said to hold, by name.
+        heatmaps: Evidence by class or attribute: float32 `[H, W]` in 0..1 over the camera image, zero outside the
+            crop; None where nothing speaks for it. Empty when not asked for.
         method: `grad_cam` or `hires_cam`; None when no heatmap was asked for.
     """
 
     label: str
-    probability: float
+    probability: float | None
     probabilities: dict[str, float]
-    heatmap: np.ndarray | None = None
-    explains: str | None = None
+    called: dict[str, bool]
+    heatmaps: dict[str, np.ndarray | None] = field(default_factory=dict)
     method: str | None = None
 
 
@@ -55,28 +55,26 @@ class Passport:
         task: Name of the task.
         question: What is asked of each image.
         network: `_target_` and arguments of the network.
-        classes: Names in the order of the outputs.
-        defect: The positive class, or None.
+        decision: Names of the outputs and operating point, see `Decision.to_dict`.
         mean: Normalisation, a value a channel.
         std: Normalisation, a value a channel.
         geometry: See `Geometry.to_dict`.
-        threshold: Smallest defect probability that is judged a defect.
         heatmap_method: `auto`, `grad_cam` or `hires_cam`.
         heatmap_layer: Dotted name in the network, or None for the last convolution.
+        colours: Of the attributes that are shown, by name; None: all, in colours of our choice.
         made: Where it comes from: run, data, whether synthetic, versions.
     """
 
     task: str
     question: str
     network: dict[str, Any]
-    classes: tuple[str, ...]
-    defect: str | None
+    decision: dict[str, Any]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     geometry: dict[str, Any]
-    threshold: float = 0.5
     heatmap_method: Literal["auto", "grad_cam", "hires_cam"] = "auto"
     heatmap_layer: str | None = None
+    colours: dict[str, str] | None = None
     made: dict[str, Any] = field(default_factory=dict)
 
 
@@ -98,30 +96,28 @@ class Inspector:
         self, passport: Passport, weights: Mapping[str, Tensor], device: str | torch.device = "cpu"
     ) -> None:
         self.passport = passport
+        self.decision: Decision = decision_from(passport.decision)
         self.geometry = Geometry.from_dict(passport.geometry)
         self.device = torch.device(device)
         network = _build_network(passport.network)
         fit_weights(network, weights, "the inspector")
         self.model = Normalised(network, passport.mean, passport.std).to(self.device).eval()
 
-    @property
-    def defect(self) -> int | None:
-        """Index of the defect class."""
-        name = self.passport.defect
-        return None if name is None else self.passport.classes.index(name)
-
-    def with_threshold(self, threshold: float) -> "Inspector":
+    def with_threshold(self, threshold: float | Mapping[str, float]) -> "Inspector":
         """The same inspector at another operating point.
+
+        Args:
+            threshold: Of the defect class; of attributes, one for all or some by name.
 
         Raises:
             InputError: If there is no defect class, or the threshold is outside 0..1.
         """
-        if self.passport.defect is None:
-            raise InputError("threshold: this inspector has no defect class; leave threshold out")
-        if not 0 <= threshold <= 1:
-            raise InputError(f"threshold={threshold}: expected a probability, 0 to 1")
+        try:
+            decision = self.decision.at(threshold).to_dict()
+        except ValueError as error:
+            raise InputError(str(error)) from None
         return Inspector(
-            replace(self.passport, threshold=threshold), self.model.network.state_dict(), self.device
+            replace(self.passport, decision=decision), self.model.network.state_dict(), self.device
         )
 
     def inspect(self, images: Sequence[np.ndarray], heatmaps: bool = False) -> list[Verdict]:
@@ -129,7 +125,8 @@ class Inspector:
 
         Args:
             images: Each `[H, W]` grey or `[H, W, 3]` RGB, uint8 or uint16, as the camera gave it.
-            heatmaps: Whether to show the evidence: for the defect class, or without one for the verdict.
+            heatmaps: Whether to show the evidence: for the defect class, without one for the verdict; for every
+                attribute that has a colour.
 
         Returns:
             One verdict an image.
@@ -156,38 +153,51 @@ class Inspector:
         if not pixels:
             return []
         batch = torch.from_numpy(np.stack(pixels)).to(self.device)
-        maps = None
-        if heatmaps:
-            targets = None if self.defect is None else torch.full((len(batch),), self.defect).to(self.device)
-            maps = heatmap(
+        maps = [
+            heatmap(
                 self.model,
                 batch,
-                targets,
+                None if output is None else torch.full((len(batch),), output, device=self.device),
                 method=self.passport.heatmap_method,
                 layer=self.passport.heatmap_layer,
             )
-            logits = maps.logits
+            for output in (self._to_explain() if heatmaps else ())
+        ]
+        if maps:
+            logits = maps[0].logits  # of the same pass: verdict and evidence belong together
         else:
             with torch.inference_mode():
                 logits = self.model(batch)
-        probabilities = logits.double().softmax(1).cpu()
-        judged = verdicts(probabilities, self.defect, self.passport.threshold)
+        probabilities = self.decision.probabilities(logits.cpu())
+        called = self.decision.called(probabilities)
+        names = self.decision.names
         results = []
-        for row, (shape, label) in enumerate(zip(camera_shapes, judged.tolist(), strict=True)):
-            shown = None
-            if maps is not None and bool(maps.evidence[row]):
-                shown = self.geometry.heatmap_to_camera(maps.maps[row].cpu().numpy(), shape)
+        for row, shape in enumerate(camera_shapes):
+            shown: dict[str, np.ndarray | None] = {}
+            for each in maps:
+                found = each.of(row)
+                shown[names[int(each.targets[row])]] = (
+                    None if found is None else self.geometry.heatmap_to_camera(found, shape)
+                )
+            values = dict(zip(names, probabilities[row].tolist(), strict=True))
+            label = self.decision.words(called[row])
             results.append(
                 Verdict(
-                    label=self.passport.classes[label],
-                    probability=float(probabilities[row, label]),
-                    probabilities=dict(zip(self.passport.classes, probabilities[row].tolist(), strict=True)),
-                    heatmap=shown,
-                    explains=None if maps is None else self.passport.classes[int(maps.targets[row])],
-                    method=None if maps is None else maps.method,
+                    label=label,
+                    probability=values[label] if self.decision.exclusive else None,
+                    probabilities=values,
+                    called=dict(zip(names, called[row].tolist(), strict=True)),
+                    heatmaps=shown,
+                    method=maps[0].method if maps else None,
                 )
             )
         return results
+
+    def _to_explain(self) -> list[int | None]:
+        """Outputs whose evidence is shown; None stands for the verdict's."""
+        if isinstance(self.decision, OneOf):
+            return [self.decision.defect]
+        return [self.decision.names.index(name) for name in self.passport.colours or self.decision.names]
 
     def save(self, path: Path) -> None:
         """Write one file of tensors and JSON (safetensors); the old file stays until the new one is whole.
@@ -197,9 +207,9 @@ class Inspector:
         """
         weights = {name: tensor.contiguous() for name, tensor in self.model.network.state_dict().items()}
         partial = path.with_name(path.name + ".partial")
-        passport = json.dumps(asdict(self.passport), ensure_ascii=False)
+        metadata = {"format": FORMAT, "passport": write_passport(self.passport)}
         try:
-            save_file(weights, partial, metadata={"format": FORMAT, "passport": passport})
+            save_file(weights, partial, metadata=metadata)
             os.replace(partial, path)
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path}: the inspector could not be written ({error})") from error
@@ -228,16 +238,32 @@ class Inspector:
                 f"{path} is a safetensors file, but no inspector that this version knows ({FORMAT})"
             )
         try:
-            return cls(_passport(metadata["passport"]), weights, device)
+            return cls(read_passport(metadata["passport"]), weights, device)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: its passport is damaged, or of another version ({error})") from None
 
 
-def _passport(text: str) -> Passport:
-    values = json.loads(text)
-    return Passport(**values | {name: tuple(values[name]) for name in ("classes", "mean", "std")})
+def write_passport(passport: Passport) -> str:
+    """A passport as JSON."""
+    return json.dumps(asdict(passport), ensure_ascii=False)
+
+
+def read_passport(text: str) -> Passport:
+    """A passport out of JSON.
+
+    Raises:
+        InputError: If it is none, or of another version.
+    """
+    try:
+        values = json.loads(text)
+        passport = Passport(**values | {name: tuple(values[name]) for name in ("mean", "std")})
+        decision_from(passport.decision)
+        Geometry.from_dict(passport.geometry)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"its passport is damaged, or of another version ({error})") from None
+    return passport
 
 
 def _build_network(config: Mapping[str, Any]) -> nn.Module:

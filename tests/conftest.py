@@ -83,17 +83,23 @@ def overrides(images: Path, tmp_path_factory: pytest.TempPathFactory) -> list[st
     ]
 
 
-def compose_train(overrides: list[str]) -> DictConfig:
-    """The config of a training run, as `scripts/train.py` hands it on."""
+def compose_script(name: str, overrides: list[str]) -> DictConfig:
+    """The config that `scripts/<name>.py` hands on."""
     register_resolvers(reserve=False)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", overrides)
+        return compose(name, overrides)
 
 
 @pytest.fixture(scope="session")
 def config(overrides: list[str]) -> Callable[..., DictConfig]:
     """Composes the config of a tiny run with further overrides."""
-    return lambda *more: compose_train([*overrides, *more])
+    return lambda *more: compose_script("train", [*overrides, *more])
+
+
+@pytest.fixture(scope="session", name="compose")
+def compose_any() -> Callable[[str, list[str]], DictConfig]:
+    """Composes the config of any script."""
+    return compose_script
 
 
 @pytest.fixture(scope="session")
@@ -171,6 +177,7 @@ def module(tmp_path: Path) -> Callable[..., FolderDataModule]:
     def build(**settings: Any) -> FolderDataModule:
         plain = {
             "folders": [["0_nio", "defect"], ["1_io", "ok"]],
+            "part_folders": False,
             "root": str(tmp_path / "images"),
             "synthetic": None,
             "classes": ["ok", "defect"],

@@ -1,6 +1,5 @@
 import json
 import os
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +7,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from inspection.data.geometry import Geometry
+from inspection.decide.decisions import OneOf
 from inspection.errors import InputError
 from inspection.inspector import FORMAT, Inspector, Passport, fit_weights
 from inspection.models.small_cnn import SmallCNN
 
 GEOMETRY = Geometry(image_size=(16, 20), crop=(2, 4, 42, 36))
 CAMERA = (40, 50)
+NO_DEFECT = OneOf(["ok", "defect"], None).to_dict()
 
 
 def passport(**settings):
@@ -27,8 +28,7 @@ def passport(**settings):
             "width": 4,
             "dropout": 0.5,
         },
-        "classes": ("ok", "defect"),
-        "defect": "defect",
+        "decision": OneOf(["ok", "defect"], "defect").to_dict(),
         "mean": (0.4,),
         "std": (0.2,),
         "geometry": GEOMETRY.to_dict(),
@@ -70,7 +70,9 @@ def test_verdict_from_camera_image_by_hand(inspector, network, images):
         assert list(verdict.probabilities.values()) == pytest.approx(values, abs=1e-5)
         assert verdict.label == ("defect" if values[1] >= 0.5 else "ok")
         assert verdict.probability == verdict.probabilities[verdict.label]
-        assert verdict.heatmap is verdict.method is verdict.explains is None
+        assert verdict.called == {name: name == verdict.label for name in ("ok", "defect")}
+        assert verdict.heatmaps == {}
+        assert verdict.method is None
 
 
 def test_one_image_alone_gets_the_verdict_that_it_gets_among_others(inspector, images):
@@ -89,32 +91,34 @@ def test_heatmap_lies_over_the_camera_image(network, images):
         pytest.approx(v.probabilities, abs=1e-6) for v in inspector.inspect(images)
     ]
     for verdict in verdicts:
-        assert verdict.explains == "defect"
+        ((explained, heat),) = verdict.heatmaps.items()
+        assert explained == "defect"
         assert verdict.method == "grad_cam"
-        assert verdict.heatmap.shape == CAMERA
-        assert verdict.heatmap.dtype == np.float32
-        assert verdict.heatmap.min() >= 0
-        assert 0.5 < verdict.heatmap.max() <= 1
+        assert heat.shape == CAMERA
+        assert heat.dtype == np.float32
+        assert heat.min() >= 0
+        assert 0.5 < heat.max() <= 1
         outside = np.ones(CAMERA, bool)
         outside[4:36, 2:42] = False
-        assert (verdict.heatmap[outside] == 0).all()
+        assert (heat[outside] == 0).all()
 
 
 def test_without_a_defect_the_heatmap_explains_the_verdict(network, images):
-    three = replace(passport(), defect=None)
-    for verdict in Inspector(three, network.state_dict()).inspect(images, heatmaps=True):
-        assert verdict.explains == verdict.label
+    for verdict in Inspector(passport(decision=NO_DEFECT), network.state_dict()).inspect(
+        images, heatmaps=True
+    ):
+        assert list(verdict.heatmaps) == [verdict.label]
 
 
 def test_threshold_decides(inspector, images):
     scores = [verdict.probabilities["defect"] for verdict in inspector.inspect(images)]
     for threshold in (0.0, *scores, 1.0):
         changed = inspector.with_threshold(threshold)
-        assert changed.passport.threshold == threshold
+        assert changed.passport.decision["threshold"] == threshold
         labels = [verdict.label for verdict in changed.inspect(images)]
         # `>=`: the very image that a threshold was taken from is a defect.
         assert labels == ["defect" if score >= threshold else "ok" for score in scores]
-    assert inspector.passport.threshold == 0.5
+    assert inspector.passport.decision["threshold"] == 0.5
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
@@ -125,7 +129,7 @@ def test_threshold_is_a_probability(inspector, threshold):
 
 def test_threshold_needs_a_defect_class(network):
     with pytest.raises(InputError, match="no defect class"):
-        Inspector(replace(passport(), defect=None), network.state_dict()).with_threshold(0.5)
+        Inspector(passport(decision=NO_DEFECT), network.state_dict()).with_threshold(0.5)
 
 
 def test_image_smaller_than_the_crop(inspector):
@@ -215,6 +219,8 @@ def test_network_that_a_file_of_ours_merely_imports_is_refused(inspector, tmp_pa
         {"mean": None},
         {"std": (0.0,)},
         {"geometry": {}},
+        {"decision": {}},
+        {"decision": {"kind": "none_of", "names": ["ok", "defect"]}},
         {"from_a_later_version": 1},
     ],
 )

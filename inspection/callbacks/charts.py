@@ -8,9 +8,9 @@ from typing import Any
 import lightning as L
 
 from inspection.callbacks.board import show
-from inspection.pictures.charts import confusion_matrix, learning_curves
+from inspection.pictures.charts import learning_curves
 from inspection.pictures.text import title_bar
-from inspection.tasks.classification import Classification
+from inspection.tasks.module import InspectionTask
 
 
 def _origin(trainer: L.Trainer) -> str:
@@ -68,14 +68,18 @@ class Charts(L.Callback):
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the curves."""
         if self.history and trainer.is_global_zero:
-            picture = learning_curves(self.history, self.monitor, self.best_epoch())
+            # A curve a class or attribute would hide the others; they are in the table.
+            rows = [
+                {n: v for n, v in row.items() if n.count("/") < 2 or n == self.monitor}
+                for row in self.history
+            ]
+            picture = learning_curves(rows, self.monitor, self.best_epoch())
             picture = title_bar(picture, [f"learning curves{_origin(trainer)}"])
             show(trainer, "learning_curves", picture, "learning_curves.png")
 
     def _show_confusion(self, trainer: L.Trainer, module: L.LightningModule, part: str) -> None:
-        if trainer.is_global_zero and isinstance(module, Classification) and module.outcome is not None:
-            picture = confusion_matrix(module.outcome.confusion.numpy(), module.classes)
-            picture = title_bar(picture, [f"{part} images{_origin(trainer)}"])
+        if trainer.is_global_zero and isinstance(module, InspectionTask) and module.outcome is not None:
+            picture = title_bar(module.outcome.chart(), [f"{part} images{_origin(trainer)}"])
             show(trainer, f"confusion_matrix/{part}", picture, f"confusion_matrix_{part}.png")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -1,5 +1,6 @@
 """Where the network looks: Grad-CAM or HiResCAM pictures while it learns, and of its mistakes."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import lightning as L
@@ -9,34 +10,31 @@ import torch
 from inspection.callbacks.board import show
 from inspection.callbacks.samples import spread
 from inspection.data.module import ImageDataModule
-from inspection.decide.verdicts import verdicts
-from inspection.explain.cam import METHOD_NAMES, heatmap
+from inspection.decide.decisions import OneOf
+from inspection.explain.cam import METHOD_NAMES, Heatmaps, heatmap
+from inspection.models.modes import evaluating
+from inspection.pictures.labels import Called, label_colours, label_panel
 from inspection.pictures.panel import heat_panel
-from inspection.tasks.classification import Classification, Outcome
-
-
-def worst_mistakes(outcome: Outcome, defect: int | None, count: int) -> np.ndarray:
-    """Positions in the outcome of wrong verdicts, the least probable target first, at most `count`."""
-    probabilities = outcome.probabilities
-    wrong = (verdicts(probabilities, defect) != outcome.targets).nonzero().flatten()
-    of_target = probabilities[wrong, outcome.targets[wrong]]
-    return wrong[of_target.argsort(stable=True)][:count].numpy()
+from inspection.tasks.module import InspectionTask
+from inspection.tasks.outcomes import Outcome
 
 
 class HeatmapLogger(L.Callback):
     """Panels of image, heatmap and overlay, as TensorBoard images and PNG files.
 
     A fixed choice of validation images every few epochs, the worst validation mistakes beside them, and after
-    the test the images that were judged wrongly. The heatmap shows the evidence for the defect class
-    (without one: for the verdict).
+    the test the images that were judged wrongly. The heatmap shows the evidence for the defect class (without
+    one: for the verdict); of several attributes, each has its own in its colour.
 
     Args:
         method: `auto` (what the network asks for), `grad_cam` or `hires_cam`.
         layer: Dotted name of a layer, or None for the last convolution.
         every_n_epochs: Epochs between two sets of pictures; 0 draws them at the end alone.
-        per_class: Validation images of each class, chosen once.
+        per_class: Validation images of each class or attribute, chosen once.
         mistakes: The worst mistakes of the validation part.
         test_mistakes: The worst mistakes of the test part.
+        colours: Of attributes: name to colour (`blue`, `#0072b2`), for those that are to be shown. None: all, in
+            colours that are told apart by the colour-blind.
     """
 
     def __init__(
@@ -47,22 +45,24 @@ class HeatmapLogger(L.Callback):
         per_class: int = 4,
         mistakes: int = 8,
         test_mistakes: int = 40,
+        colours: Mapping[str, str] | None = None,
     ) -> None:
         if every_n_epochs < 0:
             raise ValueError(f"every_n_epochs={every_n_epochs}: expected 1 or more, or 0 for the end alone")
         self.method, self.layer = method, layer
         self.every_n_epochs = every_n_epochs
         self.per_class, self.mistakes, self.test_mistakes = per_class, mistakes, test_mistakes
+        self.colours = colours
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Find out now, and not after hours, that there is no such layer."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if isinstance(pl_module, Classification) and isinstance(data, ImageDataModule):
+        if isinstance(pl_module, InspectionTask) and isinstance(data, ImageDataModule):
             image = data.images(data.samples.rows("val")[:1]).to(pl_module.device)
-            mode = pl_module.model.training
-            pl_module.model.eval()  # one image through batch norm must leave no trace
-            heatmap(pl_module.model, image, method=self.method, layer=self.layer)
-            pl_module.model.train(mode)
+            with evaluating(pl_module.model):  # one image through batch norm must leave no trace
+                heatmap(pl_module.model, image, method=self.method, layer=self.layer)
+            if not isinstance(pl_module.decision, OneOf):
+                label_colours(pl_module.decision.names, self.colours)
 
     # Not `on_validation_epoch_end`: Lightning calls that of callbacks before that of the module, which makes the
     # outcome of this pass; callbacks would draw the one before.
@@ -76,11 +76,10 @@ class HeatmapLogger(L.Callback):
         if data is None or task is None or outcome is None:
             return
         folder = f"heatmaps/epoch_{trainer.current_epoch + 1:03d}" if fitting else "heatmaps/best"
-        targets = outcome.targets.numpy()
-        for target, name in enumerate(task.classes):
-            chosen = spread(np.flatnonzero(targets == target), self.per_class)
+        for name, positions in outcome.examples().items():
+            chosen = spread(positions, self.per_class)
             self._draw(trainer, data, task, outcome, chosen, f"heatmaps/{name}", f"{folder}/{name}")
-        wrong = worst_mistakes(outcome, task.defect, self.mistakes)
+        wrong = outcome.mistakes(self.mistakes)
         self._draw(trainer, data, task, outcome, wrong, "mistakes/val", f"{folder}/mistake")
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -88,16 +87,16 @@ class HeatmapLogger(L.Callback):
         data, task, outcome = self._parts(trainer, pl_module)
         if data is None or task is None or outcome is None:
             return
-        wrong = worst_mistakes(outcome, task.defect, self.test_mistakes)
+        wrong = outcome.mistakes(self.test_mistakes)
         self._draw(trainer, data, task, outcome, wrong, "mistakes/test", "mistakes_test/mistake")
 
     @staticmethod
     def _parts(
         trainer: L.Trainer, module: L.LightningModule
-    ) -> tuple[ImageDataModule | None, Classification | None, Outcome | None]:
+    ) -> tuple[ImageDataModule | None, InspectionTask | None, Outcome | None]:
         """Data, task and outcome, where this process draws and there is something to draw."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if not trainer.is_global_zero or not isinstance(module, Classification) or module.outcome is None:
+        if not trainer.is_global_zero or not isinstance(module, InspectionTask) or module.outcome is None:
             return None, None, None
         return (data, module, module.outcome) if isinstance(data, ImageDataModule) else (None, None, None)
 
@@ -105,43 +104,107 @@ class HeatmapLogger(L.Callback):
         self,
         trainer: L.Trainer,
         data: ImageDataModule,
-        task: Classification,
+        task: InspectionTask,
         outcome: Outcome,
         chosen: np.ndarray,
         tag: str,
         file: str,
     ) -> None:
-        probabilities = outcome.probabilities
-        judged = verdicts(probabilities, task.defect)
         for start in range(0, len(chosen), 8):  # a few at a time: feature maps of large images are large
             part = chosen[start : start + 8]
-            rows = outcome.rows[part].numpy()
-            images = data.images(rows)
-            wanted = judged[part] if task.defect is None else torch.full((len(part),), task.defect)
-            with torch.autocast(task.device.type, enabled=False):
-                maps = heatmap(
-                    task.model,
-                    images.to(task.device),
-                    wanted.to(task.device),
-                    method=self.method,
-                    layer=self.layer,
-                )
-            for place, position in enumerate(part):
-                right = bool(judged[position] == outcome.targets[position])
-                explained = task.classes[int(wanted[place])]
-                verdict = task.classes[int(judged[position])]
-                target = task.classes[int(outcome.targets[position])]
-                title = [
-                    data.samples.files[rows[place]],
-                    f"{verdict} {float(probabilities[position, judged[position]]):.2f} · target: {target} · "
-                    f"{METHOD_NAMES[maps.method]} for {explained}",
-                ]
-                panel = heat_panel(
-                    images[place].permute(1, 2, 0).numpy(),
-                    maps.maps[place].cpu().numpy() if bool(maps.evidence[place]) else None,
-                    title,
-                    note="SYNTHETIC image" if data.is_synthetic else "",
-                    right=right,
-                )
-                number = start + place + 1
+            pictures = data.images(outcome.rows[part].numpy())
+            if isinstance(task.decision, OneOf):
+                panels = self._class_panels(task, task.decision, data, outcome, part, pictures)
+            else:
+                panels = self._label_panels(task, data, outcome, part, pictures)
+            for number, panel in enumerate(panels, start + 1):
                 show(trainer, f"{tag}_{number}", panel, f"{file}_{number:02d}.png")
+
+    def _explain(self, task: InspectionTask, images: torch.Tensor, wanted: torch.Tensor) -> Heatmaps:
+        with torch.autocast(task.device.type, enabled=False):
+            return heatmap(
+                task.model,
+                images.to(task.device),
+                wanted.to(task.device),
+                method=self.method,
+                layer=self.layer,
+            )
+
+    def _class_panels(
+        self,
+        task: InspectionTask,
+        decision: OneOf,
+        data: ImageDataModule,
+        outcome: Outcome,
+        part: np.ndarray,
+        images: torch.Tensor,
+    ) -> list[np.ndarray]:
+        """The evidence for the defect class, or without one for the verdict."""
+        probabilities = outcome.probabilities[part]
+        judged, targets = decision.labels(probabilities), outcome.targets[part]
+        wanted = judged if decision.defect is None else torch.full((len(part),), decision.defect)
+        maps = self._explain(task, images, wanted)
+        panels = []
+        for place, position in enumerate(part):
+            verdict, target, explained = (
+                decision.names[int(which[place])] for which in (judged, targets, wanted)
+            )
+            title = [
+                data.samples.files[outcome.rows[position]],
+                f"{verdict} {float(probabilities[place, judged[place]]):.2f} · target: {target} · "
+                f"{METHOD_NAMES[maps.method]} for {explained}",
+            ]
+            panel = heat_panel(
+                images[place].permute(1, 2, 0).numpy(),
+                maps.of(place),
+                title,
+                note=_origin(data),
+                right=bool(judged[place] == targets[place]),
+            )
+            panels.append(panel)
+        return panels
+
+    def _label_panels(
+        self,
+        task: InspectionTask,
+        data: ImageDataModule,
+        outcome: Outcome,
+        part: np.ndarray,
+        images: torch.Tensor,
+    ) -> list[np.ndarray]:
+        """The evidence for each attribute in its colour."""
+        names = task.decision.names
+        colours = label_colours(names, self.colours)
+        maps = {
+            name: self._explain(task, images, torch.full((len(part),), names.index(name))) for name in colours
+        }
+        panels = []
+        for place, position in enumerate(part):
+            called, answers = outcome.called[position], outcome.answers[position]
+            title = [
+                data.samples.files[outcome.rows[position]],
+                f"{task.decision.words(called)} · target: {task.decision.words(answers)}",
+            ]
+            captions = {
+                name: Called(
+                    float(outcome.probabilities[position, names.index(name)]),
+                    bool(called[names.index(name)]),
+                    bool(answers[names.index(name)]),
+                )
+                for name in colours
+            }
+            panel = label_panel(
+                images[place].permute(1, 2, 0).numpy(),
+                {name: maps[name].of(place) for name in colours},
+                colours,
+                title,
+                captions,
+                note=_origin(data),
+                right=bool(outcome.right[position]),
+            )
+            panels.append(panel)
+        return panels
+
+
+def _origin(data: ImageDataModule) -> str:
+    return "SYNTHETIC image" if data.is_synthetic else ""

@@ -16,7 +16,7 @@ def spread(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 class SampleGrid(L.Callback):
-    """A contact sheet of the training part, a row a class.
+    """A contact sheet of the training part, a row a class or attribute.
 
     Args:
         per_class: Images of each class.
@@ -31,9 +31,10 @@ class SampleGrid(L.Callback):
         if not trainer.is_global_zero or not isinstance(data, ImageDataModule):
             return
         rows = data.samples.rows("train")
+        holds = data.labels.indicators(data.samples.targets[rows])
         sheet = {}
-        for target, name in enumerate(data.classes):
-            chosen = spread(rows[data.samples.targets[rows] == target], self.per_class)
+        for column, name in enumerate(data.labels.names):
+            chosen = spread(rows[holds[:, column]], self.per_class)
             pictures = data.images(chosen).permute(0, 2, 3, 1).numpy()
             captions = [data.samples.files[row] for row in chosen]
             sheet[name] = list(zip(pictures, captions, strict=True))

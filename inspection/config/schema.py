@@ -93,10 +93,24 @@ class PredictRoot:
     run: str
     input: str
     output: str | None
-    threshold: float | None
+    threshold: float | dict[str, float] | None
     overlays: bool
     batch_size: int
 
 
-Root = type[TrainRoot] | type[PredictRoot]
-ROOTS: dict[str, Root] = {"train": TrainRoot, "predict": PredictRoot}
+@dataclass
+class SplitRoot:
+    """`conf/split.yaml`."""
+
+    usage: ClassVar[str] = "data=<data> data.root=<folder>"
+    keeps_folder: ClassVar[bool] = False
+
+    seed: int
+    output: str | None
+    overwrite: bool
+    paths: PathKeys
+    data: Component
+
+
+Root = type[TrainRoot] | type[PredictRoot] | type[SplitRoot]
+ROOTS: dict[str, Root] = {"train": TrainRoot, "predict": PredictRoot, "split": SplitRoot}

@@ -229,7 +229,11 @@ def _of_class(module: _Module, node: ast.ClassDef) -> Signature | None:
     bases = [s for s in (_of_base(module, base) for base in node.bases) if s != Signature()]
     if init is not None:
         own, base = _of_function(module, init, skip_first=True), bases[0] if bases else Signature()
-        return None if base is None else Signature(base.parameters | own.parameters, base.open)
+        if base is None:
+            return None
+        given = _keywords_given(init)  # what the class fills in itself is no longer asked for
+        left = {name: parameter for name, parameter in base.parameters.items() if name not in given}
+        return Signature(left | own.parameters, base.open)
     if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         inherited = {n: p for s in bases if s is not None for n, p in s.parameters.items()}
         return Signature(inherited | _dataclass_fields(module, node))
@@ -240,11 +244,18 @@ def _hands_on_keywords(init: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether a constructor gives its `**keywords` to the one of its base class."""
     name = init.args.kwarg.arg if init.args.kwarg else None
     return name is not None and any(
-        isinstance(call, ast.Call)
-        and ast.unparse(call.func) == "super().__init__"
-        and any(k.arg is None and _dotted(k.value) == name for k in call.keywords)
-        for call in ast.walk(init)
+        k.arg is None and _dotted(k.value) == name for call in _calls_of_base(init) for k in call.keywords
     )
+
+
+def _keywords_given(init: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Parameters that a constructor gives to the one of its base class by name."""
+    return {k.arg for call in _calls_of_base(init) for k in call.keywords if k.arg is not None}
+
+
+def _calls_of_base(init: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Call]:
+    calls = [node for node in ast.walk(init) if isinstance(node, ast.Call)]
+    return [call for call in calls if ast.unparse(call.func) == "super().__init__"]
 
 
 def _of_base(module: _Module, base: ast.expr) -> Signature | None:

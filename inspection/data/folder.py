@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from inspection.data.images import find_images
-from inspection.data.module import ImageDataModule
+from inspection.data.labels import Classes
+from inspection.data.module import Found, ImageDataModule
 from inspection.errors import InputError
 
 
@@ -24,28 +25,66 @@ def match_folder(folder: str, pattern: str) -> bool:
     return len(parts) >= len(wanted) and all(map(fnmatchcase, parts[-len(wanted) :], wanted))
 
 
+PART_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Usual names of the folders of a set that is already split."""
+
+
+def parts_of_layout(files: Sequence[str]) -> np.ndarray | None:
+    """Parts `[N]` by the topmost folder, if each file lies in one with the name of a part, and some in `train`.
+
+    Example:
+        >>> parts_of_layout(["train/ok/1.png", "validation/ok/2.png"]).tolist()
+        ['train', 'val']
+        >>> parts_of_layout(["train/ok/1.png", "new/ok/2.png"])
+    """
+    parts = [PART_FOLDERS.get(file.partition("/")[0].lower(), "") for file in files]
+    return np.asarray(parts) if "train" in parts and "" not in parts else None
+
+
 class FolderDataModule(ImageDataModule):
     """Images whose class is said by the folder that they lie in.
 
     Args:
+        classes: Class names in the order of the network's outputs.
+        defect: Name of the positive class, or None.
         folders: Rules `[folder, class]`: a shell pattern for the last part (or parts: `test/*`) of a folder's
             path, and a class name, or None to leave the folder and all below it out, whatever other rules say.
             Else the rule of the nearest folder holds (its own, its parent's, ...), and of several for one folder
-            the first.
+            the first. None: each class has a folder of its name.
+        part_folders: Whether the topmost folders (`train`, `val`, `test`) say which part an image is of; `auto`:
+            if they have such names.
         **settings: As in `ImageDataModule`.
     """
 
-    def __init__(self, folders: Sequence[Sequence[str | None]], **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(
+        self,
+        classes: Sequence[str],
+        defect: str | None,
+        folders: Sequence[Sequence[str | None]] | None,
+        part_folders: Literal["auto"] | bool,
+        **settings: Any,
+    ) -> None:
+        super().__init__(labels=Classes(classes, defect), **settings)
+        if folders is None:
+            folders = [(name, name) for name in classes]
         for rule in folders:
             if len(rule) != 2 or rule[0] is None:
                 raise InputError(f"data.folders: {list(rule)} is no rule; expected [folder, class]")
-            if rule[1] is not None and rule[1] not in self.classes:
+            if rule[1] is not None and rule[1] not in self.labels.names:
                 raise InputError(
                     f"data.folders: {list(rule)} names class {rule[1]!r}, "
-                    f"which is not in data.classes={list(self.classes)}"
+                    f"which is not in data.classes={list(self.labels.names)}"
                 )
         self.folders = [(str(pattern), name) for pattern, name in folders]
+        self.part_folders = part_folders
 
     def _class_of(self, folder: PurePosixPath) -> tuple[str, str | None] | None:
         """The rule for a folder: one that leaves it out, else of the nearest folder that any rule matches."""
@@ -59,8 +98,8 @@ class FolderDataModule(ImageDataModule):
                     return pattern, name
         return None
 
-    def find_samples(self, root: Path) -> tuple[list[str], np.ndarray]:
-        """Files and class indices; see `ImageDataModule.find_samples`."""
+    def find_samples(self, root: Path) -> Found:
+        """Files, class indices and, where the folders say them, parts."""
         images = [path.relative_to(root) for path in find_images(root)]
         if not images:
             raise InputError(f"{root} holds no images (bmp, png, jpg, tif); is data.root the right folder?")
@@ -77,9 +116,15 @@ class FolderDataModule(ImageDataModule):
             used.add(rule[0])
             if rule[1] is not None:
                 files.append(file.as_posix())
-                targets.append(self.classes.index(rule[1]))
+                targets.append(self.labels.names.index(rule[1]))
         self._check_rules(root, used, outside)
-        return files, np.asarray(targets, dtype=np.int64)
+        parts = parts_of_layout(files) if self.part_folders else None
+        if self.part_folders is True and parts is None:
+            raise InputError(
+                f"data.part_folders=true: expected all images of {root} below train/, val/ (if any) and test/; "
+                "use auto or false to split them by data.split"
+            )
+        return Found(files, np.asarray(targets, dtype=np.int64), parts)
 
     def _check_rules(self, root: Path, used: set[str], outside: Counter[str]) -> None:
         found = ", ".join(sorted(outside)) or "none"

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -14,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from inspection.data.augment import Augment
 from inspection.data.cache import ImageCache
 from inspection.data.geometry import Geometry
-from inspection.data.sampling import EpochSampler, ShareSampler, balancing_weights, mixed_seed
+from inspection.data.labels import Labels
+from inspection.data.sampling import EpochSampler, ShareSampler, mixed_seed
 from inspection.data.splits import (
     PARTS,
     Samples,
@@ -39,11 +41,34 @@ class SyntheticSet(Protocol):
         ...
 
 
+class Images(Protocol):
+    """Images after the geometry, row by row."""
+
+    def gather(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Copies of some rows, uint8 `[N, C, H, W]`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a data set holds.
+
+    Attributes:
+        files: Paths relative to the root, with forward slashes.
+        targets: int64 `[N]` or bool `[N, A]`.
+        parts: Part of each file where the set itself says it (`train`, `val`, `test`), or None.
+    """
+
+    files: list[str]
+    targets: np.ndarray
+    parts: np.ndarray | None = None
+
+
 class _Rows(Dataset[dict[str, Tensor]]):
     """Rows of the cache as batches: one gather a batch instead of one read an image and a collate."""
 
-    def __init__(self, cache: ImageCache, targets: Tensor) -> None:
-        self.cache, self.targets = cache, targets
+    def __init__(self, images: Images, targets: Tensor) -> None:
+        self.images, self.targets = images, targets
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -55,7 +80,7 @@ class _Rows(Dataset[dict[str, Tensor]]):
         """A whole batch (PyTorch's loader calls this with the indices of a batch)."""
         index = torch.as_tensor(indices)
         return {
-            "image": torch.from_numpy(self.cache.gather(indices)),
+            "image": torch.from_numpy(self.images.gather(indices)),
             "target": self.targets[index],
             "index": index,
         }
@@ -68,19 +93,20 @@ def _as_it_is(batch: Any) -> Any:
 class ImageDataModule(L.LightningDataModule, ABC):
     """Finds labelled images, splits them, decodes them once and deals them out in batches.
 
-    A batch is a dict of `image` uint8 `[B, C, H, W]`, `target` int64 `[B]` and `index` int64 `[B]` (the row in
-    `samples`). Subclasses say how a folder becomes files and targets.
+    A batch is a dict of `image` uint8 `[B, C, H, W]`, `target` (int64 `[B]` for classes, float32 `[B, A]` for
+    attributes) and `index` int64 `[B]` (the row in `samples`). Subclasses say how a folder becomes files and
+    targets.
 
     Args:
         root: Folder of the real set, or None to draw the synthetic one.
         synthetic: Draws the synthetic set.
-        classes: Class names in the order of the network's outputs.
-        defect: Name of the positive class, or None.
+        labels: What the targets mean.
         crop: Pixels `[left, top, right, bottom]` of the camera image, or None for all of it.
         image_size: Pixels `[height, width]` after the crop and a resize.
         channels: 1 (grey) or 3 (RGB).
         white_level: Raw value of white, or None for the largest that the file's type can hold.
-        split: Shares of training, validation and test.
+        split: Shares of training, validation and test. Where the set says itself what is training and test, the
+            first two share out what is training.
         split_seed: Which images go where.
         group: Regular expression on a file's path; images whose first group matches alike stay together.
         splits: A `splits.csv` to read back instead of splitting.
@@ -98,7 +124,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         samples: After `setup`: the table of images.
         is_synthetic: Whether the images were drawn.
         notes: Sentences that a person should read before trusting a figure.
-        class_weights: For the loss when `balance="loss"`, float32 `[K]`; else None.
+        split_by: How the parts came about, in words.
+        loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
         progress: Called with (what, done, total) while images are drawn and decoded.
 
     Raises:
@@ -111,8 +138,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self,
         root: str | None,
         synthetic: SyntheticSet,
-        classes: Sequence[str],
-        defect: str | None,
+        labels: Labels,
         crop: Sequence[int] | None,
         image_size: Sequence[int],
         channels: int,
@@ -131,12 +157,6 @@ class ImageDataModule(L.LightningDataModule, ABC):
         std: Sequence[float],
     ) -> None:
         super().__init__()
-        if len(classes) < 2 or len(set(classes)) != len(classes):
-            raise InputError(f"data.classes={list(classes)}: expected two or more different names")
-        if defect is not None and defect not in classes:
-            raise InputError(
-                f"data.defect={defect!r} is not one of data.classes={list(classes)}; name one of them, or null"
-            )
         if balance not in ("sampler", "loss", "none"):
             raise InputError(f"data.balance={balance!r}: expected sampler, loss or none")
         if seed < 0 or split_seed < 0:
@@ -149,7 +169,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
                 f"data.mean={list(mean)} and data.std={list(std)}: expected one value each, or {channels}, "
                 f"one a channel (data.channels={channels})"
             )
-        self.classes, self.defect = tuple(classes), defect
+        self.labels = labels
         self.geometry = Geometry(
             crop=None if crop is None else tuple(crop),  # type: ignore[arg-type]  # Geometry checks lengths
             image_size=tuple(image_size),  # type: ignore[arg-type]
@@ -164,13 +184,25 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self.augment = augment
         self.progress: Progress | None = None
         self.notes: list[str] = []
-        self.class_weights: Tensor | None = None
+        self.loss_weights: Tensor | None = None
         self.root = Path()
+        self.split_by = ""
         self.is_synthetic = False
 
     @abstractmethod
-    def find_samples(self, root: Path) -> tuple[list[str], np.ndarray]:
-        """Files relative to the root, with forward slashes, and their class indices (int64)."""
+    def find_samples(self, root: Path) -> Found:
+        """The files below the root and what is known of them."""
+
+    def read_given_split(self, place: Path, files: Sequence[str], targets: np.ndarray) -> np.ndarray:
+        """Part names `[N]` out of `data.splits`."""
+        return read_splits(place, files, targets, self.labels)
+
+    def open_images(self, samples: Samples) -> Images:
+        """The images of these samples, decoded."""
+        paths = [self.root / file for file in samples.files]
+        cache = ImageCache(paths, self.geometry, self.memory_budget, self.cache_dir, self.root)
+        cache.prepare(self._report("decoding images"))
+        return cache
 
     def _report(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self.progress(what, done, total) if self.progress else None
@@ -182,8 +214,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         if not root.is_dir():
             kind = "is a file" if root.exists() else "does not exist"
             raise InputError(
-                f"data.root={self.given_root} {kind}; give the folder that holds the class folders, "
-                "or leave data.root out for the synthetic set"
+                f"data.root={self.given_root} {kind}; give the folder of the images, or leave data.root "
+                "out for the synthetic set"
             )
         return root
 
@@ -195,24 +227,26 @@ class ImageDataModule(L.LightningDataModule, ABC):
         """Find, split and decode the images; does nothing the second time."""
         if hasattr(self, "samples"):
             return
-        self.root = self._open_root()
-        self.is_synthetic = is_synthetic(self.root)
-        files, targets = self.find_samples(self.root)
-        samples = self._deal_out(files, targets)
-        paths = [self.root / file for file in samples.files]
-        cache = ImageCache(paths, self.geometry, self.memory_budget, self.cache_dir, self.root)
-        cache.prepare(self._report("decoding images"))
-        self._rows = _Rows(cache, torch.from_numpy(samples.targets))
+        samples = self.deal_out()
+        targets = samples.targets[samples.rows("train")]
+        if self.balance == "sampler":
+            self.labels.classes_to_draw(targets)  # or a refusal, before the images are decoded
         if self.balance == "loss":
-            self.class_weights = balancing_weights(samples.targets[samples.rows("train")], len(self.classes))
+            self.loss_weights = self.labels.loss_weights(targets)
+        self._rows = _Rows(self.open_images(samples), self.labels.tensor(samples.targets))
         self.samples = samples
 
-    def _deal_out(self, files: list[str], targets: np.ndarray) -> Samples:
-        for target, name in enumerate(self.classes):
-            if not (targets == target).any():
+    def deal_out(self) -> Samples:
+        """Find and split the images, without a look into them."""
+        self.root = self._open_root()
+        self.is_synthetic = is_synthetic(self.root)
+        found = self.find_samples(self.root)
+        files, targets = found.files, found.targets
+        for what, holds in self.labels.needed("train"):
+            if not holds(targets).any():
                 raise InputError(
-                    f"{self.root}: no image of class {name!r} was found ({len(targets)} of other classes); "
-                    "training needs every class of data.classes"
+                    f"{self.root}: no {what} was found ({len(targets)} others); "
+                    "training needs all of data.classes"
                 )
         if self.splits is None and abs(sum(self.shares) - 1) > 1e-6:
             shares = ", ".join(f"{share / sum(self.shares):.1%}" for share in self.shares)
@@ -220,24 +254,46 @@ class ImageDataModule(L.LightningDataModule, ABC):
                 f"data.split={list(self.shares)} does not sum to 1; taken as shares of {shares}"
             )
         groups = find_groups(files, self.group)
-        if self.splits is None:
-            parts = split(targets, groups, self.shares, len(self.classes), self.split_seed)
+        grouped = "" if self.group is None else f", in {len(set(groups))} groups that stay together"
+        if self.splits is not None:
+            parts = self.read_given_split(Path(self.splits), files, targets)
+            self.split_by = f"as {self.splits} says"
+        elif found.parts is not None:
+            parts = self._complete(found.parts, targets, groups)
+            drawn = "" if "val" in found.parts else f"; validation shared out of training{grouped}"
+            self.split_by = f"as the set has it{drawn}"
         else:
-            parts = read_splits(Path(self.splits), files, targets, self.classes)
-        samples = Samples(tuple(files), targets, groups, parts)
-        given = (1, 1, int("test" in parts)) if self.splits else self.shares
-        check_parts(samples, self.classes, given)
+            parts = split(self.labels.indicators(targets), groups, self.shares, self.split_seed)
+            self.split_by = f"shared out by class, seed {self.split_seed}{grouped}"
+        samples = Samples(tuple(files), targets, groups, parts, self.labels)
+        as_given = self.splits is not None or found.parts is not None
+        check_parts(samples, (1, 1, int("test" in parts)) if as_given else self.shares)
+        for part in PARTS:
+            self.notes += self.labels.notes(part, targets[samples.rows(part)])
         leaks = shared_groups(samples)
         if leaks:
             self.notes.append(
-                f"{len(leaks)} groups lie in more than one part of {self.splits} (for example {leaks[0]!r}): "
-                "the figures will flatter the network"
+                f"{len(leaks)} groups lie in more than one part (for example {leaks[0]!r}), split "
+                f"{self.split_by}: the figures will flatter the network"
             )
         return samples
 
+    def _complete(self, parts: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+        """Parts as the set has them; where it has no validation part, that is shared out of the training part."""
+        if "val" in parts:
+            return parts
+        own = np.flatnonzero(parts == "train")
+        shares = (*self.shares[:2], 0.0)
+        dealt = split(
+            self.labels.indicators(targets)[own], [groups[int(row)] for row in own], shares, self.split_seed
+        )
+        completed = parts.copy()
+        completed[own] = dealt
+        return completed
+
     def images(self, rows: Sequence[int] | np.ndarray) -> Tensor:
         """Images of some rows after the geometry, uint8 `[N, C, H, W]`."""
-        return torch.from_numpy(self._rows.cache.gather(rows))
+        return torch.from_numpy(self._rows.images.gather(rows))
 
     def _process(self) -> tuple[int, int]:
         """This process's rank and the number of processes."""
@@ -280,7 +336,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         rows = self.samples.rows("train")
         if self._overfits():
             return self._overfit_loader(rank, world)
-        classes = self.samples.targets[rows] if self.balance == "sampler" else None
+        targets = self.samples.targets[rows]
+        classes = self.labels.classes_to_draw(targets) if self.balance == "sampler" else None
         return self._loader(EpochSampler(rows, classes, self.seed, rank, world), world)
 
     def _overfits(self) -> bool:
@@ -323,4 +380,4 @@ class ImageDataModule(L.LightningDataModule, ABC):
         return batch | {"image": self.augment(batch["image"], generator)}
 
 
-__all__ = ["PARTS", "Balance", "ImageDataModule", "SyntheticSet"]
+__all__ = ["PARTS", "Balance", "Found", "ImageDataModule", "Images", "SyntheticSet"]

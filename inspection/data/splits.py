@@ -2,12 +2,14 @@
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from inspection.data.labels import Labels
+from inspection.data.stratify import deal_out
 from inspection.errors import InputError
 
 PARTS = ("train", "val", "test")
@@ -19,23 +21,25 @@ class Samples:
 
     Attributes:
         files: Paths relative to the data root, with forward slashes.
-        targets: Class indices, int64 `[N]`.
+        targets: `[N]` or `[N, A]`, see `labels`.
         groups: What must stay together; every file is its own group unless a pattern was declared.
         parts: `train`, `val` or `test`, one a row.
+        labels: What the targets mean.
     """
 
     files: tuple[str, ...]
     targets: np.ndarray
     groups: tuple[str, ...]
     parts: np.ndarray
+    labels: Labels
 
     def rows(self, part: str) -> np.ndarray:
         """Row numbers of a part, int64."""
         return np.flatnonzero(self.parts == part)
 
-    def counts(self, part: str, num_classes: int) -> np.ndarray:
-        """Images of each class in a part, int64 `[num_classes]`."""
-        return np.bincount(self.targets[self.rows(part)], minlength=num_classes)
+    def counts(self, part: str) -> np.ndarray:
+        """Images of each class (or with each attribute) in a part, int64 `[K]`."""
+        return self.labels.indicators(self.targets[self.rows(part)]).sum(0)
 
 
 def find_groups(files: Sequence[str], pattern: str | None) -> tuple[str, ...]:
@@ -63,66 +67,46 @@ def find_groups(files: Sequence[str], pattern: str | None) -> tuple[str, ...]:
     return tuple(groups)
 
 
-def split(
-    targets: np.ndarray, groups: Sequence[str], shares: Sequence[float], num_classes: int, seed: int
-) -> np.ndarray:
-    """Deal groups out to training, validation and test so that each part holds its share of every class.
-
-    Groups are dealt in random order, the largest first, each to the part that it brings nearest to its share of
-    the classes (squared relative error). Groups of one image end within one image of the exact share.
+def split(indicators: np.ndarray, groups: Sequence[str], shares: Sequence[float], seed: int) -> np.ndarray:
+    """Deal groups out to training, validation and test so that each part is a small likeness of the whole.
 
     Args:
-        targets: Class indices, int64 `[N]`.
+        indicators: What each part should hold its share of, bool `[N, S]`: the classes, say. See `deal_out`.
         groups: Group names, `[N]`; a group is never divided.
         shares: Of training, validation and test; they are scaled to sum to 1.
-        num_classes: Number of classes K.
         seed: The same seed gives the same split.
 
     Returns:
         Part names, `[N]`.
 
     Raises:
-        InputError: If a part that is to hold images would lack a class.
+        InputError: If the shares are none, or there are fewer groups than parts.
     """
     if len(shares) != len(PARTS) or min(shares) < 0 or shares[0] <= 0 or shares[1] <= 0:
         raise InputError(
             f"data.split={list(shares)}: expected three shares [train,val,test], the first two above 0"
         )
-    names, group_of = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    counts = np.zeros((len(names), num_classes))
-    np.add.at(counts, (group_of, targets), 1)
-
-    random = np.random.default_rng(seed)
-    order = random.permutation(len(names))
-    order = order[np.argsort(-counts[order].sum(1), kind="stable")]
-
-    totals = counts.sum(0)
-    wanted = np.outer(np.asarray(shares) / np.sum(shares), totals)
-    importance = 1 / np.maximum(totals, 1) ** 2  # a rare class counts as much as a common one
-    dealt = np.zeros_like(wanted)
-    part_of = np.empty(len(names), dtype=int)
-    open_parts = np.flatnonzero(np.asarray(shares) > 0)
-    for group in order:
-        size = counts[group]
-        change = ((2 * (dealt - wanted) + size) * size * importance).sum(1)
-        part = open_parts[np.argmin(change[open_parts])]
-        dealt[part] += size
-        part_of[group] = part
-    return np.asarray(PARTS)[part_of[group_of]]
+    return np.asarray(PARTS)[deal_out(indicators, groups, shares, seed)]
 
 
-def check_parts(samples: Samples, classes: Sequence[str], shares: Sequence[float] = (1, 1, 1)) -> None:
-    """Raise an `InputError` when a part that should hold images lacks a class."""
+def check_parts(samples: Samples, shares: Sequence[float] = (1, 1, 1)) -> None:
+    """Raise an `InputError` when a part that should hold images has none, or lacks what it needs."""
     for part, share in zip(PARTS, shares, strict=True):
         if share <= 0:
             continue
-        for name, count in zip(classes, samples.counts(part, len(classes)), strict=True):
-            if count == 0:
-                total = int((samples.targets == list(classes).index(name)).sum())
-                raise InputError(
-                    f"the {part} part holds no image of class {name!r} ({total} in the whole set): "
-                    "add images, change data.split, or use a smaller data.group"
-                )
+        targets = samples.targets[samples.rows(part)]
+        if not len(targets):
+            raise InputError(_lacking(part, "image", len(samples.files)))
+        for what, holds in samples.labels.needed(part):
+            if not holds(targets).any():
+                raise InputError(_lacking(part, what, int(holds(samples.targets).sum())))
+
+
+def _lacking(part: str, what: str, count: int) -> str:
+    return (
+        f"the {part} part holds no {what} ({count} in the whole set): add images, change data.split, or use a "
+        "smaller data.group"
+    )
 
 
 def shared_groups(samples: Samples) -> list[str]:
@@ -133,26 +117,26 @@ def shared_groups(samples: Samples) -> list[str]:
     return sorted(group for group, parts in parts_of.items() if len(parts) > 1)
 
 
-def write_splits(path: Path, samples: Samples, classes: Sequence[str]) -> None:
-    """Write `file, split, class, group`, one row an image."""
+def write_splits(path: Path, samples: Samples) -> None:
+    """Write `file, split, class, group` (or a column an attribute instead of class), one row an image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["file", "split", "class", "group"])
+        writer.writerow(["file", "split", *samples.labels.columns, "group"])
         for file, part, target, group in zip(
             samples.files, samples.parts, samples.targets, samples.groups, strict=True
         ):
-            writer.writerow([file, part, classes[target], group])
+            writer.writerow([file, part, *samples.labels.cells(target), group])
 
 
-def read_splits(path: Path, files: Sequence[str], targets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+def read_splits(path: Path, files: Sequence[str], targets: np.ndarray, labels: Labels) -> np.ndarray:
     """The parts that a `splits.csv` gives to these files.
 
     Args:
-        path: A CSV with the columns `file`, `split` and `class`.
+        path: A CSV with the columns `file`, `split` and those of the labels.
         files: Paths relative to the data root that were found.
-        targets: Their class indices.
-        classes: Class names.
+        targets: Their targets.
+        labels: What the targets mean.
 
     Returns:
         Part names, `[N]`.
@@ -167,9 +151,10 @@ def read_splits(path: Path, files: Sequence[str], targets: np.ndarray, classes: 
         )
     with path.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
-        missing = {"file", "split", "class"} - set(reader.fieldnames or [])
+        needed = ("file", "split", *labels.columns)
+        missing = [name for name in needed if name not in (reader.fieldnames or [])]
         if missing:
-            raise InputError(f"{path}: column {sorted(missing)[0]!r} is missing; expected file, split, class")
+            raise InputError(f"{path}: column {missing[0]!r} is missing; expected {', '.join(needed)}")
         rows: dict[str, Mapping[str, str]] = {}
         for row in reader:
             if row["split"] not in PARTS:
@@ -179,16 +164,22 @@ def read_splits(path: Path, files: Sequence[str], targets: np.ndarray, classes: 
             if row["file"] in rows:
                 raise InputError(f"{path}, line {reader.line_num}: {row['file']!r} stands there twice")
             rows[row["file"]] = row
+    check_same_files(path, rows.keys(), files)
+    for file, target in zip(files, targets, strict=True):
+        for column, cell in zip(labels.columns, labels.cells(target), strict=True):
+            if rows[file][column] != cell:
+                raise InputError(
+                    f"{path}: {file!r} has {column} {rows[file][column]!r} there, but {cell!r} in the data"
+                )
+    return np.asarray([rows[file]["split"] for file in files])
+
+
+def check_same_files(path: Path, listed: Collection[str], files: Sequence[str]) -> None:
+    """Raise an `InputError` when a table of a split lists other files than were found."""
     found = set(files)
-    gone, new = sorted(rows.keys() - found), sorted(found - rows.keys())
+    gone, new = sorted(set(listed) - found), sorted(found - set(listed))
     if gone or new:
         example = f"{gone[0]!r} is in the table alone" if gone else f"{new[0]!r} is in the folder alone"
         raise InputError(
             f"{path} does not fit the data: {len(gone)} files gone, {len(new)} new; for example {example}"
         )
-    for file, target in zip(files, targets, strict=True):
-        if rows[file]["class"] != classes[target]:
-            raise InputError(
-                f"{path}: {file!r} is {rows[file]['class']!r} there, but {classes[target]!r} in the data"
-            )
-    return np.asarray([rows[file]["split"] for file in files])

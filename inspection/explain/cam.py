@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,6 +54,10 @@ class Heatmaps:
     method: CamMethod
     logits: Tensor
     targets: Tensor
+
+    def of(self, row: int) -> np.ndarray | None:
+        """The map of one image, float32 [H, W] on the CPU; None without evidence."""
+        return self.maps[row].cpu().numpy() if bool(self.evidence[row]) else None
 
 
 def heatmap(

@@ -10,11 +10,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from tqdm import tqdm
 
 from inspection.data.module import ImageDataModule
-from inspection.data.splits import PARTS
+from inspection.data.splits import PARTS, Samples
 from inspection.runs.hardware import Hardware
-from inspection.tasks.classification import Outcome
-
-HEADLINES = ("f1", "precision", "recall", "accuracy", "balanced_accuracy", "auroc", "average_precision")
+from inspection.tasks.outcomes import Cell, Outcome
 
 
 def number(value: float | None) -> str:
@@ -66,13 +64,20 @@ def announce_data(task: Mapping[str, Any], data: ImageDataModule) -> None:
     print(f"\n{task['name']}: {task['question']}")
     place, count = _from_here(data.root), len(data.samples.files)
     print(f"\ndata      {kind} in {place}: {count}, seen as {size}, balance: {data.balance}")
-    counts = [data.samples.counts(part, len(data.classes)) for part in PARTS]
+    announce_split(data, data.samples)
+
+
+def announce_split(data: ImageDataModule, samples: Samples) -> None:
+    """How the images were split, how many of what are where, and what a person should know of it."""
+    print(f"split     {data.split_by}")
+    counts = {part: samples.counts(part) for part in PARTS}
     rows = [["", *PARTS, "all"]]
-    for index, name in enumerate(data.classes):
-        label = f"{name} (defect class)" if name == data.defect and name != "defect" else name
-        row = [int(count[index]) for count in counts]
+    for index, name in enumerate(data.labels.names):
+        label = f"{name} (defect class)" if name == data.labels.defect and name != "defect" else name
+        row = [int(counts[part][index]) for part in PARTS]
         rows.append([label, *map(str, row), str(sum(row))])
-    rows.append(["all", *(str(int(count.sum())) for count in counts), str(len(data.samples.files))])
+    sizes = [str(len(samples.rows(part))) for part in PARTS]
+    rows.append(["images", *sizes, str(len(samples.files))])
     print(table(rows))
     for note in data.notes:
         print(f"note: {note}")
@@ -87,31 +92,22 @@ def announce_network(name: str, trainable: int, total: int, hardware: Hardware, 
     print(f"run       {run}\n", flush=True)
 
 
-def print_figures(
-    outcomes: Mapping[str, Outcome],
-    weights: str,
-    classes: Sequence[str],
-    defect: str | None,
-    synthetic: bool,
-) -> None:
-    """The table of figures of some weights, and the confusion matrix of the test part."""
-    of = f"of {defect!r}" if defect is not None else "mean over classes"
+def print_figures(outcomes: Mapping[str, Outcome], weights: str, synthetic: bool) -> None:
+    """The figures of some weights on all parts, and what there is to say of the last, the test part."""
+    if not outcomes:
+        return
     kind = ", SYNTHETIC images" if synthetic else ""
-    print(f"\n{weights} (f1, precision, recall: {of}{kind})")
-    rows = [["", *outcomes]]
-    rows += [
-        [name, *(number(outcome.figures[name]) for outcome in outcomes.values())]
-        for name in (*HEADLINES, "loss")
-    ]
-    print(table(rows))
-    if "test" in outcomes:
-        print("\ntest images: target in rows, verdict in columns")
-        lines = [["", *classes]]
-        lines += [
-            [name, *(str(int(count)) for count in row)]
-            for name, row in zip(classes, outcomes["test"].confusion, strict=True)
-        ]
-        print(table(lines))
+    part, last = list(outcomes.items())[-1]
+    headline, *others = last.tables(outcomes)
+    print(f"\n{weights} ({headline.title}{kind})")
+    print(table([[_text(cell) for cell in row] for row in headline.rows]))
+    for each in others:
+        print(f"\n{part} images: {each.title}")
+        print(table([[_text(cell) for cell in row] for row in each.rows]))
+
+
+def _text(cell: Cell) -> str:
+    return number(cell) if isinstance(cell, float) else str(cell)
 
 
 def print_places(run: Path, files: Mapping[str, str], board: str | None) -> None:

@@ -1,18 +1,17 @@
 """A run folder, read back."""
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inspection.config.saved import read_config
 from inspection.data.geometry import Geometry
 from inspection.errors import InputError
-from inspection.inspector import Inspector, Passport
+from inspection.inspector import Inspector, Passport, read_passport
 from inspection.runs.checkpoints import network_weights, read_checkpoint
+from inspection.tasks.module import InspectionTask
 
 CONFIG, CHECKPOINTS, INSPECTOR = "config.yaml", "checkpoints", "inspector.safetensors"
-FIGURES = "metrics.json"
+FIGURES, PASSPORT = "metrics.json", "passport.json"
 
 
 def best_checkpoint(run: Path) -> Path:
@@ -34,50 +33,51 @@ def best_checkpoint(run: Path) -> Path:
     return path
 
 
-def passport_of(config: dict[str, Any], made: dict[str, Any]) -> Passport:
-    """The passport that a run's config gives its inspector."""
-    data, module = config["data"], config["task"]["module"]
-    heatmaps = config.get("callbacks", {}).get("heatmaps") or {}
-    geometry = Geometry(
-        crop=None if data["crop"] is None else tuple(data["crop"]),
-        image_size=tuple(data["image_size"]),
-        channels=data["channels"],
-        white_level=data["white_level"],
-    )
+def passport_of(
+    config: dict[str, Any], task: InspectionTask, geometry: Geometry, made: dict[str, Any]
+) -> Passport:
+    """The passport that a run gives its inspector.
+
+    Args:
+        config: The composed config.
+        task: The task module that is trained.
+        geometry: From camera image to what the network sees.
+        made: Where it comes from.
+    """
+    heatmaps = (config.get("callbacks") or {}).get("heatmaps") or {}
+    # The weights that training begins with are not looked for again: the inspector brings its own.
+    network = config["model"] | ({"weights": None} if "weights" in config["model"] else {})
     return Passport(
         task=config["task"]["name"],
         question=config["task"]["question"],
-        network=config["model"],
-        classes=tuple(module["classes"]),
-        defect=module["defect"],
-        mean=tuple(module["mean"]),
-        std=tuple(module["std"]),
+        network=network,
+        decision=task.decision.to_dict(),
+        mean=task.mean,
+        std=task.std,
         geometry=geometry.to_dict(),
         heatmap_method=heatmaps.get("method", "auto"),
         heatmap_layer=heatmaps.get("layer"),
+        colours=heatmaps.get("colours"),
         made=made | {name: version(name) for name in ("inspection", "torch")},
     )
 
 
 def inspector_of(run: Path) -> Inspector:
-    """The inspector of a run: its best checkpoint with its config.
+    """The inspector of a run: its file, or while it is trained its best checkpoint so far.
 
     Raises:
         InputError: If the run has no checkpoint, or one of another network.
     """
+    if (run / INSPECTOR).is_file():
+        return Inspector.load(run / INSPECTOR)
     checkpoint = best_checkpoint(run)
-    config = read_config(run / CONFIG)
-    passport = passport_of(config, {"run": run.as_posix(), "data": _data_of(run, config)})
+    place = run / PASSPORT
     try:
+        passport = read_passport(place.read_text(encoding="utf-8"))
         return Inspector(passport, network_weights(read_checkpoint(checkpoint)))
+    except FileNotFoundError:
+        raise InputError(
+            f"run={run}: {PASSPORT} is missing; it was removed, or another version wrote the run"
+        ) from None
     except InputError as error:
         raise InputError(f"{checkpoint}: {error}") from None
-
-
-def _data_of(run: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """What a run was trained on; of one that did not come to its end, as far as its config tells."""
-    try:
-        return dict(json.loads((run / FIGURES).read_text(encoding="utf-8"))["data"])
-    except FileNotFoundError:
-        root = config["data"]["root"]
-        return {"root": root, "synthetic": root is None}

@@ -14,10 +14,12 @@ import numpy as np
 from tqdm import tqdm
 
 from inspection.data.images import find_images, read_image, to_channels, to_uint8
+from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.errors import InputError
 from inspection.explain.cam import METHOD_NAMES
 from inspection.inspector import Inspector, Verdict
 from inspection.pictures.files import write_png
+from inspection.pictures.labels import Called, label_colours, label_panel
 from inspection.pictures.panel import heat_panel
 from inspection.runs.console import table
 from inspection.runs.folder import inspector_of
@@ -55,34 +57,31 @@ def predict(config: dict[str, Any]) -> int:
     print(f"\n{passport.task}: {passport.question}")
     if (passport.made.get("data") or {}).get("synthetic"):
         print("the inspector was trained on SYNTHETIC images")
-    if passport.defect is not None:
-        print(f"a part is {passport.defect!r} at a probability of {passport.threshold:g} or more")
-    print()
-    # The defect's probability, whatever the verdict: one can sort by it, and a threshold speaks of it.
-    column = "probability" if passport.defect is None else f"P({passport.defect})"
-    shown: list[list[str]] = [["file", "verdict", column]]
+    decision = inspector.decision
+    print(f"{_operating_point(decision)}\n")
+    asked = _shown_probabilities(decision)
+    shown: list[list[str]] = [["file", "verdict", *(asked.values() if asked else ["probability"])]]
     errors: list[str] = []
     judged: Counter[str] = Counter()
     with (output / "predictions.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(
-            ["file", "class", "probability", *(f"probability_{name}" for name in passport.classes), "error"]
-        )
+        writer.writerow(["file", *csv_columns(decision), "error"])
         for file, image, result in _inspect_all(inspector, root, files, config):
             if isinstance(result, Verdict):
-                judged[result.label] += 1
-                values = [f"{result.probabilities[name]:.6f}" for name in passport.classes]
-                writer.writerow([file, result.label, f"{result.probability:.6f}", *values, ""])
-                asked = result.probabilities[passport.defect or result.label]
-                row = [file, result.label, f"{asked:.4f}"]
+                judged.update(
+                    [result.label]
+                    if decision.exclusive
+                    else [name for name, on in result.called.items() if on]
+                )
+                writer.writerow([file, *csv_cells(result), ""])
+                values = [result.probabilities[name] for name in asked] or [result.probability or 0.0]
+                row = [file, result.label, *(f"{value:.4f}" for value in values)]
                 if config["overlays"]:
-                    write_png(
-                        output / "overlays" / f"{file}.png",
-                        overlay_of(file, image, result, inspector.geometry.white_level),
-                    )
+                    panel = overlay_of(file, image, result, inspector)
+                    write_png(output / "overlays" / f"{file}.png", panel)
             else:
-                writer.writerow([file, "", "", *("" for _ in passport.classes), str(result)])
-                row = [file, "error", "-"]
+                writer.writerow([file, *("" for _ in csv_columns(decision)), str(result)])
+                row = [file, "error", *("-" for _ in asked or [""])]
                 errors.append(str(result))
             stream.flush()  # a run that is stopped keeps what it has
             if len(shown) <= SHOWN:
@@ -92,10 +91,47 @@ def predict(config: dict[str, Any]) -> int:
         print(f"  ... {len(files) - SHOWN} more in {output / 'predictions.csv'}")
     if errors:
         print("\n" + "\n".join(errors[:SHOWN]))
-    totals = [f"{name} {judged[name]}" for name in passport.classes]
+    totals = [f"{name} {judged[name]}" for name in decision.names]
     print(f"\n{len(files)} images: {', '.join(totals + [f'error {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
     return 1 if errors else 0
+
+
+def _operating_point(decision: Decision) -> str:
+    """What a probability has to be for a verdict, in words."""
+    if isinstance(decision, AnyOf):
+        limits = zip(decision.names, decision.thresholds, strict=True)
+        each = ", ".join(f"{name!r} {threshold:g}" for name, threshold in limits)
+        return f"an attribute holds at a probability of at least: {each}"
+    if isinstance(decision, OneOf) and decision.defect is not None:
+        return f"a part is {decision.names[decision.defect]!r} at a probability of {decision.threshold:g} or more"
+    return "the most probable class is the verdict"
+
+
+def _shown_probabilities(decision: Decision) -> dict[str, str]:
+    """Names whose probabilities stand in the printed table, and their headings; empty: that of the verdict.
+
+    The defect's, whatever the verdict: one can sort by it, and a threshold speaks of it.
+    """
+    if isinstance(decision, OneOf):
+        return {} if decision.defect is None else {(name := decision.names[decision.defect]): f"P({name})"}
+    return {name: f"P({name})" for name in decision.names}
+
+
+def csv_columns(decision: Decision) -> list[str]:
+    """Columns of `predictions.csv` between file and error."""
+    probabilities = [f"probability_{name}" for name in decision.names]
+    if decision.exclusive:
+        return ["class", "probability", *probabilities]
+    return [*(f"verdict_{name}" for name in decision.names), *probabilities]
+
+
+def csv_cells(verdict: Verdict) -> list[str]:
+    """One verdict in the columns of `csv_columns`."""
+    probabilities = [f"{value:.6f}" for value in verdict.probabilities.values()]
+    if verdict.probability is not None:
+        return [verdict.label, f"{verdict.probability:.6f}", *probabilities]
+    return [*(str(on) for on in verdict.called.values()), *probabilities]
 
 
 def find_input(given: str) -> tuple[Path, list[str]]:
@@ -150,10 +186,15 @@ def _inspect_all(
     bar.close()
 
 
-def overlay_of(file: str, image: np.ndarray, verdict: Verdict, white_level: int | None) -> np.ndarray:
-    """Image, heatmap and overlay of the whole camera image, RGB."""
-    picture = np.moveaxis(to_channels(to_uint8(image, white_level), 3), 0, -1)
+def overlay_of(file: str, image: np.ndarray, verdict: Verdict, inspector: Inspector) -> np.ndarray:
+    """The whole camera image with its evidence, RGB."""
+    picture = np.moveaxis(to_channels(to_uint8(image, inspector.geometry.white_level), 3), 0, -1)
+    if verdict.probability is None:
+        colours = label_colours(inspector.decision.names, inspector.passport.colours)
+        captions = {name: Called(verdict.probabilities[name], verdict.called[name]) for name in colours}
+        return label_panel(picture, verdict.heatmaps, colours, [file, verdict.label], captions)
     title = [file, f"{verdict.label} {verdict.probability:.2f}"]
+    explained, heat = next(iter(verdict.heatmaps.items()))
     if verdict.method is not None:
-        title[1] += f" · {METHOD_NAMES[verdict.method]} for {verdict.explains}"
-    return heat_panel(picture, verdict.heatmap, title, width=480)
+        title[1] += f" · {METHOD_NAMES[verdict.method]} for {explained}"
+    return heat_panel(picture, heat, title, width=480)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inspection.data.splits import Samples
-from inspection.decide.verdicts import verdicts
-from inspection.tasks.classification import Outcome
+from inspection.tasks.outcomes import Outcome
 
 
 def as_json(value: Any) -> Any:
@@ -27,36 +26,15 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def write_predictions(
-    path: Path,
-    outcomes: Mapping[str, Outcome],
-    samples: Samples,
-    classes: tuple[str, ...],
-    defect: int | None,
-) -> None:
-    """Write `file, split, target, verdict, probability_<class>...`, one row an image that was evaluated."""
+def write_predictions(path: Path, outcomes: Mapping[str, Outcome], samples: Samples) -> None:
+    """Write `file, split`, targets, verdicts and probabilities, one row an image that was evaluated."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["file", "split", "target", "verdict", *(f"probability_{name}" for name in classes)])
-        for outcome in outcomes.values():
-            probabilities = outcome.probabilities
-            judged = verdicts(probabilities, defect)
-            for row, target, verdict, values in zip(
-                outcome.rows.tolist(),
-                outcome.targets.tolist(),
-                judged.tolist(),
-                probabilities.tolist(),
-                strict=True,
-            ):
-                writer.writerow(
-                    [
-                        samples.files[row],
-                        samples.parts[row],
-                        classes[target],
-                        classes[verdict],
-                        *(f"{v:.6f}" for v in values),
-                    ]
-                )
+        for number, outcome in enumerate(outcomes.values()):
+            if number == 0:
+                writer.writerow(["file", "split", *outcome.columns()])
+            for row, cells in zip(outcome.rows.tolist(), outcome.cells(), strict=True):
+                writer.writerow([samples.files[row], samples.parts[row], *cells])
 
 
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from inspection.config.suggest import did_you_mean
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import write_splits
 from inspection.errors import InputError
-from inspection.inspector import Inspector, fit_weights
+from inspection.inspector import Inspector, fit_weights, write_passport
+from inspection.models.modes import evaluating
 from inspection.runs import console
 from inspection.runs.checkpoints import (
     AtomicCheckpointIO,
@@ -33,16 +34,18 @@ from inspection.runs.checkpoints import (
     trainable_and_total,
     way_on,
 )
-from inspection.runs.folder import CHECKPOINTS, CONFIG, FIGURES, INSPECTOR, passport_of
+from inspection.runs.folder import CHECKPOINTS, CONFIG, FIGURES, INSPECTOR, PASSPORT, passport_of
 from inspection.runs.hardware import Hardware, give_back_memory, keep_freed_memory, pick_hardware
 from inspection.runs.results import hyperparameters, write_json, write_predictions
-from inspection.tasks.classification import Classification, Outcome
+from inspection.tasks.module import InspectionTask
+from inspection.tasks.outcomes import Outcome
 
 PROFILE = "profile"
 FILES = {
     CONFIG: "the composed config",
     INSPECTOR: "the trained inspector, one file",
     f"{CHECKPOINTS}/": "best.ckpt and last.ckpt",
+    PASSPORT: "what the inspector is besides its weights",
     FIGURES: "all figures",
     "history.csv": "figures of each epoch",
     "predictions.csv": "every evaluated image with target, verdict and probabilities",
@@ -82,7 +85,7 @@ def train(config: dict[str, Any], run: Path) -> dict[str, Any]:
 
 def _prepare(
     config: dict[str, Any], resume: Path | None, run: Path
-) -> tuple[ImageDataModule, Classification]:
+) -> tuple[ImageDataModule, InspectionTask]:
     """Data and task module, checked as far as that is possible before an epoch is spent."""
     if not 0 <= config["seed"] < 2**32:
         raise InputError(f"seed={config['seed']}: expected 0 to {2**32 - 1}")
@@ -102,7 +105,7 @@ def _prepare(
         data.notes.append(
             "overfit_batches: the validation figures are of the very images that are trained on"
         )
-    task: Classification = instantiate(config["task"]["module"])
+    task: InspectionTask = instantiate(config["task"]["module"])
     monitor = config["task"]["monitor"]
     if monitor not in task.logged():
         raise InputError(
@@ -134,7 +137,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
         console.announce_data(config["task"], data)
         network = task.model.network
         console.announce_network(type(network).__name__, *trainable_and_total(network), hardware, run)
-        _write_before(run, config, data, _boards(trainer))
+        _write_before(run, config, task, data, _boards(trainer))
 
     _fit(trainer, task, data, resume)
 
@@ -143,7 +146,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
     result = _summary(trainer, outcomes, monitor, mode)
     if trainer.is_global_zero:
         weights = "last weights" if best is None else "best checkpoint"
-        console.print_figures(outcomes, weights, data.classes, data.defect, data.is_synthetic)
+        console.print_figures(outcomes, weights, data.is_synthetic)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             print("\nfast_dev_run: one batch of everything ran; no checkpoint and no inspector were kept")
         else:
@@ -210,20 +213,17 @@ def check_same_run(config: dict[str, Any], run: Path) -> None:
         )
 
 
-def check_fits(task: Classification, data: ImageDataModule) -> None:
+def check_fits(task: InspectionTask, data: ImageDataModule) -> None:
     """Raise when the network can't take the images or the optimizer its settings, before an epoch is spent."""
     size = (data.geometry.channels, *data.geometry.image_size)
-    mode = task.model.training
     try:
-        with torch.no_grad():
-            task.model.eval()(torch.zeros(1, *size, dtype=torch.uint8))
+        with torch.no_grad(), evaluating(task.model):
+            task.model(torch.zeros(1, *size, dtype=torch.uint8))
     except RuntimeError as error:
         name, reason = type(task.model.network).__name__, str(error).splitlines()[0]
         raise InputError(
             f"{name} can't take images of {'x'.join(map(str, size))} (data.channels, data.image_size): {reason}"
         ) from error
-    finally:
-        task.model.train(mode)
     try:
         task.configure_optimizers()
     except (ValueError, TypeError) as error:
@@ -277,7 +277,7 @@ def _boards(trainer: L.Trainer) -> list[TensorBoardLogger]:
     return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
 
 
-def _fit(trainer: L.Trainer, task: Classification, data: ImageDataModule, resume: Path | None) -> None:
+def _fit(trainer: L.Trainer, task: InspectionTask, data: ImageDataModule, resume: Path | None) -> None:
     """Train; Ctrl-C ends it with a word on how to go on."""
     try:
         trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
@@ -313,13 +313,23 @@ def _summary(trainer: L.Trainer, outcomes: Mapping[str, Outcome], monitor: str, 
 
 
 def _write_before(
-    run: Path, config: dict[str, Any], data: ImageDataModule, boards: Sequence[TensorBoardLogger]
+    run: Path,
+    config: dict[str, Any],
+    task: InspectionTask,
+    data: ImageDataModule,
+    boards: Sequence[TensorBoardLogger],
 ) -> None:
-    """What is known of a run before it trains: config and split."""
+    """What is known of a run before it trains: config, split and what the inspector will be."""
     # As the whole run could be made again in one go, also where this command only goes on with it.
     text = to_yaml(config | {"ckpt_path": None})
     (run / CONFIG).write_text(text, encoding="utf-8")
-    write_splits(run / "splits.csv", data.samples, data.classes)
+    write_splits(run / "splits.csv", data.samples)
+    made = {"run": run.as_posix(), "data": _origin(data)}
+    passport = write_passport(passport_of(config, task, data.geometry, made))
+    (run / PASSPORT).write_text(passport + "\n", encoding="utf-8")
+    (run / INSPECTOR).unlink(
+        missing_ok=True
+    )  # of a run that is gone on with: its best checkpoint may be newer
     for logger in boards:
         logger.experiment.add_text("config", f"```yaml\n{text}```")
         logger.hparams.update(hyperparameters(config))  # Lightning would write an empty hparams.yaml
@@ -328,7 +338,7 @@ def _write_before(
 def _write_after(
     run: Path,
     config: dict[str, Any],
-    task: Classification,
+    task: InspectionTask,
     data: ImageDataModule,
     hardware: Hardware,
     outcomes: Mapping[str, Outcome],
@@ -339,27 +349,32 @@ def _write_after(
     made = {
         "task": config["task"]["name"],
         "question": config["task"]["question"],
-        "data": {
-            "root": str(data.root),
-            "synthetic": data.is_synthetic,
-            "images": len(data.samples.files),
-            "notes": data.notes,
-        },
+        "data": _origin(data),
         "seed": config["seed"],
         "precision": hardware.precision,
         "monitor": result["metric"],
         "best_epoch": result["best_epoch"],
     }
-    figures = {
-        part: outcome.figures | {"confusion_matrix": outcome.confusion.tolist()}
-        for part, outcome in outcomes.items()
+    figures = {part: outcome.figures | outcome.details() for part, outcome in outcomes.items()}
+    about = {
+        "classes": list(data.labels.names),
+        "defect": data.labels.defect,
+        "minutes": round(minutes, 2),
     }
-    about = {"classes": list(data.classes), "defect": data.defect, "minutes": round(minutes, 2)}
     write_json(run / FIGURES, made | about | figures)
-    defect = None if data.defect is None else data.classes.index(data.defect)
-    write_predictions(run / "predictions.csv", outcomes, data.samples, data.classes, defect)
-    passport = passport_of(config, made | {"run": run.as_posix()})
+    write_predictions(run / "predictions.csv", outcomes, data.samples)
+    passport = passport_of(config, task, data.geometry, made | {"run": run.as_posix()})
     Inspector(passport, task.model.network.state_dict()).save(run / INSPECTOR)
+
+
+def _origin(data: ImageDataModule) -> dict[str, Any]:
+    """What a run was trained on."""
+    return {
+        "root": str(data.root),
+        "synthetic": data.is_synthetic,
+        "images": len(data.samples.files),
+        "notes": data.notes,
+    }
 
 
 def _best_checkpoint(run: Path) -> Path | None:
@@ -368,7 +383,7 @@ def _best_checkpoint(run: Path) -> Path | None:
 
 
 def _evaluate(
-    trainer: L.Trainer, task: Classification, data: ImageDataModule, best: Path | None, test: bool
+    trainer: L.Trainer, task: InspectionTask, data: ImageDataModule, best: Path | None, test: bool
 ) -> dict[str, Outcome]:
     """Validation and, once, test images through the best checkpoint, which the task holds then.
 

@@ -4,17 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torchmetrics import Metric
-from torchmetrics.classification import (
-    BinaryAUROC,
-    BinaryAveragePrecision,
-    MulticlassAUROC,
-    MulticlassAveragePrecision,
-    MulticlassConfusionMatrix,
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_average_precision,
+    multiclass_auroc,
+    multiclass_average_precision,
 )
-
-from inspection.decide.verdicts import verdicts
 
 UNDEFINED = float("nan")
 
@@ -22,6 +18,13 @@ UNDEFINED = float("nan")
 def share_of(part: Tensor, whole: Tensor) -> Tensor:
     """`part / whole`, NaN where the whole is 0: a share of nothing is undefined, not 0."""
     return torch.where(whole > 0, part / whole.clamp(min=1), torch.full_like(part, UNDEFINED))
+
+
+def confusion_counts(called: Tensor, answers: Tensor) -> Tensor:
+    """Confusion matrix int64 `[K, K]`, rows are targets, of one-hot verdicts and targets bool `[N, K]`."""
+    number = called.shape[1]
+    cells = answers.long().argmax(1) * number + called.long().argmax(1)
+    return torch.bincount(cells, minlength=number**2).view(number, number)
 
 
 def figures_of_confusion(
@@ -133,54 +136,30 @@ def _precision_recall_f1(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return share_of(hits, called), share_of(hits, targets), share_of(2 * hits, targets + called)
 
 
-class ClassificationMetrics(nn.Module):
-    """Collects one pass over a part and computes its figures; exact over several processes.
+def score_figures(probabilities: Tensor, targets: Tensor, defect: int | None) -> dict[str, float]:
+    """What the probabilities are worth at any threshold.
 
     Args:
-        classes: Class names, K.
-        defect: Index of the defect class, or None.
-        ordered: The classes are steps of one scale, in their order: adds `kappa`.
+        probabilities: `[N, K]`, rows that sum to 1.
+        targets: Class indices int64 `[N]`.
+        defect: Index of the defect class, whose probability is looked at; None: means over the classes.
+
+    Returns:
+        `auroc` and `average_precision` in 0..1; NaN without a positive or, for the first, without a negative.
     """
-
-    def __init__(self, classes: Sequence[str], defect: int | None, ordered: bool = False) -> None:
-        super().__init__()
-        self.classes, self.defect, self.ordered = tuple(classes), defect, ordered
-        number = len(self.classes)
-        self.confusion: Metric = MulticlassConfusionMatrix(number)
-        self.auroc: Metric = MulticlassAUROC(number) if defect is None else BinaryAUROC()
-        self.average_precision: Metric = (
-            MulticlassAveragePrecision(number) if defect is None else BinaryAveragePrecision()
-        )
-
-    def update(self, logits: Tensor, targets: Tensor) -> None:
-        """Take in logits `[N, K]` and targets int64 `[N]`."""
-        probabilities = logits.double().softmax(1)  # as everywhere that a verdict is given
-        self.confusion.update(verdicts(probabilities, self.defect), targets)
-        if self.defect is None:
-            self.auroc.update(probabilities, targets)
-            self.average_precision.update(probabilities, targets)
-        else:
-            is_defect = (targets == self.defect).long()
-            self.auroc.update(probabilities[:, self.defect], is_defect)
-            self.average_precision.update(probabilities[:, self.defect], is_defect)
-
-    def compute(self) -> tuple[dict[str, float], Tensor]:
-        """Figures by name (NaN when undefined) and the confusion matrix, int64 `[K, K]`."""
-        counts = self.confusion.compute()
-        figures = figures_of_confusion(counts, self.classes, self.defect, self.ordered)
-        per_class = counts.sum(1)
-        if self.defect is None:
-            ranked = bool((per_class > 0).all())
-            present = ranked
-        else:
-            positives = per_class[self.defect]
-            present = bool(positives > 0)
-            ranked = present and bool(per_class.sum() > positives)
-        figures["auroc"] = float(self.auroc.compute()) if ranked else UNDEFINED
-        figures["average_precision"] = float(self.average_precision.compute()) if present else UNDEFINED
-        return figures, counts
-
-    def reset(self) -> None:
-        """Forget the last pass."""
-        for metric in (self.confusion, self.auroc, self.average_precision):
-            metric.reset()
+    number = probabilities.shape[1]
+    per_class = targets.bincount(minlength=number)
+    if defect is None:
+        if not bool((per_class > 0).all()):
+            return {"auroc": UNDEFINED, "average_precision": UNDEFINED}
+        return {
+            "auroc": float(multiclass_auroc(probabilities, targets, number)),
+            "average_precision": float(multiclass_average_precision(probabilities, targets, number)),
+        }
+    scores, is_defect = probabilities[:, defect], (targets == defect).long()
+    present = bool(per_class[defect] > 0)
+    ranked = present and len(targets) > int(per_class[defect])
+    return {
+        "auroc": float(binary_auroc(scores, is_defect)) if ranked else UNDEFINED,
+        "average_precision": float(binary_average_precision(scores, is_defect)) if present else UNDEFINED,
+    }

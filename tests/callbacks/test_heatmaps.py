@@ -10,30 +10,31 @@ import torch
 from safetensors.torch import load_file
 
 from inspection.callbacks import heatmaps
-from inspection.callbacks.heatmaps import HeatmapLogger, worst_mistakes
+from inspection.callbacks.heatmaps import HeatmapLogger
 from inspection.callbacks.samples import spread
-from inspection.tasks.classification import Outcome
+from inspection.decide.decisions import OneOf
+from inspection.tasks.outcomes import ClassOutcome
 
 
-def outcome(scores, targets):
+def outcome(scores, targets, defect="b"):
     """Outcome of two classes by the probabilities of the second."""
     score = torch.tensor(scores, dtype=torch.float64)
     logits = torch.stack([torch.zeros_like(score), torch.log(score / (1 - score))], 1).float()
-    return Outcome(torch.arange(10, 10 + len(scores)), logits, torch.tensor(targets))
+    rows = torch.arange(10, 10 + len(scores))
+    return ClassOutcome.of(OneOf("ab", defect), rows, logits, torch.tensor(targets))
 
 
 def test_worst_mistakes_come_first():
     seen = outcome([0.9, 0.2, 0.6, 0.1, 0.8, 0.45], [0, 0, 0, 1, 1, 1])
-    assert worst_mistakes(seen, 1, 8).tolist() == [0, 3, 2, 5]  # probability of the target .1 .1 .4 .45
-    assert worst_mistakes(seen, 1, 2).tolist() == [0, 3]
-    assert worst_mistakes(outcome([0.1, 0.9], [0, 1]), 1, 8).tolist() == []
+    assert seen.mistakes(8).tolist() == [0, 3, 2, 5]  # probability of the target .1 .1 .4 .45
+    assert seen.mistakes(2).tolist() == [0, 3]
+    assert outcome([0.1, 0.9], [0, 1]).mistakes(8).tolist() == []
 
 
 def test_mistakes_are_those_of_the_verdict():
     """At a probability of exactly one half the verdict is defect, of whichever class that is."""
-    seen = outcome([0.5], [1])
-    assert worst_mistakes(seen, 1, 8).tolist() == []
-    assert worst_mistakes(seen, 0, 8).tolist() == [0]
+    assert outcome([0.5], [1], defect="b").mistakes(8).tolist() == []
+    assert outcome([0.5], [1], defect="a").mistakes(8).tolist() == [0]
 
 
 @pytest.fixture

@@ -166,7 +166,9 @@ class TestPredict:
 
     def test_values(self):
         given = ("run=x", "input=y")
-        assert "expected a number or null" in complaint(*given, "threshold=high", config_name="predict")
+        assert "expected a number or a mapping or null" in complaint(
+            *given, "threshold=high", config_name="predict"
+        )
         assert "did you mean overlays?" in complaint(*given, "overlay=false", config_name="predict")
 
 

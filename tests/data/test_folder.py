@@ -18,7 +18,8 @@ def write(path: Path, value=100, size=(8, 10)):
 
 
 def found(module, root):
-    files, targets = module.find_samples(Path(root))
+    found = module.find_samples(Path(root))
+    files, targets = found.files, found.targets
     assert targets.dtype == np.int64
     return dict(zip(files, targets.tolist(), strict=True))
 
@@ -139,7 +140,7 @@ def test_only_one_class(module, tmp_path):
     root = tmp_path / "images"
     for number in range(5):
         write(root / "1_io" / f"{number}.png")
-    with pytest.raises(InputError, match="no image of class 'defect' was found \\(5 of other classes\\)"):
+    with pytest.raises(InputError, match="no image of class 'defect' was found \\(5 others\\)"):
         module(folders=[["1_io", "ok"]]).setup()
 
 

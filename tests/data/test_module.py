@@ -75,12 +75,12 @@ def test_batch_holds_bytes_and_tells_which_images_they_are(ready, tmp_path):
             ):
                 file = data.samples.files[index]
                 assert (image[0].numpy() == cv2.imread(str(tmp_path / "images" / file), -1)).all()
-                assert data.classes[target] == ("defect" if file.startswith("0_nio") else "ok")
+                assert data.labels.names[target] == ("defect" if file.startswith("0_nio") else "ok")
 
 
 def test_parts_hold_their_shares_of_every_class(ready):
     data = ready()
-    counts = [data.samples.counts(part, 2).tolist() for part in ("train", "val", "test")]
+    counts = [data.samples.counts(part).tolist() for part in ("train", "val", "test")]
     assert counts == [[15, 5], [9, 3], [6, 2]]
     for part, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         assert flat(rows(loader)) == data.samples.rows(part).tolist()
@@ -138,18 +138,18 @@ def test_sampler_draws_both_classes_equally_often_in_every_batch(ready):
     for epoch in range(3):
         for batch in rows(loader, epoch):
             assert np.bincount(data.samples.targets[batch], minlength=2).tolist() == [2, 2]
-    assert data.class_weights is None
+    assert data.loss_weights is None
 
 
 def test_loss_weights_and_no_resampling(ready):
     data = ready(balance="loss")
-    assert data.class_weights.tolist() == pytest.approx([20 / (2 * 15), 20 / (2 * 5)])
+    assert data.loss_weights.tolist() == pytest.approx([20 / (2 * 15), 20 / (2 * 5)])
     assert sorted(flat(rows(data.train_dataloader()))) == data.samples.rows("train").tolist()
 
 
 def test_no_balance(ready):
     data = ready(balance="none")
-    assert data.class_weights is None
+    assert data.loss_weights is None
     assert sorted(flat(rows(data.train_dataloader()))) == data.samples.rows("train").tolist()
 
 
@@ -276,7 +276,7 @@ def write_table(path, data, moved=()):
         for file, target, part in zip(
             data.samples.files, data.samples.targets, data.samples.parts, strict=True
         ):
-            writer.writerow([file, "train" if file in moved else part, data.classes[target]])
+            writer.writerow([file, "train" if file in moved else part, data.labels.names[target]])
     return str(path)
 
 
@@ -292,7 +292,7 @@ def test_split_that_tears_groups_apart_is_noted(ready, tmp_path):
     path = write_table(tmp_path / "splits.csv", first)
     data = ready(splits=path, group=r"/(\d)\d\.png")
     assert data.notes == [
-        f"3 groups lie in more than one part of {path} (for example '0'): the figures will flatter the network"
+        f"3 groups lie in more than one part (for example '0'), split as {path} says: the figures will flatter the network"
     ]
 
 
@@ -343,8 +343,8 @@ def test_missing_root(module, tmp_path):
     with pytest.raises(InputError) as error:
         module().setup()
     assert str(error.value) == (
-        f"data.root={tmp_path / 'images'} does not exist; give the folder that holds the class folders, "
-        "or leave data.root out for the synthetic set"
+        f"data.root={tmp_path / 'images'} does not exist; give the folder of the images, or leave data.root "
+        "out for the synthetic set"
     )
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from inspection.data.labels import Classes
 from inspection.data.splits import (
     Samples,
     check_parts,
@@ -12,7 +13,11 @@ from inspection.data.splits import (
 )
 from inspection.errors import InputError
 
-CLASSES = ("ok", "defect")
+CLASSES = Classes(("ok", "defect"), "defect")
+
+
+def indicators(targets):
+    return np.eye(2, dtype=bool)[targets]
 
 
 def names(count):
@@ -23,7 +28,7 @@ def names(count):
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
 def test_every_class_is_dealt_out_by_its_share_within_one_image(count, share):
     targets = (np.arange(count) < max(4, round(count * share))).astype(int)
-    parts = split(targets, names(count), (0.5, 0.3, 0.2), 2, seed=3)
+    parts = split(indicators(targets), names(count), (0.5, 0.3, 0.2), seed=3)
     for target in (0, 1):
         total = (targets == target).sum()
         for part, wanted in zip(("train", "val", "test"), (0.5, 0.3, 0.2), strict=True):
@@ -32,7 +37,9 @@ def test_every_class_is_dealt_out_by_its_share_within_one_image(count, share):
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     targets = np.arange(100) % 5 == 0
-    first, again, other = (split(targets.astype(int), names(100), (5, 3, 2), 2, seed) for seed in (1, 1, 2))
+    first, again, other = (
+        split(indicators(targets.astype(int)), names(100), (5, 3, 2), seed) for seed in (1, 1, 2)
+    )
     assert (first == again).all()
     assert (first != other).any()
 
@@ -41,8 +48,8 @@ def test_groups_stay_together_and_classes_stay_balanced():
     random = np.random.default_rng(0)
     groups = [f"board{index}" for index in random.integers(0, 60, 600)]
     targets = (random.random(600) < 0.25).astype(int)
-    parts = split(targets, groups, (0.5, 0.3, 0.2), 2, seed=0)
-    samples = Samples(tuple(names(600)), targets, tuple(groups), parts)
+    parts = split(indicators(targets), groups, (0.5, 0.3, 0.2), seed=0)
+    samples = Samples(tuple(names(600)), targets, tuple(groups), parts, CLASSES)
     assert shared_groups(samples) == []
     for part, share in zip(("train", "val", "test"), (0.5, 0.3, 0.2), strict=True):
         assert abs((parts == part).mean() - share) < 0.03
@@ -50,16 +57,16 @@ def test_groups_stay_together_and_classes_stay_balanced():
 
 
 def test_a_part_without_share_stays_empty():
-    parts = split(np.zeros(10, int), names(10), (0.8, 0.2, 0.0), 1, seed=0)
+    parts = split(np.ones((10, 1), bool), names(10), (0.8, 0.2, 0.0), seed=0)
     assert "test" not in parts
 
 
 def test_a_class_with_too_few_images_is_named():
     targets = np.asarray([0] * 20 + [1, 1])
-    parts = split(targets, names(22), (0.5, 0.3, 0.2), 2, seed=0)
-    samples = Samples(tuple(names(22)), targets, tuple(names(22)), parts)
+    parts = split(indicators(targets), names(22), (0.5, 0.3, 0.2), seed=0)
+    samples = Samples(tuple(names(22)), targets, tuple(names(22)), parts, CLASSES)
     with pytest.raises(InputError, match=r"no image of class 'defect' \(2 in the whole set\)"):
-        check_parts(samples, CLASSES)
+        check_parts(samples)
 
 
 def test_group_pattern():
@@ -77,9 +84,9 @@ def test_group_pattern():
 def table(tmp_path, count=20):
     targets = (np.arange(count) % 4 == 0).astype(int)
     files = tuple(f"ordner_ä/{name}" for name in names(count))
-    samples = Samples(files, targets, files, split(targets, files, (5, 3, 2), 2, seed=0))
+    samples = Samples(files, targets, files, split(indicators(targets), files, (5, 3, 2), seed=0), CLASSES)
     path = tmp_path / "splits.csv"
-    write_splits(path, samples, CLASSES)
+    write_splits(path, samples)
     return path, samples
 
 
@@ -96,7 +103,7 @@ def test_a_split_that_does_not_fit_the_data_says_where(tmp_path):
         read_splits(path, samples.files[1:], samples.targets[1:], CLASSES)
     with pytest.raises(InputError, match=r"0 files gone, 1 new; for example 'new.png'"):
         read_splits(path, (*samples.files, "new.png"), np.append(samples.targets, 0), CLASSES)
-    with pytest.raises(InputError, match="is 'defect' there, but 'ok' in the data"):
+    with pytest.raises(InputError, match="has class 'defect' there, but 'ok' in the data"):
         read_splits(path, samples.files, np.zeros_like(samples.targets), CLASSES)
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(",val,", ",valid,"), encoding="utf-8")
@@ -106,5 +113,5 @@ def test_a_split_that_does_not_fit_the_data_says_where(tmp_path):
     with pytest.raises(InputError, match="stands there twice"):
         read_splits(path, samples.files, samples.targets, CLASSES)
     path.write_text("name,part\n", encoding="utf-8")
-    with pytest.raises(InputError, match="column 'class' is missing"):
+    with pytest.raises(InputError, match="column 'file' is missing; expected file, split, class"):
         read_splits(path, samples.files, samples.targets, CLASSES)

@@ -1,8 +1,9 @@
-import json
 import shutil
 
 import pytest
+import torch
 
+from inspection.config.instantiate import instantiate
 from inspection.config.saved import plain
 from inspection.errors import InputError
 from inspection.inspector import Inspector
@@ -15,20 +16,23 @@ def run(trained, tmp_path):
 
 
 def test_inspector_of_a_run_is_the_one_in_its_file(trained):
-    of_run = inspector_of(trained.folder).passport
-    of_file = Inspector.load(trained.folder / "inspector.safetensors").passport
-    made = of_file.made
-    assert vars(of_run) | {"made": made} == vars(of_file)
-    assert of_run.made["run"] == made["run"] == trained.folder.as_posix()
-    assert of_run.made["data"] == made["data"]
+    passport = inspector_of(trained.folder).passport
+    assert passport == Inspector.load(trained.folder / "inspector.safetensors").passport
+    made = passport.made
+    assert made["run"] == trained.folder.as_posix()
     assert made["data"]["synthetic"] is False
     assert made["best_epoch"] == trained.result["best_epoch"]
     assert {"inspection", "torch", "seed", "precision", "monitor"} <= made.keys()
 
 
+def made_of(config):
+    data, task = (instantiate(config[name]) for name in ("data", "task"))
+    return passport_of(config, task["module"], data.geometry, {})
+
+
 def test_passport_says_what_the_config_says(quick):
     config = plain(quick("data.crop=[1,2,40,30]", "data.white_level=200", "task.question='What is it?'"))
-    passport = passport_of(config, {})
+    passport = made_of(config)
     assert passport.geometry == {
         "crop": [1, 2, 40, 30],
         "image_size": [40, 48],
@@ -36,7 +40,12 @@ def test_passport_says_what_the_config_says(quick):
         "white_level": 200,
     }
     assert (passport.task, passport.question) == ("coil", "What is it?")
-    assert (passport.classes, passport.defect) == (("ok", "defect"), "defect")
+    assert passport.decision == {
+        "kind": "one_of",
+        "names": ["ok", "defect"],
+        "defect": "defect",
+        "threshold": 0.5,
+    }
     assert (passport.mean, passport.std) == ((0.45,), (0.1,))
     assert passport.network["_target_"] == "inspection.models.small_cnn.SmallCNN"
     assert passport.network["num_classes"] == 2
@@ -45,18 +54,24 @@ def test_passport_says_what_the_config_says(quick):
 
 def test_heatmaps_of_the_inspector_are_those_of_the_run(config):
     chosen = config("callbacks.heatmaps.method=hires_cam", "callbacks.heatmaps.layer=features")
-    passport = passport_of(plain(chosen), {})
+    passport = made_of(plain(chosen))
     assert (passport.heatmap_method, passport.heatmap_layer) == ("hires_cam", "features")
 
 
-@pytest.mark.parametrize("root", [None, "images"])
-def test_run_that_was_cut_short_tells_from_its_config_what_it_was_trained_on(run, root):
-    (run / "metrics.json").unlink()
-    text = (run / "config.yaml").read_text()
-    start = text.index("  root: ")
-    line = text[start : text.index("\n", start)]
-    (run / "config.yaml").write_text(text.replace(line, f"  root: {json.dumps(root)}"))
-    assert inspector_of(run).passport.made["data"] == {"root": root, "synthetic": root is None}
+def test_run_that_was_cut_short_has_the_inspector_of_its_best_checkpoint(run):
+    whole = inspector_of(run)
+    (run / "inspector.safetensors").unlink()
+    cut = inspector_of(run)
+    assert cut.passport.made["data"] == whole.passport.made["data"]
+    assert cut.passport.decision == whole.passport.decision
+    for one, other in zip(cut.model.state_dict().values(), whole.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+    (run / "passport.json").write_text("{}")
+    with pytest.raises(InputError, match="its passport is damaged"):
+        inspector_of(run)
+    (run / "passport.json").unlink()
+    with pytest.raises(InputError, match=r"passport\.json is missing"):
+        inspector_of(run)
 
 
 def test_best_checkpoint_of_what_is_no_run(run, tmp_path):

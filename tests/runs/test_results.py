@@ -5,9 +5,11 @@ import math
 import numpy as np
 import torch
 
+from inspection.data.labels import Attributes, Classes
 from inspection.data.splits import Samples
+from inspection.decide.decisions import AnyOf, OneOf
 from inspection.runs.results import hyperparameters, write_json, write_predictions
-from inspection.tasks.classification import Outcome
+from inspection.tasks.outcomes import ClassOutcome, LabelOutcome
 
 
 def test_undefined_figures_are_null(tmp_path):
@@ -30,13 +32,15 @@ def test_predictions_in_words(tmp_path):
         targets=np.array([0, 1, 1]),
         groups=("a", "c", "d"),
         parts=np.array(["test", "val", "val"]),
+        labels=Classes(["ok", "defect"], "defect"),
     )
+    decision = OneOf(["ok", "defect"], "defect")
     logits = torch.tensor([[0.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
     outcomes = {
-        "val": Outcome(torch.tensor([1, 2]), logits[1:], torch.tensor([1, 1])),
-        "test": Outcome(torch.tensor([0]), logits[:1], torch.tensor([0])),
+        "val": ClassOutcome.of(decision, torch.tensor([1, 2]), logits[1:], torch.tensor([1, 1])),
+        "test": ClassOutcome.of(decision, torch.tensor([0]), logits[:1], torch.tensor([0])),
     }
-    write_predictions(tmp_path / "x.csv", outcomes, samples, ("ok", "defect"), 1)
+    write_predictions(tmp_path / "x.csv", outcomes, samples)
     with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.reader(stream))
     high, low = 1 / (1 + math.exp(-2)), 1 / (1 + math.exp(3))
@@ -46,6 +50,31 @@ def test_predictions_in_words(tmp_path):
         ["d.png", "val", "defect", "ok", f"{1 - low:.6f}", f"{low:.6f}"],
         ["a, b.png", "test", "ok", "defect", "0.500000", "0.500000"],  # one half is enough for a defect
     ]
+
+
+def test_predictions_of_several_attributes(tmp_path):
+    targets = np.array([[True, False], [False, False]])
+    samples = Samples(
+        ("a.png", "b.png"), targets, ("a", "b"), np.array(["val", "val"]), Attributes(["error", "break"])
+    )
+    logits = torch.tensor([[2.0, -1.0], [0.0, -3.0]])
+    outcome = LabelOutcome.of(
+        AnyOf(["error", "break"], {"break": 0.2}), torch.arange(2), logits, torch.tensor(targets).float()
+    )
+    write_predictions(tmp_path / "x.csv", {"val": outcome}, samples)
+    with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows[0] == {
+        "file": "a.png",
+        "split": "val",
+        "target_error": "True",
+        "target_break": "False",
+        "verdict_error": "True",
+        "verdict_break": "True",  # 0.269 is at least 0.2
+        "probability_error": f"{1 / (1 + math.exp(-2)):.6f}",
+        "probability_break": f"{1 / (1 + math.exp(1)):.6f}",
+    }
+    assert (rows[1]["verdict_error"], rows[1]["verdict_break"]) == ("True", "False")
 
 
 def test_hyperparameters_are_flat_and_plain():

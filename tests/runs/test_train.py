@@ -43,7 +43,14 @@ def same(one, two):
 
 def test_folder_is_complete(trained):
     names = {path.name for path in trained.folder.iterdir() if "tfevents" not in path.name}
-    files = {"config.yaml", "inspector.safetensors", "metrics.json", "history.csv", "predictions.csv"}
+    files = {
+        "config.yaml",
+        "passport.json",
+        "inspector.safetensors",
+        "metrics.json",
+        "history.csv",
+        "predictions.csv",
+    }
     assert names == files | {"splits.csv", "checkpoints", "pictures", "hparams.yaml"}
     assert {path.name for path in (trained.folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert not list(trained.folder.rglob("*.partial"))
@@ -171,10 +178,11 @@ def test_console_tells_the_run_in_order(trained, images):
         "decoding images: 96",
         "coil: Is a pin of this coil bent?",
         f"data      images in {images}: 96, seen as 1x40x48, balance: sampler",
+        "split     shared out by class, seed 0",
         "          train  val  test  all",
         "  ok         30   18    12   60",
         "  defect     18   11     7   36",
-        "  all        48   29    19   96",
+        "  images     48   29    19   96",
         "network   SmallCNN, 97,650 parameters, all trainable",
         "hardware  CPU ",
         f"run       {trained.folder}",

@@ -36,11 +36,12 @@ def build(network=None, **settings):
         "scheduler": None,
         "classes": ["ok", "defect"],
         "defect": "defect",
+        "ordered": False,
         "mean": [0.25],
         "std": [0.5],
     }
     torch.manual_seed(0)
-    return Classification(network or Flat(), **plain | settings)
+    return Classification(network=network or Flat(), **plain | settings)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_outcome_is_sorted_by_row_and_its_figures_are_scikit_learns(batches, tmp
     assert torch.allclose(outcome.logits.double(), logits, atol=1e-5)
     assert torch.allclose(outcome.probabilities.sum(1), torch.ones(COUNT, dtype=torch.float64))
     target, score = whole["target"].numpy(), logits.softmax(1)[:, 1].detach().numpy()
-    assert outcome.confusion.tolist() == sk.confusion_matrix(target, score >= 0.5).tolist()
+    assert outcome.counts.tolist() == sk.confusion_matrix(target, score >= 0.5).tolist()
     assert outcome.figures["f1"] == pytest.approx(sk.f1_score(target, score >= 0.5))
     assert outcome.figures["auroc"] == pytest.approx(sk.roc_auc_score(target, score), abs=1e-5)
     assert outcome.figures["loss"] == pytest.approx(sk.log_loss(target, score), abs=1e-5)
@@ -105,7 +106,7 @@ def test_second_pass_forgets_the_first(batches, tmp_path):
     machine.validate(task, loader(batches), verbose=False)
     machine.validate(task, loader(batches[:2]), verbose=False)
     assert len(task.outcome.rows) == 10
-    assert int(task.outcome.confusion.sum()) == 10
+    assert int(task.outcome.counts.sum()) == 10
 
 
 def test_training_figures_are_of_what_was_learned_from(batches, tmp_path):
@@ -141,9 +142,9 @@ def test_one_step_is_that_of_the_optimizer(batches, tmp_path):
 
 
 class Weighted(L.LightningDataModule):
-    def __init__(self, batches, class_weights):
+    def __init__(self, batches, loss_weights):
         super().__init__()
-        self.batches, self.class_weights = batches, class_weights
+        self.batches, self.loss_weights = batches, loss_weights
 
     def test_dataloader(self):
         return loader(self.batches)

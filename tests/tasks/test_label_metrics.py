@@ -6,14 +6,15 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from inspection.tasks.label_metrics import LabelMetrics, figures_of_labels, label_counts, label_figures
+from inspection.decide.decisions import AnyOf
+from inspection.tasks.label_metrics import figures_of_labels, label_counts
+from inspection.tasks.outcomes import LabelOutcome
 
 
-def pass_over(logits, targets, attributes, thresholds=None, batch=7):
-    metrics = LabelMetrics(attributes, thresholds)
-    for start in range(0, len(logits), batch):
-        metrics.update(logits[start : start + batch], targets[start : start + batch])
-    return metrics.compute()
+def pass_over(logits, targets, attributes, thresholds=()):
+    decision = AnyOf(attributes, dict(zip(attributes, thresholds, strict=False)))
+    outcome = LabelOutcome.of(decision, torch.arange(len(logits)), logits, targets.float())
+    return outcome.figures, outcome.counts
 
 
 def draw(number, attributes, seed):
@@ -91,17 +92,16 @@ def test_sure_networks_are_ranked_to_the_last_digit():
 
 
 def test_no_image_at_all():
-    figures, counts = LabelMetrics(("break", "length")).compute()
+    figures, counts = pass_over(torch.zeros(0, 2), torch.zeros(0, 2), ("break", "length"))
     assert all(math.isnan(value) for value in figures.values())
     assert counts.tolist() == [[[0, 0], [0, 0]]] * 2
 
 
 def test_the_image_that_defines_a_threshold_is_called():
-    probabilities = torch.tensor([[0.3, 0.7], [0.29, 0.71]], dtype=torch.float64)
-    _, counts = label_figures(probabilities, torch.ones(2, 2, dtype=torch.bool), "ab", [0.3, 0.7])
-    assert counts[:, 1].tolist() == [[1, 1], [0, 2]]
-    with pytest.raises(ValueError, match="expected one for each of a, b"):
-        LabelMetrics("ab", [0.5])
+    logits = torch.tensor([[0.3, 0.7], [0.29, 0.69]])
+    thresholds = logits.double().sigmoid()[0].tolist()
+    _, counts = pass_over(logits, torch.ones(2, 2), "ab", thresholds)
+    assert counts[:, 1].tolist() == [[1, 1], [1, 1]]
 
 
 def test_a_network_that_calls_nothing_has_an_f1_of_zero():
@@ -114,41 +114,3 @@ def test_a_network_that_calls_nothing_has_an_f1_of_zero():
 def test_counts_are_of_targets_in_rows():
     called, targets = torch.tensor([[True], [False], [False]]), torch.tensor([[False], [True], [True]])
     assert label_counts(called, targets).tolist() == [[[0, 1], [2, 0]]]
-
-
-def test_a_reset_forgets():
-    metrics = LabelMetrics(["break"])
-    metrics.update(torch.tensor([[9.0]]), torch.tensor([[False]]))
-    metrics.reset()
-    metrics.update(torch.tensor([[-9.0]]), torch.tensor([[False]]))
-    assert metrics.compute()[1].tolist() == [[[1, 0], [0, 0]]]
-
-
-def in_one_process(rank, port, logits, targets, expected):
-    torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    share = slice(0, 0) if rank else slice(None)  # the second process was given no image
-    uneven = slice(0, 5) if rank == 0 else slice(5, None)
-    for part in (share, uneven):
-        metrics = LabelMetrics("abc")
-        if len(logits[part]):
-            metrics.update(logits[part], targets[part])
-        figures, counts = metrics.compute()
-        assert torch.equal(counts, expected[1]), rank
-        assert figures == pytest.approx(expected[0], nan_ok=True), rank
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.slow
-def test_two_processes_know_what_one_does(free_port):
-    logits, targets = draw(12, 3, seed=1)
-    arguments = (free_port, logits, targets, pass_over(logits, targets, "abc"))
-    torch.multiprocessing.spawn(in_one_process, arguments, nprocs=2)
-
-
-@pytest.fixture
-def free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -5,19 +5,15 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from inspection.tasks.metrics import (
-    ClassificationMetrics,
-    figures_of_confusion,
-    quadratic_kappa,
-    report_of_confusion,
-)
+from inspection.decide.decisions import OneOf
+from inspection.tasks.metrics import figures_of_confusion, quadratic_kappa, report_of_confusion
+from inspection.tasks.outcomes import ClassOutcome
 
 
-def pass_over(logits, targets, classes, defect, batch=7):
-    metrics = ClassificationMetrics(classes, defect)
-    for start in range(0, len(logits), batch):
-        metrics.update(logits[start : start + batch], targets[start : start + batch])
-    return metrics.compute()
+def pass_over(logits, targets, classes, defect):
+    decision = OneOf(classes, None if defect is None else classes[defect])
+    outcome = ClassOutcome.of(decision, torch.arange(len(logits)), logits, targets)
+    return outcome.figures, outcome.counts
 
 
 @pytest.mark.parametrize("defect", [0, 1])
@@ -82,14 +78,6 @@ def test_only_defects_have_no_auroc():
     assert figures["average_precision"] == pytest.approx(1)
 
 
-def test_a_reset_forgets():
-    metrics = ClassificationMetrics(("ok", "defect"), 1)
-    metrics.update(torch.tensor([[0.0, 9.0]]), torch.tensor([0]))
-    metrics.reset()
-    metrics.update(torch.tensor([[9.0, 0.0]]), torch.tensor([0]))
-    assert metrics.compute()[1].tolist() == [[1, 0], [0, 0]]
-
-
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_quadratic_kappa_agrees_with_scikit_learn(size):
     random = np.random.default_rng(size)
@@ -120,9 +108,9 @@ def test_kappa_of_one_class_alone_is_undefined():
 
 def test_kappa_is_a_figure_of_ordered_classes_alone():
     logits, targets = torch.eye(3) * 9, torch.tensor([0, 1, 1])
-    ordered = ClassificationMetrics(("normal", "minor", "severe"), None, ordered=True)
-    ordered.update(logits, targets)
-    assert ordered.compute()[0]["kappa"] == pytest.approx(
+    decision = OneOf(("normal", "minor", "severe"), None)
+    ordered = ClassOutcome.of(decision, torch.arange(3), logits, targets, ordered=True)
+    assert ordered.figures["kappa"] == pytest.approx(
         sk.cohen_kappa_score([0, 1, 1], [0, 1, 2], weights="quadratic")
     )
     assert "kappa" not in pass_over(logits, targets, "abc", None)[0]

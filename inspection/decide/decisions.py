@@ -1,0 +1,192 @@
+"""How logits become probabilities and probabilities a verdict: one class of several, or any of several attributes.
+
+A verdict is kept as a bool matrix `[N, K]`: which of the K names are said to hold. So whoever draws, writes or
+counts verdicts need not know which of the two kinds of question was asked.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inspection.decide.verdicts import label_verdicts, verdicts
+
+
+class Decision(ABC):
+    """From logits to a verdict.
+
+    Attributes:
+        names: Of the network's outputs, K.
+        exclusive: Whether exactly one of the names holds for an image.
+    """
+
+    names: tuple[str, ...]
+    exclusive: bool
+
+    @abstractmethod
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """float64 (float32 on a device without it) `[N, K]` of logits `[N, K]`."""
+
+    @abstractmethod
+    def called(self, probabilities: Tensor) -> Tensor:
+        """The verdicts on probabilities `[N, K]`, bool `[N, K]`."""
+
+    @abstractmethod
+    def answers(self, targets: Tensor) -> Tensor:
+        """What the verdicts should have been, bool `[N, K]`."""
+
+    @abstractmethod
+    def agreement(self, probabilities: Tensor, targets: Tensor) -> Tensor:
+        """How probable the network found the target, float `[N]`; of several attributes, the worst one."""
+
+    @abstractmethod
+    def at(self, threshold: float | Mapping[str, float]) -> "Decision":
+        """The same decision at another operating point.
+
+        Raises:
+            ValueError: If the threshold is no probability or names nothing that is decided by one.
+        """
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, see `decision_from`."""
+
+    def words(self, called: Tensor) -> str:
+        """One verdict `[K]` in words."""
+        held = [name for name, holds in zip(self.names, called.tolist(), strict=True) if holds]
+        return ", ".join(held) or "none"
+
+
+def _precise(logits: Tensor) -> Tensor:
+    """In float64 where the device has it: near 0 and 1 float32 has few numbers left."""
+    return logits.float() if logits.device.type == "mps" else logits.double()
+
+
+def _checked(threshold: float, name: str = "threshold") -> float:
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"{name}={threshold}: expected a probability, 0 to 1")
+    return float(threshold)
+
+
+class OneOf(Decision):
+    """Exactly one class holds: softmax, and the defect class from a threshold on.
+
+    Args:
+        names: Class names, K.
+        defect: The positive class, or None: the most probable class wins.
+        threshold: Smallest defect probability that is judged a defect.
+
+    Example:
+        >>> decision = OneOf(["ok", "defect"], "defect", threshold=0.3)
+        >>> decision.words(decision.called(torch.tensor([[0.6, 0.4]]))[0])
+        'defect'
+    """
+
+    exclusive = True
+
+    def __init__(self, names: Sequence[str], defect: str | None, threshold: float = 0.5) -> None:
+        self.names = tuple(names)
+        self.defect = None if defect is None else self.names.index(defect)
+        self.threshold = _checked(threshold)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Softmax."""
+        return _precise(logits).softmax(1)
+
+    def labels(self, probabilities: Tensor) -> Tensor:
+        """The verdicts as class indices, int64 `[N]`."""
+        return verdicts(probabilities, self.defect, self.threshold)
+
+    def called(self, probabilities: Tensor) -> Tensor:
+        """One-hot."""
+        return self.answers(self.labels(probabilities))
+
+    def answers(self, targets: Tensor) -> Tensor:
+        """One-hot of class indices int64 `[N]`."""
+        return torch.nn.functional.one_hot(targets, len(self.names)).bool()
+
+    def agreement(self, probabilities: Tensor, targets: Tensor) -> Tensor:
+        """Probability of the target class."""
+        return probabilities.gather(1, targets[:, None])[:, 0]
+
+    def at(self, threshold: float | Mapping[str, float]) -> "OneOf":
+        """With another threshold of the defect class."""
+        if self.defect is None:
+            raise ValueError("threshold: there is no defect class; leave threshold out")
+        defect = self.names[self.defect]
+        if isinstance(threshold, Mapping):
+            if set(threshold) != {defect}:
+                raise ValueError(f"threshold={dict(threshold)}: expected one for {defect!r}")
+            threshold = threshold[defect]
+        return OneOf(self.names, defect, threshold)
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `decision_from`."""
+        defect = None if self.defect is None else self.names[self.defect]
+        return {"kind": "one_of", "names": list(self.names), "defect": defect, "threshold": self.threshold}
+
+
+class AnyOf(Decision):
+    """Any of the attributes may hold: a sigmoid and a threshold each.
+
+    Args:
+        names: Attribute names, A.
+        thresholds: Smallest probability that is judged true, by name; 0.5 for those that are not named.
+
+    Raises:
+        ValueError: If a threshold is no probability, or of no attribute.
+
+    Example:
+        >>> decision = AnyOf(["error", "break"], {"break": 0.9})
+        >>> decision.words(decision.called(torch.tensor([[0.5, 0.8]]))[0])
+        'error'
+    """
+
+    exclusive = False
+
+    def __init__(self, names: Sequence[str], thresholds: Mapping[str, float] | None = None) -> None:
+        self.names = tuple(names)
+        given = dict(thresholds or {})
+        strange = [name for name in given if name not in self.names]
+        if strange:
+            raise ValueError(f"thresholds: {strange[0]!r} is none of {', '.join(self.names)}")
+        self.thresholds = tuple(_checked(given.get(name, 0.5), f"threshold of {name}") for name in self.names)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Sigmoid."""
+        return _precise(logits).sigmoid()
+
+    def called(self, probabilities: Tensor) -> Tensor:
+        """At least its threshold, so that one taken from an observed probability includes that image."""
+        return label_verdicts(probabilities, self.thresholds)
+
+    def answers(self, targets: Tensor) -> Tensor:
+        """Of 0 or 1, `[N, A]`."""
+        return targets > 0.5
+
+    def agreement(self, probabilities: Tensor, targets: Tensor) -> Tensor:
+        """Probability of the true answer, of the attribute where it is least."""
+        return torch.where(self.answers(targets), probabilities, 1 - probabilities).amin(1)
+
+    def at(self, threshold: float | Mapping[str, float]) -> "AnyOf":
+        """With one threshold for all attributes, or other ones for those that are named."""
+        if not isinstance(threshold, Mapping):
+            threshold = dict.fromkeys(self.names, _checked(threshold))
+        return AnyOf(self.names, dict(zip(self.names, self.thresholds, strict=True)) | dict(threshold))
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `decision_from`."""
+        thresholds = dict(zip(self.names, self.thresholds, strict=True))
+        return {"kind": "any_of", "names": list(self.names), "thresholds": thresholds}
+
+
+def decision_from(values: Mapping[str, Any]) -> Decision:
+    """A decision out of what `to_dict` gave.
+
+    Raises:
+        KeyError, TypeError, ValueError: If the values are of none.
+    """
+    kinds: dict[str, type[Decision]] = {"one_of": OneOf, "any_of": AnyOf}
+    return kinds[values["kind"]](**{name: value for name, value in values.items() if name != "kind"})
