@@ -112,5 +112,22 @@ class SplitRoot:
     data: Component
 
 
-Root = type[TrainRoot] | type[PredictRoot] | type[SplitRoot]
-ROOTS: dict[str, Root] = {"train": TrainRoot, "predict": PredictRoot, "split": SplitRoot}
+@dataclass
+class LabelRoot:
+    """`conf/label.yaml`."""
+
+    usage: ClassVar[str] = "source=<video, folder or pattern>"
+    keeps_folder: ClassVar[bool] = False
+
+    source: str | None
+    check: str | None
+    output: str
+    attributes: list[str]
+    keys: dict[str, str | int]
+    rules: list[list[str]]
+    carry: bool
+    window: tuple[int, int]
+
+
+Root = type[TrainRoot] | type[PredictRoot] | type[SplitRoot] | type[LabelRoot]
+ROOTS: dict[str, Root] = {"train": TrainRoot, "predict": PredictRoot, "split": SplitRoot, "label": LabelRoot}

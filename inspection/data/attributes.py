@@ -5,7 +5,6 @@ The layout of the seam set, and what pandas writes: `,name,good,error` and `0,vi
 
 import csv
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
+from inspection.data.replace import replace_file
 from inspection.errors import InputError
 
 NAME = "name"
@@ -191,19 +191,11 @@ def write_attributes(
         )
     if len(set(names)) != len(names):
         raise ValueError("Expected each name once.")
-    path = Path(path).resolve()  # a link goes on to point to the table
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # beside it: a file is renamed on one disk only
-    try:
-        with aside.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([NAME, *attributes])
-            writer.writerows([name, *row] for name, row in zip(names, table.tolist(), strict=True))
-            stream.flush()
-            os.fsync(stream.fileno())  # or the name could reach the disk before the rows do
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([NAME, *attributes])
+    writer.writerows([name, *row] for name, row in zip(names, table.tolist(), strict=True))
+    replace_file(Path(path), text.getvalue().encode())
 
 
 def _check_attributes(attributes: Sequence[str]) -> None:

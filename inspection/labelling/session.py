@@ -1,0 +1,263 @@
+"""The state of a labelling session, and what each action makes of it. Knows no window."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from inspection.data.images import read_image, to_uint8
+from inspection.errors import InputError
+from inspection.labelling.keys import Action, Command, Step, Toggle
+from inspection.labelling.source import Frames
+from inspection.labelling.store import Labels, Values
+
+_UNDOABLE = 100
+_OTHER_DECODER = 16
+"""Grey values by which two decoders differ at most on one frame; those of two frames differ more somewhere."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What the window shows.
+
+    Attributes:
+        picture: uint8 `[H, W]` or RGB `[H, W, 3]`; None when the frame can't be read.
+        video: Name of the video, and which of how many.
+        frame: Number of the frame, and of how many.
+        file: Name under which the frame is saved.
+        values: One an attribute.
+        changed: Of each attribute, whether it differs from what is saved (or from where the frame began).
+        saved: Whether the frame has labels.
+        labelled: Frames of this video that have labels.
+        contradiction: What the labels contradict; empty when they do not.
+        message: What the last action did; empty when nothing is to be said.
+        refused: Whether the message says that the action was not done.
+    """
+
+    picture: np.ndarray | None
+    video: str
+    frame: str
+    file: str
+    values: Values
+    changed: Values
+    saved: bool
+    labelled: int
+    contradiction: str
+    message: str
+    refused: bool
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a save or a delete replaced; no values: the frame had no labels."""
+
+    reel: int
+    number: int
+    values: Values | None
+    content: bytes
+
+
+class Session:
+    """Labelling of one or several videos.
+
+    Begins at the last labelled frame (the highest number in the last video that has labels), else at the first
+    frame. A frame that was changed has to be saved, or the change taken back, before another one is shown: no
+    toggle gets lost unseen.
+
+    Args:
+        reels: Frames and labels of each video.
+        attributes: Names.
+        rules: Pairs of attributes that contradict each other.
+        carry: Whether a frame without labels begins with those of the frame saved last, else with none.
+
+    Raises:
+        InputError: The last labelled frame was saved from other frames: of another video of the same name.
+    """
+
+    def __init__(
+        self,
+        reels: Sequence[tuple[Frames, Labels]],
+        attributes: Sequence[str],
+        rules: Sequence[Sequence[str]] = (),
+        carry: bool = False,
+    ) -> None:
+        self._reels = list(reels)
+        self._attributes = list(attributes)
+        self._rules = [tuple(rule) for rule in rules]
+        self._carry = carry
+        self._carried: Values = (False,) * len(self._attributes)
+        self._undo: deque[_Before] = deque(maxlen=_UNDOABLE)
+        self._quitting = False
+        self._message, self._refused = "", False
+        self._reel, self._number = 0, 0
+        self._picture: np.ndarray | None = None
+        self._begun = self._values = self._carried
+        self._resume()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the frame on the screen was changed and not saved."""
+        return self._values != self._begun
+
+    def apply(self, action: Action | None) -> bool:
+        """Do what a key asks for.
+
+        Returns:
+            Whether the session goes on.
+        """
+        if action is None:
+            return True
+        quitting, self._quitting = self._quitting, False
+        self._message, self._refused = "", False
+        try:
+            if isinstance(action, Toggle):
+                self._toggle(action.attribute)
+            elif isinstance(action, Step):
+                self._step(action.frames)
+            elif action is Command.SAVE:
+                self._save()
+            elif action is Command.DELETE:
+                self._delete()
+            elif action is Command.UNDO:
+                self._take_back()
+            elif self.changed and not quitting:
+                self._quitting = True
+                self._refuse("changed and not saved: s saves; q again quits without")
+            else:
+                return False
+        except (OSError, InputError) as error:
+            self._refuse(f"not done: {error}")
+        return True
+
+    def view(self) -> View:
+        """What to show."""
+        frames, labels = self._reels[self._reel]
+        count = len(self._reels)
+        if frames.count is not None:
+            total = f" / {frames.count - 1}"
+        else:  # a header is not to be trusted
+            total = "" if frames.announced is None else f" / ~{frames.announced - 1}"
+        both = [rule for rule in self._rules if all(self._values[self._attributes.index(a)] for a in rule)]
+        return View(
+            picture=self._picture,
+            video=frames.name if count == 1 else f"{frames.name}  ({self._reel + 1} of {count})",
+            frame=f"{self._number}{total}",
+            file=self._name,
+            values=self._values,
+            changed=tuple(a != b for a, b in zip(self._values, self._begun, strict=True)),
+            saved=labels.get(self._name) is not None,
+            labelled=len(labels),
+            contradiction="; ".join(" and ".join(rule) for rule in both),
+            message=self._message,
+            refused=self._refused,
+        )
+
+    @property
+    def _name(self) -> str:
+        return self._reels[self._reel][0].file_name(self._number)
+
+    def _resume(self) -> None:
+        for reel in reversed(range(len(self._reels))):
+            frames, labels = self._reels[reel]
+            numbers = [n for n in map(frames.number_of, labels.names) if n is not None]
+            if numbers:
+                last = frames.reach(max(numbers))
+                self._check_same(frames, labels, last)
+                self._show(reel, last)
+                self._carried = self._values
+                self._message = f"going on at the last labelled frame, {len(numbers)} have labels"
+                return
+        self._show(0, 0)
+
+    def _check_same(self, frames: Frames, labels: Labels, number: int) -> None:
+        """Compare a saved picture with the frame: two videos can have one name in two folders."""
+        file = labels.pictures / frames.file_name(number)
+        if not file.is_file() or file.read_bytes() == frames.file_bytes(number):
+            return
+        saved, frame = read_image(file), frames.picture(number)
+        if saved.shape == frame.shape and int(cv2.absdiff(saved, frame).max()) <= _OTHER_DECODER:
+            return
+        raise InputError(
+            f"{file}: does not show frame {number} of {frames.path}\n"
+            "its labels are of another video of the same name: rename one, or give output=<folder>"
+        )
+
+    def _show(self, reel: int, number: int) -> None:
+        frames, labels = self._reels[reel]
+        self._reel, self._number = reel, number
+        saved = labels.get(frames.file_name(number))
+        blank = self._carried if self._carry else (False,) * len(self._attributes)
+        self._begun = self._values = blank if saved is None else saved
+        try:
+            self._picture = to_uint8(frames.picture(number))
+        except InputError as error:
+            self._picture = None
+            self._refuse(str(error))
+
+    def _refuse(self, message: str) -> None:
+        self._message, self._refused = message, True
+
+    def _toggle(self, attribute: int) -> None:
+        self._values = tuple(on != (a == attribute) for a, on in enumerate(self._values))
+
+    def _step(self, by: int) -> None:
+        if self.changed:
+            self._refuse("changed and not saved: s saves, u takes the change back")
+            return
+        frames = self._reels[self._reel][0]
+        number = frames.reach(self._number + by)
+        if number != self._number:
+            self._show(self._reel, number)
+            if frames.count == number + 1 and frames.note:
+                self._refuse(frames.note)
+        elif by > 0 and self._reel + 1 < len(self._reels):
+            self._show(self._reel + 1, 0)
+        elif by < 0 and self._reel > 0:
+            before = self._reels[self._reel - 1][0]
+            # Seen to its end before, mostly; else the end is looked for.
+            self._show(self._reel - 1, before.reach(before.count or 2**31))
+        else:
+            self._refuse(frames.note or f"this is the {'last' if by > 0 else 'first'} frame")
+
+    def _save(self) -> None:
+        frames, labels = self._reels[self._reel]
+        if self._picture is None:
+            self._refuse("a frame that can't be read is not saved")
+            return
+        before = labels.get(self._name)
+        labels.put(self._name, self._values, lambda: frames.file_bytes(self._number))
+        if before != self._values:
+            self._undo.append(_Before(self._reel, self._number, before, b""))
+        self._begun = self._carried = self._values
+        self._message = "saved" if before is None else "saved again"
+
+    def _delete(self) -> None:
+        labels = self._reels[self._reel][1]
+        if labels.get(self._name) is None:
+            self._refuse("this frame has no label to delete")
+            return
+        values, content = labels.remove(self._name)
+        self._undo.append(_Before(self._reel, self._number, values, content))
+        self._begun = self._values = (False,) * len(self._attributes)
+        self._message = "label and picture deleted; u brings them back"
+
+    def _take_back(self) -> None:
+        if self.changed:
+            self._values = self._begun
+            self._message = "change taken back"
+            return
+        if not self._undo:
+            self._refuse("nothing to undo")
+            return
+        before = self._undo[-1]
+        frames, labels = self._reels[before.reel]
+        name = frames.file_name(before.number)
+        if before.values is not None:
+            labels.put(name, before.values, lambda: before.content or frames.file_bytes(before.number))
+        elif labels.get(name) is not None:
+            labels.remove(name)
+        self._undo.pop()
+        self._show(before.reel, before.number)
+        self._message = "label as before" if before.values is not None else "label and picture removed again"

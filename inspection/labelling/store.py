@@ -1,0 +1,135 @@
+"""The labels of one video on disk: a table, and a picture a row."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from inspection.data.attributes import read_attributes, read_columns, read_rows, write_attributes
+from inspection.data.replace import replace_file
+from inspection.errors import InputError
+from inspection.labelling.lock import lock
+
+PICTURES = "pics"
+Values = tuple[bool, ...]
+_Stamp = tuple[int, int]
+
+
+class Labels:
+    """`<video>_data.csv` in a folder, and its pictures in `pics/`.
+
+    The table on disk is complete after each change. A picture is written before its row and removed after it, so
+    that no row is ever without picture; a process that is killed in between leaves a picture without a row.
+    What another program changes in the table meanwhile is read before the next change.
+
+    Args:
+        folder: Of the table; made with the first label.
+        video: Name of the video.
+        attributes: Columns of the table.
+
+    Raises:
+        InputError: The table is there and can't be read with these attributes, has further columns, which would be
+            lost, or is open in another tool.
+        OSError: The folder can't be written to.
+    """
+
+    def __init__(self, folder: Path, video: str, attributes: Sequence[str]) -> None:
+        self.table = folder / f"{video}_data.csv"
+        self.pictures = folder / PICTURES
+        self.attributes = tuple(attributes)
+        self._lock = lock(self.table)
+        self._rows: dict[str, Values] = {}
+        self._stamp: _Stamp | None = None
+        try:
+            self.refresh()
+        except InputError:
+            self.close()
+            raise
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the labelled pictures."""
+        return list(self._rows)
+
+    def get(self, name: str) -> Values | None:
+        """The labels of a picture, None when it has none."""
+        return self._rows.get(name)
+
+    def put(self, name: str, values: Values, content: Callable[[], bytes]) -> None:
+        """Write the labels of a picture, and the picture unless it is there.
+
+        Args:
+            name: Of the picture.
+            values: One an attribute.
+            content: Gives the content of the picture's file.
+
+        Raises:
+            OSError, InputError: It could not be written; the labels are as they were.
+        """
+        self.refresh()
+        picture = self.pictures / name
+        # A picture without a row was left by a killed process, or is of somebody else: it is not to be trusted.
+        if name not in self._rows or not picture.is_file():
+            replace_file(picture, content())
+        self._write({**self._rows, name: tuple(values)})
+
+    def remove(self, name: str) -> tuple[Values, bytes]:
+        """Remove the labels of a picture and the picture.
+
+        Returns:
+            Both, to put them back; the content is empty when there was no picture.
+
+        Raises:
+            KeyError: It has no labels.
+            OSError, InputError: The table could not be written; the labels are as they were.
+        """
+        self.refresh()
+        values, picture = self._rows[name], self.pictures / name
+        content = picture.read_bytes() if picture.is_file() else b""
+        self._write({other: row for other, row in self._rows.items() if other != name})
+        picture.unlink(missing_ok=True)
+        return values, content
+
+    def refresh(self) -> None:
+        """Read the table if it is not as it was left.
+
+        Raises:
+            InputError: It can't be read.
+        """
+        stamp = _stamp(self.table)
+        if stamp is None or stamp == self._stamp:
+            return  # a table that was taken away is written anew, from what is known
+        further = [column for column in read_columns(self.table) if column not in self.attributes]
+        if further:
+            raise InputError(
+                f"{self.table}: saving would lose the column {further[0]!r}; "
+                f"add it to attributes=[{','.join(self.attributes)}], or give another folder: output=<folder>"
+            )
+        rows: dict[str, Values] = {}
+        if read_rows(self.table, self.attributes):
+            table = read_attributes([self.table], self.attributes)
+            rows = {name: tuple(row) for name, row in zip(table.names, table.values.tolist(), strict=True)}
+        self._rows, self._stamp = rows, stamp
+
+    def close(self) -> None:
+        """Let others have the table."""
+        self._lock.close()
+
+    def _write(self, rows: dict[str, Values]) -> None:
+        names = sorted(rows)
+        write_attributes(
+            self.table, names, np.array([rows[name] for name in names], dtype=bool), self.attributes
+        )
+        self._rows, self._stamp = rows, _stamp(self.table)
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """By which a change is noticed; None when there is no such file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns

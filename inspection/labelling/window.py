@@ -1,0 +1,66 @@
+"""The OpenCV window: shows what is drawn, hands on keys, and decides nothing."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from inspection.errors import InputError
+from inspection.labelling.keys import action_of
+from inspection.labelling.session import Session
+
+_WAIT = 50  # ms for a key, then it is looked whether the window was closed
+# Opening a window where there is no display aborts the process: another one tries first.
+_TRIAL = "import cv2; cv2.namedWindow('label', cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)"
+
+
+def check_display() -> None:
+    """Make sure that a window can be opened.
+
+    Raises:
+        InputError: It can't; says why and what to do.
+    """
+    remedy = "run it on a machine with a screen, or over ssh with: ssh -X"
+    # Where a window system always is, opening a window never aborts.
+    if sys.platform.startswith("linux") or "bsd" in sys.platform:
+        named = [
+            f"{name}={os.environ[name]}" for name in ("DISPLAY", "WAYLAND_DISPLAY") if os.environ.get(name)
+        ]
+        if not named:
+            raise InputError(
+                f"there is no display to open a window on (DISPLAY and WAYLAND_DISPLAY are not set): {remedy}"
+            )
+        trial = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, text=True, check=False)
+        if trial.returncode != 0:
+            said = [line.strip() for line in trial.stderr.splitlines() if line.strip()]
+            reason = next((line for line in said if "display" in line.lower()), said[-1] if said else "")
+            raise InputError(f"no window can be opened on {' '.join(named)} ({reason}): {remedy}")
+    elif not cv2.currentUIFramework():
+        raise InputError("this OpenCV can't open windows: replace opencv-python-headless by opencv-python")
+
+
+def run_window(title: str, session: Session, draw: Callable[[], np.ndarray], keys: Sequence[str]) -> None:
+    """Show a session until it is quit or the window is closed.
+
+    Args:
+        title: Of the window.
+        session: Gets the actions.
+        draw: Gives the picture, RGB uint8 `[H, W, 3]`.
+        keys: Of the attributes.
+    """
+    cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+    try:
+        goes_on = True
+        while goes_on:
+            cv2.imshow(title, cv2.cvtColor(draw(), cv2.COLOR_RGB2BGR))
+            code = cv2.waitKeyEx(_WAIT)
+            while code == -1:
+                if cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
+                    return
+                code = cv2.waitKeyEx(_WAIT)
+            goes_on = session.apply(action_of(code, keys))
+    finally:
+        cv2.destroyAllWindows()
