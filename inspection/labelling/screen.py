@@ -49,11 +49,32 @@ def draw(view: View, attributes: Sequence[str], keys: Sequence[str], size: tuple
     return screen
 
 
+def _text(
+    place: np.ndarray,
+    text: str,
+    at: tuple[float, float],
+    *,
+    height: int = _TEXT,
+    colour: Colour = INK,
+    bold: bool = False,
+    anchor: str = "la",
+) -> None:
+    """As `draw_text`, at the cost of the text's own pixels: that one copies the whole picture, for each line."""
+    width = text_width(text, height, bold=bold)
+    left = at[0] - {"l": 0.0, "m": width / 2, "r": width}[anchor[0]]
+    top = at[1] - {"a": 0, "m": height, "d": 2 * height}[anchor[1]]
+    x, y = max(0, int(left) - 2), max(0, int(top))
+    part = np.ascontiguousarray(place[y : y + 2 * height + 1, x : x + int(width) + 5])
+    if part.size:
+        draw_text(part, text, (at[0] - x, at[1] - y), height=height, colour=colour, bold=bold, anchor=anchor)
+        place[y : y + part.shape[0], x : x + part.shape[1]] = part
+
+
 def _draw_frame(place: np.ndarray, view: View) -> None:
     place[:] = _FIELD
     height, width = place.shape[:2]
     if view.picture is None:
-        draw_text(place, "no picture", (width / 2, height / 2), height=_TEXT, colour=WARN, anchor="mm")
+        _text(place, "no picture", (width / 2, height / 2), colour=WARN, anchor="mm")
         return
     picture = view.picture if view.picture.ndim == 3 else cv2.cvtColor(view.picture, cv2.COLOR_GRAY2RGB)
     scale = min(height / picture.shape[0], width / picture.shape[1])
@@ -69,14 +90,13 @@ def _draw_frame(place: np.ndarray, view: View) -> None:
 def _draw_panel(
     place: np.ndarray, view: View, attributes: Sequence[str], keys: Sequence[str], columns: int
 ) -> None:
-    panel = np.ascontiguousarray(place)
-    width = panel.shape[1] - 2 * _EDGE
+    width = place.shape[1] - 2 * _EDGE
     step = line_height(_TEXT)
-    draw_text(panel, shorten(view.video, width, _TEXT, bold=True), (_EDGE, _EDGE), height=_TEXT, bold=True)
-    draw_text(panel, f"frame {view.frame}", (_EDGE, _EDGE + step), height=_TEXT)
-    draw_text(panel, shorten(view.file, width, 12), (_EDGE, _EDGE + 2 * step + 2), height=12, colour=QUIET)
+    _text(place, shorten(view.video, width, _TEXT, bold=True), (_EDGE, _EDGE), bold=True)
+    _text(place, f"frame {view.frame}", (_EDGE, _EDGE + step))
+    _text(place, shorten(view.file, width, 12), (_EDGE, _EDGE + 2 * step + 2), height=12, colour=QUIET)
     state, colour = _state(view)
-    draw_text(panel, state, (_EDGE, _EDGE + 3 * step), height=_TEXT, bold=True, colour=colour)
+    _text(place, state, (_EDGE, _EDGE + 3 * step), bold=True, colour=colour)
 
     top = 4 * step + 2 * _EDGE
     rows = -(-len(attributes) // columns)
@@ -87,27 +107,21 @@ def _draw_panel(
         x = _EDGE + index // rows * column_width
         y = top + index % rows * _ROW
         box = (x, y, x + 22, y + 22)
-        cv2.rectangle(panel, box[:2], box[2:], ON if on else OFF, -1 if on else 1, cv2.LINE_AA)
+        cv2.rectangle(place, box[:2], box[2:], ON if on else OFF, -1 if on else 1, cv2.LINE_AA)
         middle = (x + 11.5, y + 11)
-        draw_text(panel, key, middle, height=_TEXT, bold=True, colour=PAPER if on else INK, anchor="mm")
-        word = ("yes" if on else "no") + (" *" if changed else "")
+        _text(place, key.upper(), middle, bold=True, colour=PAPER if on else INK, anchor="mm")
         room = column_width - 40 - text_width("yes *", _TEXT)
-        draw_text(
-            panel, shorten(name, room, _TEXT, bold=on), (x + 32, y + 11), height=_TEXT, bold=on, anchor="lm"
-        )
+        _text(place, shorten(name, room, _TEXT, bold=on), (x + 32, y + 11), bold=on, anchor="lm")
         right = (x + column_width - 4 - text_width(" *", _TEXT), y + 11)
-        draw_text(
-            panel, word.removesuffix(" *"), right, height=_TEXT, colour=ON if on else QUIET, anchor="rm"
-        )
+        _text(place, "yes" if on else "no", right, colour=ON if on else QUIET, anchor="rm")
         if changed:
-            draw_text(panel, " *", right, height=_TEXT, bold=True, colour=WARN, anchor="lm")
+            _text(place, " *", right, bold=True, colour=WARN, anchor="lm")
     y = top + rows * _ROW + _EDGE // 2
     if view.contradiction:
         text = shorten(f"contradiction: {view.contradiction}", width, 13, bold=True)
-        draw_text(panel, text, (_EDGE, y), height=13, bold=True, colour=WARN)
+        _text(place, text, (_EDGE, y), height=13, bold=True, colour=WARN)
     counted = f"{view.labelled} frame{'s' * (view.labelled != 1)} of this video labelled"
-    draw_text(panel, counted, (_EDGE, y + _ROW), height=13, colour=QUIET)
-    place[:] = panel
+    _text(place, counted, (_EDGE, y + _ROW), height=13, colour=QUIET)
 
 
 def _state(view: View) -> tuple[str, Colour]:
@@ -117,16 +131,15 @@ def _state(view: View) -> tuple[str, Colour]:
 
 
 def _draw_bar(place: np.ndarray, view: View) -> None:
-    bar = np.ascontiguousarray(place)
-    width = bar.shape[1] - 2 * _EDGE
+    width = place.shape[1] - 2 * _EDGE
     message = shorten(" ".join(view.message.split()), width, _TEXT)
-    draw_text(bar, message, (_EDGE, _EDGE / 2), height=_TEXT, colour=WARN if view.refused else ON)
+    _text(place, message, (_EDGE, _EDGE / 2), colour=WARN if view.refused else ON)
     x, y = float(_EDGE), _EDGE / 2 + line_height(_TEXT)
-    needed = sum(text_width(f"{key} ", 13, bold=True) + text_width(word, 13) for key, word in HELP)
-    gap = max(6.0, min(18.0, (width - needed) / (len(HELP) - 1)))
-    for key, word in HELP:
-        draw_text(bar, key, (x, y), height=13, bold=True)
+    commands = [(key.upper(), word) for key, word in HELP]  # as on the keyboard; an l looks like an I
+    needed = sum(text_width(f"{key} ", 13, bold=True) + text_width(word, 13) for key, word in commands)
+    gap = max(6.0, min(18.0, (width - needed) / (len(commands) - 1)))
+    for key, word in commands:
+        _text(place, key, (x, y), height=13, bold=True)
         x += text_width(f"{key} ", 13, bold=True)
-        draw_text(bar, word, (x, y), height=13, colour=QUIET)
+        _text(place, word, (x, y), height=13, colour=QUIET)
         x += text_width(word, 13) + gap
-    place[:] = bar

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 import cv2
 import numpy as np
@@ -12,9 +14,9 @@ from inspection.errors import InputError
 from inspection.labelling.keys import action_of
 from inspection.labelling.session import Session
 
-_WAIT = 50  # ms for a key, then it is looked whether the window was closed
+_WAIT = 20  # ms for a key, then it is looked for a new picture and whether the window was closed
 # Opening a window where there is no display aborts the process: another one tries first.
-_TRIAL = "import cv2; cv2.namedWindow('label', cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)"
+_TRIAL = "import cv2; cv2.namedWindow('a moment', cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)"
 
 
 def check_display() -> None:
@@ -43,7 +45,10 @@ def check_display() -> None:
 
 
 def run_window(title: str, session: Session, draw: Callable[[], np.ndarray], keys: Sequence[str]) -> None:
-    """Show a session until it is quit or the window is closed.
+    """Show a session until it is quit or the window is closed; what was typed until then is done.
+
+    Of keys that arrive while nobody waits for one, OpenCV hands on the last alone. So this thread does nothing but
+    wait, and another one works: a person can type ahead while a frame is looked for or written.
 
     Args:
         title: Of the window.
@@ -51,16 +56,40 @@ def run_window(title: str, session: Session, draw: Callable[[], np.ndarray], key
         draw: Gives the picture, RGB uint8 `[H, W, 3]`.
         keys: Of the attributes.
     """
+    codes: SimpleQueue[int | None] = SimpleQueue()
+    pictures: SimpleQueue[np.ndarray] = SimpleQueue()
+
+    def work() -> None:
+        pictures.put(draw())
+        while (code := codes.get()) is not None and session.apply(action_of(code, keys)):
+            if codes.empty():
+                pictures.put(draw())
+
     cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
-    try:
-        goes_on = True
-        while goes_on:
-            cv2.imshow(title, cv2.cvtColor(draw(), cv2.COLOR_RGB2BGR))
-            code = cv2.waitKeyEx(_WAIT)
-            while code == -1:
-                if cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
-                    return
-                code = cv2.waitKeyEx(_WAIT)
-            goes_on = session.apply(action_of(code, keys))
-    finally:
-        cv2.destroyAllWindows()
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        try:
+            _hand_on(title, codes, pictures, working)
+        finally:  # also when a person presses Ctrl+C in the terminal: what is being written is written
+            codes.put(None)
+            cv2.destroyAllWindows()
+    working.result()
+
+
+def _hand_on(
+    title: str,
+    codes: "SimpleQueue[int | None]",
+    pictures: "SimpleQueue[np.ndarray]",
+    working: "Future[None]",
+) -> None:
+    """Keys to one side, pictures to the other, while there is work and a window."""
+    shown = False
+    while not working.done():
+        if not pictures.empty():
+            cv2.imshow(title, cv2.cvtColor(pictures.get(), cv2.COLOR_RGB2BGR))
+            shown = True
+        code = cv2.waitKeyEx(_WAIT)
+        if code != -1:
+            codes.put(code)
+        elif shown and cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
+            return
