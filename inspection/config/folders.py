@@ -12,7 +12,7 @@ STAMP = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)(?:-(\d+))?")
 
 
 def register_resolvers(reserve: bool = True) -> None:
-    """Make `${count:...}` and `${run_folder:...}` known to OmegaConf; may be called again.
+    """Make `${count:...}`, `${either:...}` and `${run_folder:...}` known to OmegaConf; may be called again.
 
     Args:
         reserve: Whether `run_folder` creates the folder that it names; False where a config is only shown.
@@ -22,6 +22,7 @@ def register_resolvers(reserve: bool = True) -> None:
         return str(run_folder(outputs, task, model, ckpt_path, reserve=reserve))
 
     OmegaConf.register_new_resolver("count", count, replace=True)
+    OmegaConf.register_new_resolver("either", either, replace=True)
     # The cache makes one config answer with one folder however often it is asked.
     OmegaConf.register_new_resolver("run_folder", folder, replace=True, use_cache=True)
 
@@ -31,6 +32,11 @@ def count(values: Sequence[object]) -> int:
     if isinstance(values, str):
         raise TypeError(f"expected a list, found the text {values!r}")
     return len(values)
+
+
+def either(key: object, given: object, null: object) -> object:
+    """`${either:${data.root},<value>,<value>}`: the first value where the key is set, the second where it is null."""
+    return null if key is None else given
 
 
 def run_folder(
