@@ -28,6 +28,8 @@ class Origin:
     """`optimizer.lr=abc` for a key of the command line, else `optimizer.lr (conf/optimizer/sgd.yaml)`."""
     written: Callable[[str], Mapping[str, Any]]
     """A component as the YAML file of the chosen option has it, references unresolved; else empty."""
+    group: Callable[[str], str] = lambda key: key.partition(".")[0]
+    """The config group that a key belongs to (`data/augment` for `data.augment.gain`); empty for none."""
     known: Sequence[str] = ()
     """All dotted keys of the config, to suggest from."""
 
@@ -93,12 +95,18 @@ class _Check:
             self.fixed(value, hint, key)
         elif hint == Mapping[str, Component]:
             self.components(value, key)
-        elif isinstance(value, Mapping) and "_target_" in value:
+        elif (isinstance(value, Mapping) and "_target_" in value) or self.replaces_component(
+            value, hint, key
+        ):
             self.component(value, key)
         elif not fits(_without_unknown(value), hint):
             raise InputError(f"{self.origin.name(key)}: {complaint(value, hint)}")
         else:
             self.nested(value, key)
+
+    def replaces_component(self, value: Any, hint: Any, key: str) -> bool:
+        """Whether something stands where the YAML file has a component (`data.augment=none`)."""
+        return hint is Any and value is not None and "_target_" in self.origin.written(key)
 
     def nested(self, value: Any, key: str) -> None:
         """Components inside a free container."""
@@ -144,7 +152,7 @@ class _Check:
             found = "a mapping without one" if isinstance(node, Mapping) else repr(node)
             raise InputError(
                 f"{self.origin.name(key)}: expected a component with a _target_, found {found}; "
-                f"pick an option ({key.partition('.')[0]}=<name>) or write {{_target_: ...}}"
+                f"pick an option ({self.origin.group(key) or key}=<name>) or write {{_target_: ...}}"
             )
         target = node["_target_"]
         own = {name: value for name, value in node.items() if name not in HYDRA_KEYS}

@@ -24,7 +24,7 @@ def help_text(config_name: str, description: str, conf: Path, script: str) -> st
         script: How the script was called.
     """
     lines = (conf / f"{config_name}.yaml").read_text(encoding="utf-8").splitlines()
-    groups = [g for g in _groups(lines) if (conf / g).is_dir()]
+    groups = [g for named in _groups(lines) for g in _with_nested(conf, named)]
     keys = _keys(lines)
     blocks = [description.strip(), f"Usage: python {script} [group=option ...] [key=value ...] [flags]"]
     for group in (g for g in groups if g in PROMINENT):
@@ -43,7 +43,7 @@ def help_text(config_name: str, description: str, conf: Path, script: str) -> st
 
 def options(folder: Path) -> list[str]:
     """Names of the options of a config group, the task or model to pick."""
-    return sorted(p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.yaml"))
+    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def first_sentence(path: Path) -> str:
@@ -60,6 +60,12 @@ def first_sentence(path: Path) -> str:
 def _groups(lines: list[str]) -> list[str]:
     found = (re.match(r"  - (?:optional )?/?(\w+):", line) for line in lines)
     return [match[1] for match in found if match]
+
+
+def _with_nested(conf: Path, group: str) -> list[str]:
+    """A group and the groups inside it (`data`, `data/augment`); none where there is no such folder."""
+    folders = [p for p in (conf / group, *sorted((conf / group).rglob("*"))) if p.is_dir()]
+    return [folder.relative_to(conf).as_posix() for folder in folders]
 
 
 def _keys(lines: list[str]) -> list[tuple[str, str]]:

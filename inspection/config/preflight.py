@@ -184,7 +184,7 @@ def _check(
         nested = [key for key in notes.missing if "." in key]
         usage = f"{nested[0]}=<value>" if nested else root.usage
         raise InputError(f"{notes.missing[0]} is missing: python scripts/{made.config_name}.py {usage}")
-    origin = Origin(sources.name, sources.written, dotted_keys(job))
+    origin = Origin(sources.name, sources.written, sources.group, dotted_keys(job))
     # First what is written at its own place, then what refers to it: a fault is named where it was made.
     check(resolved(job, "", Notes(sources.name), follow=False), root, origin)
     check(config, root, origin)

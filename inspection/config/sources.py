@@ -70,6 +70,7 @@ class Sources:
 
     def __init__(self, composer: Composer, cfg: DictConfig, given: Sequence[Override]) -> None:
         self.composer = composer
+        # In Hydra's order: what is composed last, and so has the last word, comes first.
         self.choices = {str(k): v for k, v in cfg.hydra.runtime.choices.items() if v is not None}
         self.given = {
             o.key_or_group: str(o.input_line) for o in given if o.is_delete() or not composer.is_group(o)
@@ -87,14 +88,21 @@ class Sources:
             return inside[0]
         files = [f"{g}/{c}" for g, c in self.choices.items() if g != "hydra" and not g.startswith("hydra/")]
         holders = [f for f in [self.composer.config_name, *files] if self._holds(f, parts)]
-        group = [f"{parts[0]}/{self.choices[parts[0]]}"] if parts[0] in self.choices else []
-        place = (holders or group or [self.composer.config_name])[-1]
+        group = self.group(key)
+        chosen = [f"{group}/{self.choices[group]}"] if group else []
+        place = (holders or chosen or [self.composer.config_name])[0]
         return f"{key} (conf/{place}.yaml)"
+
+    def group(self, key: str) -> str:
+        """See `Origin.group`."""
+        parts = key.split(".")
+        groups = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+        return next((group for group in groups if group in self.choices), "")
 
     def written(self, key: str) -> Mapping[str, Any]:
         """See `Origin.written`."""
-        group = key.partition(".")[0]
-        if group not in self.choices:
+        group = self.group(key)
+        if not group:
             return {}
         node: Any = self._file(f"{group}/{self.choices[group]}")
         for part in key.split("."):

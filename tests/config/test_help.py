@@ -9,6 +9,10 @@ def test_every_task_and_model_with_a_line():
             assert any(line.split()[:1] == [name] and len(line.split()) > 3 for line in lines), name
     assert any(line.startswith("  optimizer=") and "adamw, sgd" in line for line in lines)
     assert any(line.startswith("  seed=") for line in lines)
+    assert any(line.split() == ["data/augment=", "none"] for line in lines)
+    (data,) = [line for line in lines if line.startswith("  data=")]
+    assert "coil" in data
+    assert "augment" not in data
 
 
 def test_predict_lists_its_keys():

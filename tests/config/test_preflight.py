@@ -31,6 +31,8 @@ def complaint(*overrides: str, config_name: str = "train", conf: Path = CONF, **
     [
         [],
         ["model=small_cnn", "scheduler=cosine", "optimizer=adamw", "trainer=ddp", "debug=limit"],
+        ["data/augment=none", "data.augment.gain=[0.8,1.2]"],
+        ["data.augment=null"],
         ["~callbacks.heatmaps", "data.crop=null", "trainer.channels_last=true", "optimizer.lr=1"],
         ["+optimizer.maximize=true", "+trainer.max_steps=5", "trainer.max_time='00:01:00:00'"],
         ["+callbacks.timer={_target_: lightning.pytorch.callbacks.Timer, duration: '00:01:00:00'}"],
@@ -94,6 +96,18 @@ def test_what_is_right_passes(overrides):
         ("model._target_=os.system", "'os.system' may not be built"),
         ("model._target_=inspection.models.lenet.Lenet", "did you mean inspection.models.lenet.LeNet?"),
         ("model._target_=inspection.models.lenett.LeNet", "did you mean inspection.models.lenet.LeNet?"),
+        # a group inside a group
+        ("data/augment=non", "data/augment=non: conf/data/augment has no 'non'; did you mean none?"),
+        ("data/augmen=none", "did you mean data/augment?"),
+        ("augment=none", "did you mean data/augment?"),
+        (
+            "data.augment=none",
+            "expected a component with a _target_, found 'none'; pick an option (data/augment=<name>)",
+        ),
+        ("data.synthetic=3", "expected a component with a _target_, found 3; pick an option (data=<name>)"),
+        ("data.augment.rotaton=3", "did you mean data.augment.rotation?"),
+        ("data.augment.gain=1.2", "data.augment.gain=1.2: expected a list of numbers, found 1.2"),
+        ("gain=[1,2]", "did you mean data.augment.gain?"),
         # syntax and references
         ("optimizer.lr", "expected key=value"),
         ("optimizer.lr = 3", "without spaces around the ="),
@@ -203,6 +217,19 @@ class TestFaultyFiles:
         message = complaint("experiment=a", conf=conf)
         assert "optimizer.momentun (conf/experiment/a.yaml)" in message
         assert "did you mean optimizer.momentum?" in message
+
+    @pytest.mark.parametrize(
+        ("file", "old", "new"),
+        [
+            ("data/augment/none.yaml", "roll: 0.0", "roll: high"),
+            ("data/coil.yaml", "synthetic:", "augment: {roll: high}\nsynthetic:"),
+            ("experiment/small_defects.yaml", "augment:", "augment:\n    roll: high"),
+        ],
+    )
+    def test_of_several_files_the_one_with_the_last_word_is_named(self, conf, file, old, new):
+        self.edit(conf / file, old, new)
+        message = complaint("experiment=small_defects", conf=conf)
+        assert message == f"data.augment.roll (conf/{file}): expected a number, found the text 'high'"
 
     def test_missing_option_in_defaults(self, conf):
         self.edit(conf / "task" / "coil.yaml", "override /model: lenet", "override /model: lenett")

@@ -22,7 +22,7 @@ SHAKY = [
     "model.dropout=0.3",
     "data.augment.rotation=5",
     "data.augment.horizontal_flip=0.5",
-    "data.augment.brightness=0.1",
+    "data.augment.gain=[0.9,1.1]",
     "callbacks.early_stopping.patience=20",
     "~callbacks.heatmaps",
     "~callbacks.samples",
