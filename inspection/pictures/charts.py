@@ -36,8 +36,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     size = len(classes)
     if counts.shape != (size, size):
         raise ValueError(f"Expected counts [{size}, {size}] for {size} classes but got {list(counts.shape)}.")
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = counts / np.maximum(totals, 1)
+    totals = counts.sum(axis=1)
     names = [_short(drawable(name)) for name in classes]
 
     longest = max((len(name) for name in names), default=0)
@@ -46,33 +45,82 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
         cell * size + 1.5 + 0.085 * longest, cell * size + 1.4 + (0.07 * longest if size > 3 else 0)
     )
     axes = figure.subplots()
-    axes.imshow(_shades(shares), aspect="equal", interpolation="nearest")
     letters = 12 if size <= 4 else 9.5 if size <= 10 else 7.5
-    for row in range(size):
-        for column in range(size):
-            count = int(counts[row, column])
-            percent = "" if totals[row, 0] == 0 or count == 0 else f"\n{_percent(shares[row, column])}"
-            # White on the dark shades; a zero is quiet, so that the eye finds the mistakes.
-            colour = "white" if shares[row, column] > 0.6 else "#222222" if count else "#b4b8be"
-            axes.text(
-                column, row, f"{count}{percent}", ha="center", va="center", color=colour, fontsize=letters
-            )
+    _matrix(axes, counts, letters)
     slanted = size > 3 and longest > 4
-    axes.set_xticks(range(size), names, rotation=40 if slanted else 0, ha="right" if slanted else "center")
-    rows = [f"{name}  (n={total})" for name, total in zip(names, totals[:, 0], strict=True)]
-    axes.set_yticks(range(size), rows)
-    axes.tick_params(length=0, labelsize=max(letters - 1, 8))
-    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.5)
-    axes.tick_params(which="minor", length=0)
-    axes.spines[:].set_visible(False)
+    turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    axes.set_xticks(range(size), names, **turned)
+    axes.set_yticks(range(size), [f"{name}  (n={total})" for name, total in zip(names, totals, strict=True)])
+    axes.tick_params(labelsize=max(letters - 1, 8))
     axes.set_xlabel("verdict")
     axes.set_ylabel("target")
-    right, total = int(np.trace(counts)), int(counts.sum())
-    heading = f"{right} of {total} right ({_percent(right / total)})" if total else "no images"
-    axes.set_title(heading, fontsize=11, loc="left")
+    axes.set_title(_right_of(counts), fontsize=11, loc="left")
     return _drawn(figure)
+
+
+def label_matrices(counts: np.ndarray, attributes: Sequence[str]) -> np.ndarray:
+    """Draw one 2x2 matrix an attribute on one sheet, for 1 to 20 attributes, in rows of up to five.
+
+    Args:
+        counts: Int [A, 2, 2]: target in the row, verdict in the column, no before yes.
+        attributes: A names in the order of the counts.
+
+    Returns:
+        RGB uint8, shaded as in `confusion_matrix`.
+
+    Raises:
+        ValueError: Counts and attributes do not fit.
+    """
+    counts = np.asarray(counts)
+    number = len(attributes)
+    if counts.shape != (number, 2, 2) or not number:
+        raise ValueError(
+            f"Expected counts [{number}, 2, 2] for {number} attributes but got {list(counts.shape)}."
+        )
+    # Rows that are about equally full: six are 3 + 3, not 5 + 1.
+    rows = math.ceil(number / 5)
+    columns = math.ceil(number / rows)
+    figure = _figure(2.75 * columns + 0.3, 2.65 * rows + 0.3)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in places[number:]:
+        axes.set_visible(False)
+    for index, (axes, matrix, name) in enumerate(zip(places, counts, attributes, strict=False)):
+        _matrix(axes, matrix, 11)
+        axes.set_xticks(range(2), ["no", "yes"])
+        axes.set_yticks(
+            range(2),
+            [f"{answer}\nn={total}" for answer, total in zip(("no", "yes"), matrix.sum(1), strict=True)],
+        )
+        axes.tick_params(labelsize=9)
+        axes.set_title(f"{_short(drawable(name), 28)}\n{_right_of(matrix)}", fontsize=10, loc="left")
+        if index % columns == 0:
+            axes.set_ylabel("target")
+        if index + columns >= number:  # nothing below it
+            axes.set_xlabel("verdict")
+    return _drawn(figure)
+
+
+def _matrix(axes: "Axes", counts: np.ndarray, letters: float) -> None:
+    """Draw counts and row percentages of any square matrix, without names."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(totals, 1)
+    axes.imshow(_shades(shares), aspect="equal", interpolation="nearest")
+    for (row, column), count in np.ndenumerate(counts):
+        share = shares[row, column]
+        # White on the dark shades; a zero is quiet, so that the eye finds the mistakes.
+        colour = "white" if share > 0.4 else "#222222" if count else "#b4b8be"
+        text = f"{int(count)}\n{_percent(share)}" if count else "0"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=letters)
+    axes.set_xticks(np.arange(len(counts) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(counts) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _right_of(counts: np.ndarray) -> str:
+    right, total = int(np.trace(counts)), int(counts.sum())
+    return f"{right} of {total} right ({_percent(right / total)})" if total else "no images"
 
 
 def learning_curves(
@@ -168,8 +216,8 @@ def _shades(shares: np.ndarray) -> np.ndarray:
     """Return RGB in 0..1, white to blue on the diagonal and white to orange beside it."""
     right, wrong = np.array([0.03, 0.32, 0.55]), np.array([0.80, 0.30, 0.02])
     full = np.where(np.eye(len(shares), dtype=bool)[..., None], right, wrong)
-    # A few mistakes in a hundred have to be seen, too.
-    depth = np.where(shares > 0, 0.12 + 0.88 * shares, 0.0)[..., None]
+    # By the root: a few mistakes in a hundred have to be seen, and to be told from one in a thousand.
+    depth = np.sqrt(shares)[..., None]
     return 0.965 * (1 - depth) + full * depth
 
 

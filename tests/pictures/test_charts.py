@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from inspection.pictures import charts
-from inspection.pictures.charts import confusion_matrix, learning_curves
+from inspection.pictures.charts import confusion_matrix, label_matrices, learning_curves
 
 
 @pytest.fixture
@@ -59,6 +59,51 @@ def test_names_must_fit_the_counts():
         confusion_matrix(np.zeros((2, 2), int), ["a", "b", "c"])
 
 
+def test_more_mistakes_are_a_darker_orange(figures):
+    picture = charts._shades(np.array([[0.9, 0.1], [0.001, 0.999]]))
+    assert picture[0, 1].sum() < picture[1, 0].sum() - 0.2
+    blue, orange = picture[0, 0], picture[0, 1]
+    assert blue[2] > blue[0]
+    assert orange[0] > orange[2]
+
+
+def test_a_matrix_for_each_attribute(figures):
+    counts = np.array([[[90, 2], [3, 5]], [[0, 0], [0, 100]], [[0, 0], [0, 0]]])
+    picture = label_matrices(counts, ["error", "break", "長さ"])
+    error, broken, length = figures[0].axes
+    assert words(error) == ["90\n97.8%", "2\n2.2%", "3\n37.5%", "5\n62.5%"]
+    assert words(broken) == ["0", "0", "0", "100\n100%"]
+    assert error.get_title(loc="left") == "error\n95 of 100 right (95.0%)"
+    assert length.get_title(loc="left") == "□□\nno images"
+    assert [label.get_text() for label in error.get_yticklabels()] == ["no\nn=92", "yes\nn=8"]
+    assert [axes.get_xlabel() for axes in figures[0].axes] == ["verdict"] * 3
+    assert [axes.get_ylabel() for axes in figures[0].axes] == ["target", "", ""]
+    assert picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize(("number", "rows", "columns"), [(1, 1, 1), (5, 1, 5), (6, 2, 3), (20, 4, 5)])
+def test_attributes_wrap_into_full_rows_and_stay_readable(figures, number, rows, columns):
+    label_matrices(np.full((number, 2, 2), 12345), [f"attribute_with_a_long_name_{i}" for i in range(number)])
+    shown = [axes for axes in figures[0].axes if axes.get_visible()]
+    assert len(shown) == number
+    boxes = [axes.get_window_extent() for axes in shown]
+    assert len({round(box.y0) for box in boxes}) == rows
+    assert len({round(box.x0) for box in boxes}) == columns
+    for axes, box in zip(shown, boxes, strict=True):
+        assert box.width > 150  # px
+        assert max(text.get_window_extent().width for text in axes.texts) < box.width / 2
+        title = axes.title, axes._left_title
+        assert max(text.get_window_extent().x1 for text in title) < box.x0 + 1.35 * box.width
+
+
+def test_attributes_must_fit_the_counts():
+    for counts in (np.zeros((3, 2, 2), int), np.zeros((2, 2), int)):
+        with pytest.raises(ValueError, match=r"\[2, 2, 2\] for 2 attributes"):
+            label_matrices(counts, ["a", "b"])
+    with pytest.raises(ValueError, match="0 attributes"):
+        label_matrices(np.zeros((0, 2, 2), int), [])
+
+
 HISTORY = [
     {"epoch": 0, "lr": 0.1, "train/loss": 0.9, "val/loss": 0.8, "val/f1": math.nan},
     {"epoch": 1, "lr": 0.1, "train/loss": 0.5, "val/loss": 0.6, "val/f1": 0.7},
@@ -103,3 +148,4 @@ def test_short_and_empty_histories_draw_without_a_warning(history):
         warnings.simplefilter("error")
         assert learning_curves(history, "val/f1", None).ndim == 3
         confusion_matrix(np.array([[1]]), ["検査"])
+        label_matrices(np.array([[[1, 0], [0, 1]]]), ["検査"])

@@ -26,7 +26,7 @@ def test_the_room_imports_without_matplotlib_and_never_pyplot():
     program = """
 import sys
 import numpy as np
-from inspection.pictures import charts, files, grid, overlay, panel, text
+from inspection.pictures import charts, colours, files, frame, grid, label_panel, overlay, panel, text
 assert 'matplotlib' not in sys.modules and 'torch' not in sys.modules
 charts.confusion_matrix(np.eye(2, dtype=int), ['ok', 'defect'])
 panel.heat_panel(np.zeros((9, 9), np.uint8), None, ['a'])

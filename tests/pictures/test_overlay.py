@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inspection.pictures.overlay import as_rgb, colour_heat, colour_scale, overlay
+from inspection.pictures.overlay import as_rgb, colour_heat, colour_scale, evidence_overlay, overlay
 
 
 def luminance(rgb):
@@ -72,3 +72,59 @@ def test_the_scale_has_the_hottest_colour_on_top():
     ends = colour_heat(np.array([[1.0, 0.0]], np.float32))[0]
     assert np.array_equal(scale[0, 6], ends[0])
     assert np.array_equal(scale[-1, 6], ends[1])
+
+
+COLOURS = {"error": (0, 0, 255), "break": (0, 255, 0), "length": (255, 0, 0)}
+
+
+def hot(rows, columns, value=1.0):
+    heat = np.zeros((80, 80), np.float32)
+    heat[rows, columns] = value
+    return heat
+
+
+def test_each_heatmap_has_its_colour_in_its_place():
+    image = np.full((80, 80), 100, np.uint8)
+    low, high = slice(0, 30), slice(50, 80)
+    maps = {"error": hot(low, low), "break": hot(low, high), "length": hot(high, high, 0.5)}
+    shown = evidence_overlay(image, maps, COLOURS, strength=0.6)
+    for region, colour, heat in (
+        (np.s_[2:28, 2:28], (0, 0, 255), 1.0),
+        (np.s_[2:28, 52:78], (0, 255, 0), 1.0),
+        (np.s_[52:78, 52:78], (255, 0, 0), 0.5),
+    ):
+        opacity = 0.6 * np.sqrt(heat)
+        expected = 100 * (1 - opacity) + np.array(colour) * opacity
+        assert np.abs(shown[region] - expected).max() <= 1
+    assert (shown[35:45] == 100).all()
+    assert (shown[50:, :30] == 100).all()
+
+
+def test_overlapping_evidence_mixes_and_each_keeps_its_outline():
+    image = np.full((80, 80), 100, np.uint8)
+    maps = {"error": hot(slice(10, 50), slice(10, 50)), "length": hot(slice(30, 70), slice(30, 70))}
+    shown = evidence_overlay(image, maps, COLOURS)
+    assert tuple(shown[10, 30]) == tuple(shown[49, 40]) == COLOURS["error"]  # within the red, too
+    assert tuple(shown[30, 40]) == tuple(shown[69, 50]) == COLOURS["length"]
+    both = shown[35:45, 35:45].astype(int)
+    assert (both[..., 0] == both[..., 2]).all()
+    assert (both[..., 0] > both[..., 1] + 60).all()
+    swapped = evidence_overlay(image, dict(reversed(maps.items())), COLOURS)
+    assert np.array_equal(swapped[35:45, 35:45], shown[35:45, 35:45])
+
+
+def test_without_evidence_the_photograph_is_unchanged_in_several_colours_too():
+    image = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    before = image.copy()
+    nothing = {"error": None, "break": np.zeros((8, 8)), "length": np.full((8, 8), np.nan)}
+    assert np.array_equal(evidence_overlay(image, nothing, COLOURS), before)
+    assert np.array_equal(evidence_overlay(image, {}, {}), before)
+    evidence_overlay(image, {"error": np.ones((8, 8))}, COLOURS)
+    assert np.array_equal(image, before)
+
+
+def test_a_heatmap_without_a_colour_is_refused():
+    with pytest.raises(ValueError, match="'good' has none"):
+        evidence_overlay(np.zeros((4, 4), np.uint8), {"good": np.ones((4, 4))}, COLOURS)
+    with pytest.raises(ValueError, match="strength"):
+        evidence_overlay(np.zeros((4, 4), np.uint8), {"error": np.ones((4, 4))}, COLOURS, strength=7)

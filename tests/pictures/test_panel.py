@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from inspection.pictures.frame import RIGHT, WRONG
 from inspection.pictures.overlay import as_rgb
-from inspection.pictures.panel import RIGHT, WRONG, fit_heat, fit_width, heat_panel
+from inspection.pictures.panel import fit_heat, fit_width, heat_panel
 
 TITLE = ["Spule_äöü_検査.png", "defect 0.97 · target: defect · HiResCAM"]
 
