@@ -90,7 +90,7 @@ def weights_file(name: str, weights: str, download: bool) -> Path:
     if not download:
         size = f" ({chosen.meta['_file_size']:.0f} MB)" if "_file_size" in chosen.meta else ""
         raise InputError(
-            f"model.weights={IMAGENET}: {path.name}{size} is not in {path.parent}, and nothing is downloaded unasked\n"
+            f"model.weights={IMAGENET}: {path.name}{size} is not in {path.parent}; nothing is downloaded unasked\n"
             f"set model.download=true, put the file there yourself ({chosen.url}),\n"
             "or set model.weights=<path of a state dict>"
         )
@@ -173,7 +173,7 @@ def fit_pretrained(
         for name, tensor in given.items()
         if name in own and own[name].shape != tensor.shape
     ]
-    common = len(own.keys() & given.keys())
+    fitting = sum(name in own and own[name].shape == tensor.shape for name, tensor in given.items())
     if not wrong:
         given._metadata = versions  # type: ignore[attr-defined]
         missing, strange = network.load_state_dict(given, strict=False)  # translates older names as well
@@ -186,7 +186,7 @@ def fit_pretrained(
     if wrong:
         raise InputError(
             f"{source} holds the weights of another network than {type(network).__name__} as model.name has it: "
-            f"{common} of its {len(own)} tensors fit by name\n"
+            f"{fitting} of its {len(own)} tensors fit\n"
             f"{'; '.join(wrong[:3])}{f'; and {len(wrong) - 3} more' if len(wrong) > 3 else ''}"
         )
     return len(given), fits_head
