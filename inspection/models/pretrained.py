@@ -136,7 +136,7 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+    return (str(error) or type(error).__name__).splitlines()[0].split(". ")[0][:120]
 
 
 def fit_pretrained(
@@ -185,7 +185,7 @@ def fit_pretrained(
         wrong += [f"{name} is not in this network" for name in strange]
     if wrong:
         raise InputError(
-            f"{source} holds the weights of another network than {type(network).__name__} as model.name has it: "
+            f"{source} does not hold the weights of this {type(network).__name__} (model.name): "
             f"{fitting} of its {len(own)} tensors fit\n"
             f"{'; '.join(wrong[:3])}{f'; and {len(wrong) - 3} more' if len(wrong) > 3 else ''}"
         )

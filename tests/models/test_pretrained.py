@@ -189,7 +189,7 @@ def test_weights_of_another_network(other, expected):
     with pytest.raises(InputError) as caught:
         fit_pretrained(tiny_resnet(1, 1, 1, 1), "fc", other().state_dict(), "x.pth")
     message = str(caught.value)
-    assert message.startswith("x.pth holds the weights of another network than ResNet")
+    assert message.startswith("x.pth does not hold the weights of this ResNet (model.name): ")
     assert expected in message
     assert len(message.splitlines()) <= 3
     assert len(message) < 500
