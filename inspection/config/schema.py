@@ -123,7 +123,7 @@ class LabelRoot:
     check: str | None
     output: str
     attributes: list[str]
-    keys: dict[str, str | int]
+    keys: dict[str, str | int] | None
     rules: list[list[str]]
     carry: bool
     window: tuple[int, int]

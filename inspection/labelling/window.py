@@ -1,5 +1,6 @@
 """The OpenCV window: shows what is drawn, hands on keys, and decides nothing."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -60,11 +61,11 @@ def run_window(title: str, session: Session, draw: Callable[[], np.ndarray], key
     pictures: SimpleQueue[np.ndarray] = SimpleQueue()
 
     def work() -> None:
-        pictures.put(draw())
         while (code := codes.get()) is not None and session.apply(action_of(code, keys)):
             if codes.empty():
                 pictures.put(draw())
 
+    pictures.put(draw())  # before there is a window to type into: it loads the fonts
     cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(work)
@@ -72,7 +73,8 @@ def run_window(title: str, session: Session, draw: Callable[[], np.ndarray], key
             _hand_on(title, codes, pictures, working)
         finally:  # also when a person presses Ctrl+C in the terminal: what is being written is written
             codes.put(None)
-            cv2.destroyAllWindows()
+            with contextlib.suppress(cv2.error):  # closed by a person
+                cv2.destroyAllWindows()
     working.result()
 
 
@@ -91,5 +93,12 @@ def _hand_on(
         code = cv2.waitKeyEx(_WAIT)
         if code != -1:
             codes.put(code)
-        elif shown and cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
+        if shown and not _is_open(title):  # asked before the next picture, which would open it again
             return
+
+
+def _is_open(title: str) -> bool:
+    try:
+        return cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1
+    except cv2.error:  # with its last window Qt ends altogether
+        return False
