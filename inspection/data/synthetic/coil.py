@@ -11,22 +11,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.data.synthetic.sets import prepare_set
+from inspection.data.synthetic.paint import FloatArray, Image, Points, blur, fixed, noise, resize
+from inspection.data.synthetic.sets import in_share, prepare_set
 from inspection.errors import InputError
 
 VERSION = 2  # raised whenever the pictures change, so that sets on disk are drawn anew
 WIDTH, HEIGHT = 800, 520
 SCRAP, GOOD = "01_train_val_test/0_nio", "01_train_val_test/1_io"  # folders of the real set
-
-FloatArray: TypeAlias = NDArray[np.float32]
-Image: TypeAlias = NDArray[np.uint8]
-Points: TypeAlias = NDArray[np.float64]
 
 _PIN_X = (305.0, 495.0)
 _FOOT_Y = 358.0  # where the pins leave the terminal block
@@ -135,7 +132,7 @@ class SyntheticCoils:
                 raise
 
     def _draw_one(self, place: Path, index: int) -> list[list[str]]:
-        bent = is_bent(index, self.defect_share)
+        bent = in_share(index, self.defect_share)
         name = f"{SCRAP if bent else GOOD}/coil_{index:05d}.png"
         picture = draw_coil(np.random.default_rng([self.seed, index]), bent)
         # Encoded in memory: cv2.imwrite fails silently, and on Windows for letters outside the code page.
@@ -146,15 +143,6 @@ class SyntheticCoils:
             for side, pin in zip(("left", "right"), picture.pins, strict=True)
             for bend in [pin.bend]
         ]
-
-
-def is_bent(index: int, defect_share: float) -> bool:
-    """Whether image `index` shows scrap: spread evenly, so that the share is right in sets of any size.
-
-    >>> [is_bent(index, 0.25) for index in range(8)]
-    [False, True, False, False, False, True, False, False]
-    """
-    return int((index + 1) * defect_share + 0.5) > int(index * defect_share + 0.5)
 
 
 def draw_coil(rng: np.random.Generator, bent: bool) -> CoilPicture:
@@ -262,56 +250,39 @@ def _grid() -> tuple[FloatArray, FloatArray]:
     return x, y
 
 
-def _blur(image: NDArray[Any], sigma: float, sigma_y: float = 0) -> FloatArray:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, sigmaY=sigma_y), np.float32)
-
-
-def _noise(rng: np.random.Generator, shape: tuple[int, int], scale: float = 1.0) -> FloatArray:
-    return scale * rng.standard_normal(shape, dtype=np.float32)
-
-
-def _resize(image: FloatArray, width: int, height: int, interpolation: int = cv2.INTER_LINEAR) -> FloatArray:
-    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.float32)
-
-
 def _screen(rng: np.random.Generator) -> FloatArray:
     """The bright screen, unevenly lit and not quite clean, [H, W]."""
     x, y = _grid()
     direction, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.035)
     image = np.float32(strength * np.cos(direction)) * x + np.float32(strength * np.sin(direction)) * y
     image += 0.79
-    image += _resize(_noise(rng, (6, 8), 0.006), WIDTH, HEIGHT, cv2.INTER_CUBIC)
+    image += resize(noise(rng, (6, 8), 0.006), WIDTH, HEIGHT, cv2.INTER_CUBIC)
 
     dirt = _layer()
     for _ in range(rng.poisson(9)):  # dust
         grain = _ellipse(rng, *(rng.gamma(2.0, (0.7, 0.5)) + 0.75))
-        cv2.fillPoly(dirt, [_fixed(grain)], rng.uniform(15, 90), cv2.LINE_AA, 3)
+        cv2.fillPoly(dirt, [fixed(grain)], rng.uniform(15, 90), cv2.LINE_AA, 3)
     for _ in range(rng.poisson(0.7)):  # fibres
         fibre = _thread(rng, rng.uniform(2, 5), np.cumsum(rng.normal(0, 0.22, 14)))
-        cv2.polylines(dirt, [_fixed(fibre)], False, rng.uniform(25, 70), 1, cv2.LINE_AA, 3)
-    image -= _blur(dirt, rng.uniform(0.8, 1.3)) / 255  # soft, as the screen lies behind the plane of focus
+        cv2.polylines(dirt, [fixed(fibre)], False, rng.uniform(25, 70), 1, cv2.LINE_AA, 3)
+    image -= blur(dirt, rng.uniform(0.8, 1.3)) / 255  # soft, as the screen lies behind the plane of focus
     for _ in range(rng.poisson(0.8)):  # dried drops: faint, with a darker rim
         size, depth, drop = rng.uniform(10, 30), rng.uniform(1, 4), _layer()
-        outline = _fixed(_ellipse(rng, size, size * rng.uniform(0.7, 1)))
+        outline = fixed(_ellipse(rng, size, size * rng.uniform(0.7, 1)))
         cv2.fillPoly(drop, [outline], depth, cv2.LINE_AA, 3)
         cv2.polylines(drop, [outline], True, 8 * depth, 1, cv2.LINE_AA, 3)
-        image -= _blur(drop, rng.uniform(1.2, 2.2)) / 255
+        image -= blur(drop, rng.uniform(1.2, 2.2)) / 255
     for _ in range(rng.poisson(0.7)):  # scratches scatter light
         scratch = _layer()
         line = _thread(rng, rng.uniform(2, 9), np.linspace(0, rng.normal(0, 0.25), 12))
-        cv2.polylines(scratch, [_fixed(line)], False, 255, 1, cv2.LINE_AA, 3)
-        image += _blur(scratch, 0.9) * np.float32(rng.uniform(0.04, 0.16) / 255)
+        cv2.polylines(scratch, [fixed(line)], False, 255, 1, cv2.LINE_AA, 3)
+        image += blur(scratch, 0.9) * np.float32(rng.uniform(0.04, 0.16) / 255)
     return image
 
 
 def _layer() -> Image:
     """An empty layer of 8 bits, the only depth in which cv2 smooths edges."""
     return np.zeros((HEIGHT, WIDTH), np.uint8)
-
-
-def _fixed(points: Points) -> NDArray[np.int32]:
-    """Points for cv2's drawing with `shift=3`: eighths of a pixel."""
-    return np.rint(points * 8).astype(np.int32)
 
 
 def _ellipse(rng: np.random.Generator, a: float, b: float) -> Points:
@@ -335,9 +306,9 @@ def _paint_pin(image: FloatArray, rng: np.random.Generator, shape: _PinShape) ->
     """Paint a pin over the image, in place: a bright line on dark metal, bright rims, a tinned tip."""
     highlight, sheen, ramp = rng.uniform(-0.38, -0.12), rng.uniform(0.42, 0.62), rng.normal(0, 0.03)
     tinned = rng.uniform(48, 70)
-    marks = _blur(_noise(rng, (1, 64)), 1.2)[0]  # drawing marks, the same all along
-    patches = _blur(_noise(rng, (320, 12)), 2.5, 6)
-    lumps = _blur(_noise(rng, (320, 24)), 1.5)
+    marks = blur(noise(rng, (1, 64)), 1.2)[0]  # drawing marks, the same all along
+    patches = blur(noise(rng, (320, 12)), 2.5, 6)
+    lumps = blur(noise(rng, (320, 24)), 1.5)
 
     margin = shape.half_width.max() + 3
     left, top = np.floor(shape.centre.min(0) - margin).astype(int)
@@ -435,9 +406,9 @@ def _body() -> tuple[FloatArray, FloatArray, FloatArray]:
         value[edge & (y > 380)] += 0.07
     mould(0.18, 352, 380, 448, 402, radius=4)  # key between the terminals
     return (
-        _resize(value, WIDTH, rows, cv2.INTER_AREA),
-        _resize(cover, WIDTH, rows, cv2.INTER_AREA),
-        _resize(winding, WIDTH, rows, cv2.INTER_AREA),
+        resize(value, WIDTH, rows, cv2.INTER_AREA),
+        resize(cover, WIDTH, rows, cv2.INTER_AREA),
+        resize(winding, WIDTH, rows, cv2.INTER_AREA),
     )
 
 
@@ -462,7 +433,7 @@ def _paint_body(image: FloatArray, rng: np.random.Generator, pose: Points) -> No
     shade = np.sqrt(np.clip(1 - ((x - 400) / 262) ** 2, 0, 1))
     wire = shade * tone * (0.04 + 0.26 * dome) + gloss * beam * 0.75 * tone
     value[112:] += winding[112:] * (wire - value[112:])
-    value += cover * _resize(_noise(rng, (rows, WIDTH // 2), 0.006), WIDTH, rows)  # grain of the plastic
+    value += cover * resize(noise(rng, (rows, WIDTH // 2), 0.006), WIDTH, rows)  # grain of the plastic
 
     for x_pin, side in zip(_PIN_X, (-1, 1), strict=True):
         window = (slice(0, 150), slice(int(x_pin) - 165, int(x_pin) + 165))
@@ -495,7 +466,7 @@ def _paint_lead(value: FloatArray, cover: FloatArray, rng: np.random.Generator, 
     line = curve * (side, 1) + (165, -_BODY_TOP)
     for grey, width, lift in ((0.12, 4, 0.0), (0.30, 3, 0.0), (0.62, 1, 0.75)):
         stroke = np.zeros(value.shape, np.uint8)
-        cv2.polylines(stroke, [_fixed(line - lift)], False, 255, width, cv2.LINE_AA, 3)
+        cv2.polylines(stroke, [fixed(line - lift)], False, 255, width, cv2.LINE_AA, 3)
         _over(value, cover, stroke.astype(np.float32) / 255, grey)
 
     turns, pitch = rng.integers(4, 6), rng.uniform(4.6, 5.1)
@@ -518,10 +489,10 @@ def _over(value: FloatArray, cover: FloatArray, mask: NDArray[Any], grey: NDArra
 
 def _photograph(image: FloatArray, rng: np.random.Generator, sensor: np.random.Generator) -> Image:
     """What the camera makes of the light: focus, stray light, vignetting, exposure, noise and 8 bits."""
-    image = _blur(image, rng.uniform(0.55, 1.0))
+    image = blur(image, rng.uniform(0.55, 1.0))
     # The bright screen strays in the lens and lifts the dark edges beside it.
-    small = _resize(image, WIDTH // 8, HEIGHT // 8, cv2.INTER_AREA)
-    stray = _resize(0.6 * _blur(small, 1.5) + 0.4 * _blur(small, 9), WIDTH, HEIGHT)
+    small = resize(image, WIDTH // 8, HEIGHT // 8, cv2.INTER_AREA)
+    stray = resize(0.6 * blur(small, 1.5) + 0.4 * blur(small, 9), WIDTH, HEIGHT)
     image += np.float32(rng.uniform(0.05, 0.09)) * (stray - image)
     x, y = _grid()
     off_x, off_y = rng.normal(0, 0.08, 2).astype(np.float32)
@@ -530,5 +501,5 @@ def _photograph(image: FloatArray, rng: np.random.Generator, sensor: np.random.G
     # Shot noise grows with the light, read noise is always there; both in grey levels of 8 bits.
     variance = np.clip(image, 0, 1) * np.float32(rng.uniform(0.9, 1.6)) + np.float32(0.5)
     image *= 255
-    image += np.sqrt(variance) * _noise(sensor, (HEIGHT, WIDTH))
+    image += np.sqrt(variance) * noise(sensor, (HEIGHT, WIDTH))
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)

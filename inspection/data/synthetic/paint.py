@@ -33,7 +33,7 @@ def blur(image: NDArray[Any], sigma: float, sigma_y: float = 0) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, sigmaY=sigma_y), np.float32)
 
 
-def resize(image: FloatArray, width: int, height: int, interpolation: int = cv2.INTER_CUBIC) -> FloatArray:
+def resize(image: FloatArray, width: int, height: int, interpolation: int = cv2.INTER_LINEAR) -> FloatArray:
     """The image in another size."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.float32)
 
@@ -63,7 +63,7 @@ def cloud(
     for octave in range(octaves):
         size, weight = cell / 2**octave, fading**octave
         rows, columns = (max(2, round(side / size) + 1) for side in (height, width / stretch))
-        total += np.float32(weight) * resize(noise(rng, (rows, columns)), width, height)
+        total += np.float32(weight) * resize(noise(rng, (rows, columns)), width, height, cv2.INTER_CUBIC)
         power += weight * weight
     return total / np.float32(0.83 * np.sqrt(power))  # the interpolation leaves about 0.83 of the spread
 

@@ -222,7 +222,7 @@ def _glow(heat: FloatArray) -> FloatArray:
 def _bloom(image: FloatArray) -> FloatArray:
     """Light that strays in the lens."""
     small = resize(image, SIZE // 8, SIZE // 8, cv2.INTER_AREA)
-    return resize(blur(small, 3.0), SIZE, SIZE, cv2.INTER_LINEAR)
+    return resize(blur(small, 3.0), SIZE, SIZE)
 
 
 # ------------------------------------------------------------------------------------ glass and its mount

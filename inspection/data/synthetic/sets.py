@@ -22,6 +22,15 @@ def is_synthetic(root: Path | str) -> bool:
     return (Path(root) / MANIFEST).is_file()
 
 
+def in_share(index: int, share: float) -> bool:
+    """Whether image `index` is of a share of all images: spread evenly, so that it is right in sets of any size.
+
+    >>> [in_share(index, 0.25) for index in range(8)]
+    [False, True, False, False, False, True, False, False]
+    """
+    return int((index + 1) * share + 0.5) > int(index * share + 0.5)
+
+
 def prepare_set(
     folder: Path | str,
     generator: str,

@@ -28,7 +28,7 @@ from inspection.data.synthetic.paint import (
     wander,
     write_png,
 )
-from inspection.data.synthetic.sets import prepare_set
+from inspection.data.synthetic.sets import in_share, prepare_set
 from inspection.errors import InputError
 
 VERSION = 1  # raised whenever the pictures change, so that sets on disk are drawn anew
@@ -123,7 +123,7 @@ class SyntheticSurfaces:
             for folder in (OK, DEFECT):
                 (place / part / folder).mkdir(parents=True)
             for index in range(count):
-                defective = int((index + 1) * self.defect_share + 0.5) > int(index * self.defect_share + 0.5)
+                defective = in_share(index, self.defect_share)
                 picture = draw_surface(np.random.default_rng([self.seed, number, index]), defective)
                 name = f"{part}/{DEFECT if defective else OK}/surface_{index:05d}.png"
                 write_png(place / name, picture.image)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inspection.data.synthetic import coil, sets
+from inspection.data.synthetic import sets
 from inspection.data.synthetic.coil import GOOD, SCRAP, SyntheticCoils, draw_bends, draw_coil
 from inspection.errors import InputError
 
@@ -100,7 +100,7 @@ def test_layout_counts_and_truth(drawn):
 
 @pytest.mark.parametrize(("count", "share"), [(626, 0.2), (7, 0.5), (100, 0.03), (5, 0.0), (5, 1.0)])
 def test_the_share_is_exact(count, share):
-    bent = sum(coil.is_bent(index, share) for index in range(count))
+    bent = sum(sets.in_share(index, share) for index in range(count))
     assert bent == int(count * share + 0.5)
 
 
