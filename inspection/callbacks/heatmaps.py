@@ -13,7 +13,8 @@ from inspection.data.module import ImageDataModule
 from inspection.decide.decisions import OneOf
 from inspection.explain.cam import METHOD_NAMES, Heatmaps, heatmap
 from inspection.models.modes import evaluating
-from inspection.pictures.labels import Called, label_colours, label_panel
+from inspection.pictures.colours import shown_colours
+from inspection.pictures.label_panel import LabelVerdict, label_panel
 from inspection.pictures.panel import heat_panel
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
@@ -62,7 +63,7 @@ class HeatmapLogger(L.Callback):
             with evaluating(pl_module.model):  # one image through batch norm must leave no trace
                 heatmap(pl_module.model, image, method=self.method, layer=self.layer)
             if not isinstance(pl_module.decision, OneOf):
-                label_colours(pl_module.decision.names, self.colours)
+                shown_colours(pl_module.decision.names, self.colours)
 
     # Not `on_validation_epoch_end`: Lightning calls that of callbacks before that of the module, which makes the
     # outcome of this pass; callbacks would draw the one before.
@@ -174,7 +175,7 @@ class HeatmapLogger(L.Callback):
     ) -> list[np.ndarray]:
         """The evidence for each attribute in its colour."""
         names = task.decision.names
-        colours = label_colours(names, self.colours)
+        colours = shown_colours(names, self.colours)
         maps = {
             name: self._explain(task, images, torch.full((len(part),), names.index(name))) for name in colours
         }
@@ -185,8 +186,8 @@ class HeatmapLogger(L.Callback):
                 data.samples.files[outcome.rows[position]],
                 f"{task.decision.words(called)} · target: {task.decision.words(answers)}",
             ]
-            captions = {
-                name: Called(
+            said = {
+                name: LabelVerdict(
                     float(outcome.probabilities[position, names.index(name)]),
                     bool(called[names.index(name)]),
                     bool(answers[names.index(name)]),
@@ -198,7 +199,7 @@ class HeatmapLogger(L.Callback):
                 {name: maps[name].of(place) for name in colours},
                 colours,
                 title,
-                captions,
+                said,
                 note=_origin(data),
                 right=bool(outcome.right[position]),
             )

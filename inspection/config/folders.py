@@ -35,7 +35,7 @@ def count(values: Sequence[object]) -> int:
 
 
 def either(key: object, given: object, null: object) -> object:
-    """`${either:${data.root},<value>,<value>}`: the first value where the key is set, the second where it is null."""
+    """`${either:${data.root},<value>,<value>}`: the first value if the key is set, the second if it is null."""
     return null if key is None else given
 
 

@@ -84,3 +84,9 @@ def _shades() -> list[Colour]:
 
 def _distance(colour: Colour, others: Iterable[Colour]) -> float:
     return min((math.dist(colour, other) for other in others), default=math.inf)
+
+
+def shown_colours(attributes: Sequence[str], given: Mapping[str, str] | None) -> dict[str, Colour]:
+    """Colours of the attributes that are to be shown: those that are given, or all without any given."""
+    colours = attribute_colours(attributes, given or {})
+    return {name: colours[name] for name in (given or attributes)}

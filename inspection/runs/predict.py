@@ -18,8 +18,9 @@ from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.errors import InputError
 from inspection.explain.cam import METHOD_NAMES
 from inspection.inspector import Inspector, Verdict
+from inspection.pictures.colours import shown_colours
 from inspection.pictures.files import write_png
-from inspection.pictures.labels import Called, label_colours, label_panel
+from inspection.pictures.label_panel import LabelVerdict, label_panel
 from inspection.pictures.panel import heat_panel
 from inspection.runs.console import table
 from inspection.runs.folder import inspector_of
@@ -190,9 +191,9 @@ def overlay_of(file: str, image: np.ndarray, verdict: Verdict, inspector: Inspec
     """The whole camera image with its evidence, RGB."""
     picture = np.moveaxis(to_channels(to_uint8(image, inspector.geometry.white_level), 3), 0, -1)
     if verdict.probability is None:
-        colours = label_colours(inspector.decision.names, inspector.passport.colours)
-        captions = {name: Called(verdict.probabilities[name], verdict.called[name]) for name in colours}
-        return label_panel(picture, verdict.heatmaps, colours, [file, verdict.label], captions)
+        colours = shown_colours(inspector.decision.names, inspector.passport.colours)
+        said = {name: LabelVerdict(verdict.probabilities[name], verdict.called[name]) for name in colours}
+        return label_panel(picture, verdict.heatmaps, colours, [file, verdict.label], said)
     title = [file, f"{verdict.label} {verdict.probability:.2f}"]
     explained, heat = next(iter(verdict.heatmaps.items()))
     if verdict.method is not None:

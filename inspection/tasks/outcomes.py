@@ -9,8 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from inspection.decide.decisions import AnyOf, Decision, OneOf
-from inspection.pictures.charts import confusion_matrix
-from inspection.pictures.labels import label_matrices
+from inspection.pictures.charts import confusion_matrix, label_matrices
 from inspection.tasks.label_metrics import average_precisions, figures_of_labels, label_counts, with_means
 from inspection.tasks.metrics import (
     confusion_counts,

@@ -292,7 +292,8 @@ def test_split_that_tears_groups_apart_is_noted(ready, tmp_path):
     path = write_table(tmp_path / "splits.csv", first)
     data = ready(splits=path, group=r"/(\d)\d\.png")
     assert data.notes == [
-        f"3 groups lie in more than one part (for example '0'), split as {path} says: the figures will flatter the network"
+        f"3 groups lie in more than one part (for example '0'), split as {path} says: "
+        "the figures will flatter the network"
     ]
 
 

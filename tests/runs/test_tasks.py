@@ -1,0 +1,84 @@
+"""Every task trains on its synthetic set, for one tiny epoch, and leaves a whole run."""
+
+import csv
+import json
+
+import pytest
+import torch
+
+from inspection.inspector import Inspector
+
+SMALL = [
+    "trainer.max_epochs=1",
+    "trainer.accelerator=cpu",
+    "trainer.precision=32-true",
+    "callbacks.heatmaps.per_class=1",
+    "callbacks.heatmaps.mistakes=1",
+    "callbacks.heatmaps.test_mistakes=1",
+    "data.batch_size=8",
+]
+TASKS = {
+    "seam": [
+        "data.image_size=[32,32]",
+        "data.synthetic.videos=8",
+        "data.synthetic.frames=4",
+        "data.split=[0.5,0.25,0.25]",
+    ],
+    "cifar10": ["data.synthetic.train=60", "data.synthetic.test=20", "data.split=[0.6,0.4,0]"],
+    "process": ["data.image_size=[32,32]", "data.synthetic.bursts=24", "data.synthetic.frames=2"],
+    "defect": [
+        "data.image_size=[48,48]",
+        "model.name=mobilenet_v3_small",
+        "data.synthetic.train=24",
+        "data.synthetic.val=8",
+        "data.synthetic.test=8",
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_task_trains_on_its_synthetic_set(name, compose, run_training, tmp_path):
+    places = [f"paths.data={tmp_path / 'data'}", f"paths.outputs={tmp_path / 'outputs'}"]
+    config = compose("train", [f"task={name}", *SMALL, *TASKS[name], *places])
+    run = run_training(config, tmp_path / "run")
+    assert "SYNTHETIC images" in run.output
+    assert run.warnings == []
+    for file in (
+        "config.yaml",
+        "history.csv",
+        "splits.csv",
+        "inspector.safetensors",
+        "checkpoints/best.ckpt",
+    ):
+        assert (run.folder / file).is_file(), file
+    figures = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+    assert figures["task"] == name
+    assert figures["data"]["synthetic"] is True
+    assert config.task.monitor.partition("/")[2] in figures["val"]
+    with (run.folder / "predictions.csv").open(newline="", encoding="utf-8") as stream:
+        predictions = list(csv.DictReader(stream))
+    with (run.folder / "splits.csv").open(newline="", encoding="utf-8") as stream:
+        split = list(csv.DictReader(stream))
+    assert len(predictions) == sum(row["split"] != "train" for row in split)
+    pictures = {path.name for path in (run.folder / "pictures").rglob("*.png")}
+    assert {"samples.png", "learning_curves.png", "confusion_matrix_val.png"} <= pictures
+    assert list((run.folder / "pictures" / "heatmaps").rglob("*.png"))
+
+    # The inspector says of the camera images what the run said of them.
+    inspector = Inspector.load(run.folder / "inspector.safetensors")
+    from inspection.data.images import read_image
+
+    some = predictions[:3]
+    root = config.data.synthetic.folder
+    images = [read_image(tmp_path.joinpath(root, row["file"])) for row in some]
+    for verdict, row in zip(inspector.inspect(images, heatmaps=True), some, strict=True):
+        for label, value in verdict.probabilities.items():
+            assert value == pytest.approx(float(row[f"probability_{label}"]), abs=1e-4)
+        if inspector.decision.exclusive:
+            assert verdict.label == row["verdict"]
+        else:
+            assert {label: str(on) for label, on in verdict.called.items()} == {
+                label: row[f"verdict_{label}"] for label in verdict.called
+            }
+    assert torch.is_inference_mode_enabled() is False
