@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 from tqdm import tqdm
 
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import PARTS, Samples
+from inspection.runs.checkpoints import trainable_and_total
 from inspection.runs.hardware import Hardware
 from inspection.tasks.outcomes import Cell, Outcome
 
@@ -83,11 +85,19 @@ def announce_split(data: ImageDataModule, samples: Samples) -> None:
         print(f"note: {note}")
 
 
-def announce_network(name: str, trainable: int, total: int, hardware: Hardware, run: Path) -> None:
+def network_name(network: nn.Module) -> str:
+    """What a person calls a network: `resnet18`, or the name of its class."""
+    return str(getattr(network, "name", type(network).__name__))
+
+
+def announce_network(network: nn.Module, hardware: Hardware, run: Path) -> None:
     """Network, parameters, hardware and where the run lies."""
+    trainable, total = trainable_and_total(network)
     share = "all trainable" if trainable == total else f"{trainable:,} trainable"
     layout = ", channels last" if hardware.channels_last else ""
-    print(f"network   {name}, {total:,} parameters, {share}")
+    print(f"network   {network_name(network)}, {total:,} parameters, {share}")
+    for note in getattr(network, "notes", ()):
+        print(f"          {note}")
     print(f"hardware  {hardware.description}; {hardware.precision}{layout}; evaluation in float32")
     print(f"run       {run}\n", flush=True)
 

@@ -31,7 +31,6 @@ from inspection.runs.checkpoints import (
     AtomicCheckpointIO,
     network_weights,
     read_checkpoint,
-    trainable_and_total,
     way_on,
 )
 from inspection.runs.folder import CHECKPOINTS, CONFIG, FIGURES, INSPECTOR, PASSPORT, passport_of
@@ -98,6 +97,8 @@ def _prepare(
     if resume is not None and (run / "splits.csv").is_file():
         settings["splits"] = str(run / "splits.csv")  # the very images that it was trained on, or an error
     data: ImageDataModule = instantiate(settings)
+    # Before the images: a misspelt network is said at once.
+    task: InspectionTask = instantiate(config["task"]["module"])
     data.progress = console.steps()
     data.prepare_data()
     data.setup()
@@ -105,7 +106,6 @@ def _prepare(
         data.notes.append(
             "overfit_batches: the validation figures are of the very images that are trained on"
         )
-    task: InspectionTask = instantiate(config["task"]["module"])
     monitor = config["task"]["monitor"]
     if monitor not in task.logged():
         raise InputError(
@@ -135,8 +135,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
     data.check_processes(trainer.world_size)  # before there are so many, and each would say it
     if trainer.is_global_zero:
         console.announce_data(config["task"], data)
-        network = task.model.network
-        console.announce_network(type(network).__name__, *trainable_and_total(network), hardware, run)
+        console.announce_network(task.model.network, hardware, run)
         _write_before(run, config, task, data, _boards(trainer))
 
     _fit(trainer, task, data, resume)
@@ -176,6 +175,7 @@ def _be_quiet() -> None:
         ".*The number of training batches .* is smaller than the logging interval.*",
         ".*LeafSpec.*",  # inside torch and Lightning
         ".*`isinstance.treespec.*",
+        ".*module\\(s\\) in eval mode at the start of training.*",  # frozen batch norm, on purpose
         ".*Precision .* is not supported by the model summary.*",
         ".*overfit_batches.*",  # asked for
         ".*was configured so .* batch.*",  # asked for: limit_*_batches
@@ -219,8 +219,8 @@ def check_fits(task: InspectionTask, data: ImageDataModule) -> None:
     try:
         with torch.no_grad(), evaluating(task.model):
             task.model(torch.zeros(1, *size, dtype=torch.uint8))
-    except RuntimeError as error:
-        name, reason = type(task.model.network).__name__, str(error).splitlines()[0]
+    except (RuntimeError, AssertionError) as error:  # torchvision's transformers assert their size
+        name, reason = console.network_name(task.model.network), str(error).splitlines()[0]
         raise InputError(
             f"{name} can't take images of {'x'.join(map(str, size))} (data.channels, data.image_size): {reason}"
         ) from error

@@ -2,6 +2,7 @@ import math
 
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 
 from inspection.runs import console
 
@@ -45,11 +46,16 @@ def test_one_of_several_processes_speaks(capsys, monkeypatch):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(("trainable", "words"), [(10, "all trainable"), (4, "4 trainable")])
+@pytest.mark.parametrize(("trainable", "words"), [(True, "all trainable"), (False, "8 trainable")])
 def test_network_and_its_parameters(capsys, tmp_path, trainable, words):
     picked = console.Hardware("bf16-mixed", True, "CPU x")
-    console.announce_network("LeNet", trainable, 10, picked, tmp_path)
+    network = nn.Linear(4, 2)
+    network.bias.requires_grad_(trainable)
+    console.announce_network(network, picked, tmp_path)
+    network.name, network.notes = "resnet18", ["weights of a file"]
+    console.announce_network(network, picked, tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"network   LeNet, 10 parameters, {words}"
+    assert lines[0] == f"network   Linear, 10 parameters, {words}"
     assert lines[1] == "hardware  CPU x; bf16-mixed, channels last; evaluation in float32"
     assert lines[2] == f"run       {tmp_path}"
+    assert lines[4:6] == [f"network   resnet18, 10 parameters, {words}", "          weights of a file"]
