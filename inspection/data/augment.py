@@ -63,7 +63,7 @@ class Changes:
                 f"{images.shape[1]} channel{'s' * (images.shape[1] != 1)}; set both to 0, or data.channels=3 "
                 "for colour images"
             )
-        values = images.to(torch.float32, copy=True)
+        values = images.float()
         if self.rotation.any():
             values = rotate(values, self.rotation.deg2rad())
         if len(drawn := self.sigma.nonzero().flatten()):

@@ -91,6 +91,8 @@ def blur(images: Tensor, sigma: Tensor) -> Tensor:
 def colour_matrices(saturation: Tensor, hue: Tensor) -> Tensor:
     """Matrices `[N, 3, 3]` that change the colour of RGB pixels and leave grey pixels as they are.
 
+    Saturation comes first, then hue.
+
     Args:
         saturation: Factor of the distance to the pixel's own grey, float `[N]`: 0 grey, 1 unchanged.
         hue: Turns of the colour circle, float `[N]`: 1/3 makes red green. A rotation of the RGB cube about its

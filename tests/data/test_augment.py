@@ -114,6 +114,8 @@ class TestDraws:
         columns = torch.stack([*spread.values(), *(coin.float() for coin in coins)])
         assert (torch.corrcoef(columns) - torch.eye(len(columns))).abs().max() < 0.03
         rolled = drawn.roll[drawn.roll > 0].numpy()
+        others = columns[:-1, drawn.roll > 0].numpy()
+        assert max(abs(np.corrcoef(rolled, other)[0, 1]) for other in others) < 0.05
         assert chisquare(np.bincount((rolled * 10).astype(int), minlength=10)).pvalue > 1e-3
 
     def test_share_of_images_in_another_light_and_blurred(self):

@@ -106,6 +106,12 @@ def test_small_turns_of_hue_come_near_those_of_hsv():
     assert torch.allclose(turned.sum(1), images.sum(1), atol=1e-5)
 
 
+def test_saturation_comes_before_hue():
+    factor, turn, one, none = (torch.tensor([value]) for value in (0.5, 0.1, 1.0, 0.0))
+    both = colour_matrices(one, turn) @ colour_matrices(factor, none)
+    assert torch.allclose(colour_matrices(factor, turn), both, atol=1e-6)
+
+
 def test_grey_stays_grey():
     grey = photos(2, 1).expand(-1, 3, -1, -1)
     changed = coloured(grey, colour_matrices(torch.tensor([0.3, 1.8]), torch.tensor([0.4, -0.2])))
