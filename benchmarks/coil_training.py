@@ -15,18 +15,12 @@ Only the training part of an epoch is timed. The ratios are of medians over the 
 """
 
 import argparse
-import logging
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -36,7 +30,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
 
 from benchmarks.coil import coil_data
-from inspection.callbacks.reseed import ReseedEachEpoch
+from benchmarks.turns import be_quiet, fit_in_turns, report, take_turns
 from inspection.data.folder import FolderDataModule
 from inspection.models.lenet import LeNet
 from inspection.models.normalised import Normalised
@@ -135,57 +129,26 @@ def by_hand(data: FolderDataModule, seed: int, precision: str) -> Iterator[tuple
         yield seconds, f1_score(targets["val"], judged)
 
 
-class _Turns(L.Callback):
-    """Lets Lightning train one epoch when it is its turn."""
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        sys.stdin.readline()
-        self.start = time.perf_counter()
-
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.seconds = time.perf_counter() - self.start
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        print(self.seconds, float(trainer.callback_metrics["val/f1"]), flush=True)
-
-
 def ours(data: FolderDataModule, seed: int, precision: str, epochs: int) -> None:
     """Trains through Lightning, an epoch for each line on stdin."""
-    keep_freed_memory()
     torch.manual_seed(seed)
     task = Classification(
-        LeNet(1, (400, 700), 2),
-        nn.CrossEntropyLoss,
-        partial(torch.optim.SGD, lr=LR, fused=True),
-        None,
-        data.classes,
-        data.defect,
-        data.mean,
-        data.std,
+        network=LeNet(1, (400, 700), 2),
+        loss=nn.CrossEntropyLoss,
+        optimizer=partial(torch.optim.SGD, lr=LR, fused=True),
+        scheduler=None,
+        classes=data.labels.names,
+        defect=data.labels.defect,
+        ordered=False,
+        mean=data.mean,
+        std=data.std,
     )
-    if precision == "bf16-mixed":
-        task.use_channels_last()
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = L.Trainer(
-            accelerator="cpu",
-            precision=precision,  # type: ignore[arg-type]
-            max_epochs=epochs,
-            callbacks=[ReseedEachEpoch(seed), _Turns()],
-            logger=L.pytorch.loggers.TensorBoardLogger(folder),
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            log_every_n_steps=10,
-        )
-        trainer.fit(task, datamodule=data)
+    fit_in_turns(task, data, precision, epochs, "val/f1")
 
 
 def one(name: str, given: argparse.Namespace) -> None:
     """One of the trainings, in its own process: an epoch for each line on stdin, `seconds f1` on stdout."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
+    be_quiet()
     data = coil_data(given.data, seed=given.seed)
     data.setup()
     precision = pick_hardware({"accelerator": "cpu", "precision": "auto", "channels_last": "auto"}).precision
@@ -221,35 +184,11 @@ def main() -> None:
     )
     command = [sys.executable, "-m", "benchmarks.coil_training", "--epochs", str(given.epochs)]
     command += ["--seed", str(given.seed), "--data", given.data, "--one"]
-    pipe = partial(subprocess.Popen, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    runs = {name: pipe([*command, name]) for name in NAMES}
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    f1: dict[str, list[float]] = {name: [] for name in runs}
-    for epoch in range(given.epochs):
-        for name, run in runs.items():
-            run.stdin.write("go\n")
-            run.stdin.flush()
-            taken, score = map(float, run.stdout.readline().split())
-            seconds[name].append(taken)
-            f1[name].append(score)
-        print(
-            f"epoch {epoch + 1:2d}  "
-            + "  ".join(f"{n} {seconds[n][-1]:6.2f} s f1 {f1[n][-1]:.3f}" for n in runs),
-            flush=True,
-        )
-    median = {name: statistics.median(values[1:] or values) for name, values in seconds.items()}
-    print(f"\nmedian of {max(1, given.epochs - 1)} epochs, taking turns, after one to warm up")
-    for name in runs:
-        print(
-            f"  {name:8s} {count / median[name]:7.1f} images/s   validation f1: last {f1[name][-1]:.3f}"
-            f", best {max(f1[name]):.3f}"
-        )
-    for name in ("article", "by hand"):
-        ratios = [a / b for a, b in zip(seconds[name][1:], seconds["ours"][1:], strict=True)]
-        print(
-            f"  ours / {name}: {median[name] / median['ours']:.2f} x images per second "
-            f"(epoch by epoch {min(ratios, default=0):.2f} to {max(ratios, default=0):.2f})"
-        )
+    printed = take_turns(command, NAMES, given.epochs)
+    report(printed, count)
+    for name, turns in printed.items():
+        scores = [f1 for _, f1 in turns]
+        print(f"  {name:12s} validation f1: last {scores[-1]:.3f}, best {max(scores):.3f}")
 
 
 if __name__ == "__main__":
