@@ -24,6 +24,40 @@ from inspection.data.folder import FolderDataModule
 
 torch.set_num_threads(1)  # tests run side by side on few cores
 
+_FEW = [
+    "trainer.max_epochs=1",
+    "trainer.accelerator=cpu",
+    "callbacks.heatmaps.per_class=1",
+    "callbacks.heatmaps.mistakes=1",
+    "callbacks.heatmaps.test_mistakes=1",
+    "data.batch_size=8",
+]
+TINY = {
+    "coil": [*_FEW, "data.synthetic.count=30", "data.image_size=[32,56]"],
+    "seam": [
+        *_FEW,
+        "data.image_size=[32,32]",
+        "data.synthetic.videos=8",
+        "data.synthetic.frames=4",
+        "data.split=[0.5,0.25,0.25]",
+    ],
+    "cifar10": [*_FEW, "data.synthetic.train=60", "data.synthetic.test=20", "data.split=[0.6,0.4,0]"],
+    "process": [
+        *_FEW,
+        "data.image_size=[32,32]",
+        "data.synthetic.bursts=24",
+        "data.synthetic.frames=2",
+    ],
+    "defect": [
+        *_FEW,
+        "data.image_size=[48,48]",
+        "data.synthetic.train=24",
+        "data.synthetic.val=8",
+        "data.synthetic.test=8",
+    ],
+}
+"""What makes a task on its synthetic set small enough for a test."""
+
 SIZE = (40, 48)  # pixels, height and width
 
 

@@ -6,24 +6,18 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tests.conftest import TINY, draw_folder, write_image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.strip().splitlines()]
-
-# What makes a command of the README small enough for a test; the command's own words stay.
-SMALL = [
-    "data.synthetic.count=30",
-    "data.image_size=[32,56]",
-    "trainer.max_epochs=1",
-    "callbacks.heatmaps.per_class=1",
-    "callbacks.heatmaps.mistakes=1",
-    "callbacks.heatmaps.test_mistakes=1",
-]
 
 
 def exit_status(run, *arguments, **settings):
@@ -48,6 +42,8 @@ def test_all_commands_are_known():
         ("make", "test"),
         ("python", "scripts/train.py"),
         ("python", "scripts/predict.py"),
+        ("python", "scripts/label.py"),
+        ("python", "scripts/split.py"),
         ("tensorboard", "--logdir"),
     }
 
@@ -61,37 +57,55 @@ def test_linked_files_exist():
         assert (ROOT / target).is_file(), target
 
 
-@pytest.mark.slow
-def test_training_and_predicting_commands_run(tmp_path, monkeypatch, capsys):
-    folder = tmp_path / "clips"
-    sys.path.insert(0, str(ROOT))
-    from tests.conftest import draw_folder
+def write_labels(folder):
+    """A labelled set as the labelling tool leaves it."""
+    lines = ["name,good,error,break,length"]
+    for video in range(6):
+        for frame in range(4):
+            name = f"v{video}_{frame:06d}.png"
+            write_image(folder / "pics" / name, np.full((8, 8, 3), 16 * video + frame, np.uint8))
+            lines.append(f"{name},{frame < 2},{frame == 2},{frame == 3},{video % 2 == 0}")
+    (folder / "all_data.csv").write_text("\n".join(lines))
 
+
+@pytest.mark.slow
+def test_commands_run(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "clips"
     draw_folder(folder)
     (folder / "01_train_val_test" / "1_io").rename(folder / "good")
     (folder / "01_train_val_test" / "0_nio").rename(folder / "bad")
+    write_labels(tmp_path / "data" / "labels")
+    (tmp_path / "film.mp4").write_bytes(b"a film")
+    for display in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(display, raising=False)
     monkeypatch.chdir(tmp_path)
-    trained = 0
+    ran = Counter()
     for command in COMMANDS:
         program, *arguments = shlex.split(command, comments=True)
         if program != "python":
             continue
-        arguments = [word.replace("/images/clips", str(folder)) for word in arguments]
-        script = str(ROOT / arguments[0])
-        if arguments[0].endswith("train.py"):
+        script = ROOT / arguments[0]
+        run = next(Path("outputs/coil/lenet").glob("*/inspector.safetensors"), Path("x/x")).parent
+        for named, here in (
+            ("/images/clips", folder),
+            ("outputs/coil/lenet/<time>", run),
+            ("new_images", "data/synthetic/coil"),
+        ):
+            arguments = [word.replace(named, str(here)) for word in arguments]
+        if script.name == "train.py":
+            task = next((word[5:] for word in arguments if word.startswith("task=")), "coil")
             # As many processes as GPUs are another test's matter; one will do here.
             devices = ["trainer.devices=1", "trainer.accelerator=cpu"] * ("trainer=ddp" in arguments)
-            status = run_script([script, *arguments[1:], *SMALL, *devices], monkeypatch)
-            trained += 1
+            arguments += [*TINY[task], *devices]
+        status = run_script([str(script), *arguments[1:]], monkeypatch)
+        said = capsys.readouterr()
+        ran[script.name] += 1
+        if script.name == "label.py" and "source=film.mp4" in arguments:
+            assert (status, said.err.count("error: ")) == (2, 1), said  # no window can be opened here
         else:
-            run = next(Path("outputs/coil/lenet").glob("*/inspector.safetensors")).parent
-            arguments = [word.replace("outputs/coil/lenet/<time>", str(run)) for word in arguments]
-            arguments = [
-                word.replace("new_images", str(tmp_path / "data" / "synthetic")) for word in arguments
-            ]
-            status = run_script([script, *arguments[1:]], monkeypatch)
-        assert status == 0, (command, capsys.readouterr())
-    assert trained >= 7
+            assert status == 0, (command, said)
+    assert ran["train.py"] >= 11
+    assert set(ran) == {"train.py", "predict.py", "label.py", "split.py"}
 
 
 def test_the_error_that_the_readme_shows_is_the_error_that_comes(monkeypatch, capsys):

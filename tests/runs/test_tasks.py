@@ -6,41 +6,16 @@ import json
 import pytest
 import torch
 
+from inspection.data.images import read_image
 from inspection.inspector import Inspector
-
-SMALL = [
-    "trainer.max_epochs=1",
-    "trainer.accelerator=cpu",
-    "trainer.precision=32-true",
-    "callbacks.heatmaps.per_class=1",
-    "callbacks.heatmaps.mistakes=1",
-    "callbacks.heatmaps.test_mistakes=1",
-    "data.batch_size=8",
-]
-TASKS = {
-    "seam": [
-        "data.image_size=[32,32]",
-        "data.synthetic.videos=8",
-        "data.synthetic.frames=4",
-        "data.split=[0.5,0.25,0.25]",
-    ],
-    "cifar10": ["data.synthetic.train=60", "data.synthetic.test=20", "data.split=[0.6,0.4,0]"],
-    "process": ["data.image_size=[32,32]", "data.synthetic.bursts=24", "data.synthetic.frames=2"],
-    "defect": [
-        "data.image_size=[48,48]",
-        "model.name=mobilenet_v3_small",
-        "data.synthetic.train=24",
-        "data.synthetic.val=8",
-        "data.synthetic.test=8",
-    ],
-}
+from tests.conftest import TINY
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", TINY)
 def test_task_trains_on_its_synthetic_set(name, compose, run_training, tmp_path):
     places = [f"paths.data={tmp_path / 'data'}", f"paths.outputs={tmp_path / 'outputs'}"]
-    config = compose("train", [f"task={name}", *SMALL, *TASKS[name], *places])
+    config = compose("train", [f"task={name}", "trainer.precision=32-true", *TINY[name], *places])
     run = run_training(config, tmp_path / "run")
     assert "SYNTHETIC images" in run.output
     assert run.warnings == []
@@ -67,8 +42,6 @@ def test_task_trains_on_its_synthetic_set(name, compose, run_training, tmp_path)
 
     # The inspector says of the camera images what the run said of them.
     inspector = Inspector.load(run.folder / "inspector.safetensors")
-    from inspection.data.images import read_image
-
     some = predictions[:3]
     root = config.data.synthetic.folder
     images = [read_image(tmp_path.joinpath(root, row["file"])) for row in some]
