@@ -21,8 +21,8 @@ def drawn(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def frames():
-    """One frame of each of 24 videos."""
-    return [draw_video(np.random.default_rng([11, index]), 1)[0] for index in range(24)]
+    """One frame of each of 36 videos."""
+    return [draw_video(np.random.default_rng([11, index]), 1)[0] for index in range(36)]
 
 
 # ------------------------------------------------------------------ labels against what is measured in the pixels
@@ -122,7 +122,7 @@ def test_labels_follow_from_the_faults_in_view_and_good_never_contradicts_them()
             assert frame.labels["break"] == ("cut" in kinds)
             assert not (frame.labels["good"] and kinds)
             for seen in frame.faults:
-                border = 1.45 if seen.fault.kind == "widened" else 1.0
+                border = 1.5 if seen.fault.kind == "widened" else 1.2
                 assert seen.labelled <= (seen.fault.size >= border)
                 left, top, right, bottom = seen.box
                 assert 0 <= left < right <= 200
@@ -132,11 +132,11 @@ def test_labels_follow_from_the_faults_in_view_and_good_never_contradicts_them()
 def test_good_is_a_judgement_and_faults_come_in_all_sizes():
     rng = np.random.default_rng(0)
     seams = [seam._sew(rng, 10.0) for _ in range(600)]
-    for kind, border, least in (("widened", 1.45, 1.12), ("cut", 1.0, 0.4)):
+    for kind, border, least in (("widened", 1.5, 1.12), ("cut", 1.2, 0.4)):
         sizes = np.array([fault.size for each in seams for fault in each.faults if fault.kind == kind])
         assert 0.15 < (sizes < border).mean() < 0.35  # too small for the label
         assert (sizes >= least).all()
-        assert ((sizes >= border) & (sizes < border + 0.2)).mean() > 0.05  # only just
+        assert ((sizes >= border) & (sizes < border + 0.3)).mean() > 0.05  # only just
     assert 0.4 < np.mean([each.stitch == 2.0 for each in seams]) < 0.6
     pose = np.array([[8.0, 0, 100], [0, 8.0, 0]])
     rough = np.array([seam._look_at(each, pose, 0.0, -6.0)[1] for each in seams if not each.faults])
@@ -145,18 +145,20 @@ def test_good_is_a_judgement_and_faults_come_in_all_sizes():
 
 def test_frames_of_a_video_are_near_copies():
     """The next frame is the last one moved on by a few pixels; another video is another scene."""
-    first, second = (draw_video(np.random.default_rng([7, index]), 6) for index in range(2))
+    videos = [draw_video(np.random.default_rng([7, index]), 4) for index in range(4)]
 
-    def likeness(one, other):
-        patch = cv2.cvtColor(other.image, cv2.COLOR_RGB2GRAY)[80:120, 60:140]
-        return cv2.matchTemplate(
-            cv2.cvtColor(one.image, cv2.COLOR_RGB2GRAY), patch, cv2.TM_CCOEFF_NORMED
-        ).max()
+    def difference(one, other):
+        """Grey levels between a patch of one frame and the place of the other that looks most like it."""
+        patch = one.image[80:120, 60:140]
+        return np.sqrt(cv2.matchTemplate(other.image, patch, cv2.TM_SQDIFF).min() / patch.size)
 
-    assert min(likeness(first[i], first[i + 1]) for i in range(5)) > 0.9
-    assert max(likeness(first[i], second[i]) for i in range(6)) < 0.85
-    assert all(frame.labels["length"] == first[0].labels["length"] for frame in first)
-    assert not np.array_equal(first[0].image, first[1].image)
+    within = [difference(v[i], v[i + 1]) for v in videos for i in range(3)]
+    between = [difference(v[0], w[0]) for v in videos for w in videos if v is not w]
+    assert max(within) < 10
+    assert min(between) > 2 * max(within)
+    for video in videos:
+        assert {frame.labels["length"] for frame in video} == {video[0].labels["length"]}
+        assert not np.array_equal(video[0].image, video[1].image)
 
 
 # ------------------------------------------------------------------------------------------------------- the set
