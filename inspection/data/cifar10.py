@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torchvision.datasets import CIFAR10
 
-from inspection.data.cifar import Cifar10, read_cifar10
+from inspection.data.cifar10_files import Cifar10, read_cifar10
 from inspection.data.folder import FolderDataModule
 from inspection.data.geometry import Geometry
 from inspection.data.module import Found, Images

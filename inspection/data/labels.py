@@ -21,11 +21,13 @@ class Labels(ABC):
         names: Of the classes or attributes, in the order of the network's outputs.
         defect: The positive class, or None.
         columns: Of a table that holds the targets, see `cells`.
+        kind: What a name is the name of: `class` or `attribute`.
     """
 
     names: tuple[str, ...]
     defect: str | None
     columns: tuple[str, ...]
+    kind: str
 
     @abstractmethod
     def indicators(self, targets: np.ndarray) -> np.ndarray:
@@ -84,6 +86,7 @@ class Classes(Labels):
     """
 
     columns = ("class",)
+    kind = "class"
 
     def __init__(self, names: Sequence[str], defect: str | None) -> None:
         self.names, self.defect = check_names(names, 2), defect
@@ -134,6 +137,7 @@ class Attributes(Labels):
     """
 
     defect = None
+    kind = "attribute"
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = check_names(names, 1)

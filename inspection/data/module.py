@@ -264,7 +264,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
             self.split_by = f"as the set has it{drawn}"
         else:
             parts = split(self.labels.indicators(targets), groups, self.shares, self.split_seed)
-            self.split_by = f"shared out by class, seed {self.split_seed}{grouped}"
+            self.split_by = f"shared out by {self.labels.kind}, seed {self.split_seed}{grouped}"
         samples = Samples(tuple(files), targets, groups, parts, self.labels)
         as_given = self.splits is not None or found.parts is not None
         check_parts(samples, (1, 1, int("test" in parts)) if as_given else self.shares)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
-from inspection.data.cifar import read_cifar10
+from inspection.data.cifar10_files import read_cifar10
 from inspection.errors import InputError
 
 BATCHES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
