@@ -61,7 +61,7 @@ class Passport:
         geometry: See `Geometry.to_dict`.
         heatmap_method: `auto`, `grad_cam` or `hires_cam`.
         heatmap_layer: Dotted name in the network, or None for the last convolution.
-        colours: Of the attributes that are shown, by name; None: all, in colours of our choice.
+        colours: Pairs of attribute and colour, of those that are shown; None: all, in colours of our choice.
         made: Where it comes from: run, data, whether synthetic, versions.
     """
 
@@ -74,7 +74,7 @@ class Passport:
     geometry: dict[str, Any]
     heatmap_method: Literal["auto", "grad_cam", "hires_cam"] = "auto"
     heatmap_layer: str | None = None
-    colours: dict[str, str] | None = None
+    colours: list[list[str]] | None = None
     made: dict[str, Any] = field(default_factory=dict)
 
 
@@ -197,7 +197,8 @@ class Inspector:
         """Outputs whose evidence is shown; None stands for the verdict's."""
         if isinstance(self.decision, OneOf):
             return [self.decision.defect]
-        return [self.decision.names.index(name) for name in self.passport.colours or self.decision.names]
+        shown = [name for name, _ in self.passport.colours or ()] or self.decision.names
+        return [self.decision.names.index(name) for name in shown]
 
     def save(self, path: Path) -> None:
         """Write one file of tensors and JSON (safetensors); the old file stays until the new one is whole.

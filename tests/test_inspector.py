@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from inspection.data.geometry import Geometry
-from inspection.decide.decisions import OneOf
+from inspection.decide.decisions import AnyOf, OneOf
 from inspection.errors import InputError
 from inspection.inspector import FORMAT, Inspector, Passport, fit_weights
 from inspection.models.small_cnn import SmallCNN
@@ -130,6 +130,39 @@ def test_threshold_is_a_probability(inspector, threshold):
 def test_threshold_needs_a_defect_class(network):
     with pytest.raises(InputError, match="no defect class"):
         Inspector(passport(decision=NO_DEFECT), network.state_dict()).with_threshold(0.5)
+
+
+SEVERAL = AnyOf(["good", "break"], {"break": 0.4}).to_dict()
+
+
+def test_several_attributes(network, images):
+    inspector = Inspector(passport(decision=SEVERAL, heatmap_layer="features"), network.state_dict())
+    pixels = torch.from_numpy(np.stack([GEOMETRY.apply(image) for image in images]))
+    with torch.no_grad():
+        expected = network((pixels.float() / 255 - 0.4) / 0.2).sigmoid()
+    for verdict, (good, broken) in zip(
+        inspector.inspect(images, heatmaps=True), expected.tolist(), strict=True
+    ):
+        assert verdict.probabilities == pytest.approx({"good": good, "break": broken}, abs=1e-5)
+        assert verdict.called == {"good": good >= 0.5, "break": broken >= 0.4}
+        assert verdict.label == (", ".join(n for n, on in verdict.called.items() if on) or "none")
+        assert verdict.probability is None
+        assert list(verdict.heatmaps) == ["good", "break"]
+        assert verdict.heatmaps["break"].shape == CAMERA
+    shown = Inspector(passport(decision=SEVERAL, colours=[["break", "red"]]), network.state_dict())
+    assert list(shown.inspect(images[:1], heatmaps=True)[0].heatmaps) == ["break"]
+
+
+def test_thresholds_of_attributes(network, images, tmp_path):
+    inspector = Inspector(passport(decision=SEVERAL), network.state_dict())
+    scores = [verdict.probabilities["break"] for verdict in inspector.inspect(images)]
+    moved = inspector.with_threshold({"break": scores[1]})
+    assert [v.called["break"] for v in moved.inspect(images)] == [score >= scores[1] for score in scores]
+    assert moved.passport.decision["thresholds"]["good"] == 0.5
+    moved.save(tmp_path / "x.safetensors")
+    assert Inspector.load(tmp_path / "x.safetensors").inspect(images) == moved.inspect(images)
+    with pytest.raises(InputError, match="'brake' is none of good, break"):
+        inspector.with_threshold({"brake": 0.5})
 
 
 def test_image_smaller_than_the_crop(inspector):

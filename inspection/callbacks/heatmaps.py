@@ -1,6 +1,6 @@
 """Where the network looks: Grad-CAM or HiResCAM pictures while it learns, and of its mistakes."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Literal
 
 import lightning as L
@@ -11,6 +11,7 @@ from inspection.callbacks.board import show
 from inspection.callbacks.samples import spread
 from inspection.data.module import ImageDataModule
 from inspection.decide.decisions import OneOf
+from inspection.errors import InputError
 from inspection.explain.cam import METHOD_NAMES, Heatmaps, heatmap
 from inspection.models.modes import evaluating
 from inspection.pictures.colours import shown_colours
@@ -34,8 +35,8 @@ class HeatmapLogger(L.Callback):
         per_class: Validation images of each class or attribute, chosen once.
         mistakes: The worst mistakes of the validation part.
         test_mistakes: The worst mistakes of the test part.
-        colours: Of attributes: name to colour (`blue`, `#0072b2`), for those that are to be shown. None: all, in
-            colours that are told apart by the colour-blind.
+        colours: Of attributes: pairs of name and colour (`blue`, `#0072b2`), for those that are to be shown. None:
+            all, in colours that are told apart by the colour-blind.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class HeatmapLogger(L.Callback):
         per_class: int = 4,
         mistakes: int = 8,
         test_mistakes: int = 40,
-        colours: Mapping[str, str] | None = None,
+        colours: Sequence[Sequence[str]] | None = None,
     ) -> None:
         if every_n_epochs < 0:
             raise ValueError(f"every_n_epochs={every_n_epochs}: expected 1 or more, or 0 for the end alone")
@@ -63,7 +64,10 @@ class HeatmapLogger(L.Callback):
             with evaluating(pl_module.model):  # one image through batch norm must leave no trace
                 heatmap(pl_module.model, image, method=self.method, layer=self.layer)
             if not isinstance(pl_module.decision, OneOf):
-                shown_colours(pl_module.decision.names, self.colours)
+                try:
+                    shown_colours(pl_module.decision.names, self.colours)
+                except ValueError as error:
+                    raise InputError(f"callbacks.heatmaps.colours: {error}") from None
 
     # Not `on_validation_epoch_end`: Lightning calls that of callbacks before that of the module, which makes the
     # outcome of this pass; callbacks would draw the one before.

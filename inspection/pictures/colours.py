@@ -86,7 +86,24 @@ def _distance(colour: Colour, others: Iterable[Colour]) -> float:
     return min((math.dist(colour, other) for other in others), default=math.inf)
 
 
-def shown_colours(attributes: Sequence[str], given: Mapping[str, str] | None) -> dict[str, Colour]:
-    """Colours of the attributes that are to be shown: those that are given, or all without any given."""
-    colours = attribute_colours(attributes, given or {})
-    return {name: colours[name] for name in (given or attributes)}
+def shown_colours(attributes: Sequence[str], given: Sequence[Sequence[str]] | None) -> dict[str, Colour]:
+    """Colours of the attributes that are to be shown.
+
+    Args:
+        attributes: Names.
+        given: Pairs of attribute and colour, of those that are to be shown; None: all, in colours of our choice.
+
+    Raises:
+        ValueError: What is given is no pair, or of an unknown attribute or colour.
+
+    Example:
+        >>> shown_colours(["good", "error"], [["error", "blue"]])
+        {'error': (30, 110, 255)}
+    """
+    chosen: dict[str, str] = {}
+    for pair in given or ():
+        if len(pair) != 2:
+            raise ValueError(f"Expected pairs of attribute and colour but got {list(pair)}.")
+        chosen[pair[0]] = pair[1]
+    colours = attribute_colours(attributes, chosen)
+    return {name: colours[name] for name in (chosen or attributes)}

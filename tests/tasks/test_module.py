@@ -1,0 +1,74 @@
+"""What all task modules share: whose normalisation, which parameters at which rate."""
+
+import functools
+
+import pytest
+import torch
+from torch import nn
+
+from inspection.models.backbone import TorchvisionNetwork
+from inspection.models.modes import evaluating
+from inspection.tasks.classification import Classification
+
+
+def build(network, **settings):
+    plain = {
+        "loss": nn.CrossEntropyLoss,
+        "optimizer": functools.partial(torch.optim.SGD, lr=0.1),
+        "scheduler": None,
+        "classes": ["ok", "defect"],
+        "defect": "defect",
+        "ordered": False,
+        "mean": [0.25],
+        "std": [0.5],
+    }
+    return Classification(network=network, **plain | settings)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return TorchvisionNetwork("squeezenet1_1", 2, trainable=["head", "features.12"])
+
+
+def test_two_learning_rates(network):
+    optimizer = build(network, backbone_lr=0.01).configure_optimizers()
+    head, rest = optimizer.param_groups
+    assert (head["lr"], rest["lr"]) == (0.1, 0.01)
+    assert {id(p) for p in head["params"]} == {id(p) for p in network.head.parameters()}
+    assert {id(p) for p in rest["params"]} == {id(p) for p in network.net.features[12].parameters()}
+    (only,) = build(network).configure_optimizers().param_groups
+    assert len(only["params"]) == len(head["params"]) + len(rest["params"])
+
+
+def test_network_without_a_head_has_one_rate():
+    with pytest.raises(ValueError, match=r"backbone_lr: Linear does not say what its head is; use null"):
+        build(nn.Linear(3, 2), backbone_lr=0.01).configure_optimizers()
+
+
+def test_weights_bring_their_normalisation():
+    network = nn.Conv2d(3, 2, 1)
+    assert build(network).mean == (0.25,)
+    network.mean, network.std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    task = build(network)
+    assert (task.mean, task.std) == (network.mean, network.std)
+    # A grey image is shown to all three channels, each normalised in its own way.
+    grey = torch.full((1, 1, 2, 2), 51, dtype=torch.uint8)
+    seen = []
+    network.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    task.model(grey)
+    assert seen[0].shape == (1, 3, 2, 2)
+    assert seen[0][0, :, 0, 0].tolist() == pytest.approx(
+        [(0.2 - 0.1) / 0.4, 0.0, (0.2 - 0.3) / 0.6], abs=1e-6
+    )
+
+
+def test_modes_come_back_as_they_were():
+    network = nn.Sequential(nn.BatchNorm2d(2), nn.Dropout(), nn.Sequential(nn.BatchNorm2d(2)))
+    network.train()
+    network[0].eval()  # frozen
+    with evaluating(network):
+        assert not any(module.training for module in network.modules())
+    assert [module.training for module in network.modules()] == [True, False, True, True, True]
+    with pytest.raises(RuntimeError), evaluating(network):
+        raise RuntimeError
+    assert network.training
