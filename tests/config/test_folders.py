@@ -67,3 +67,12 @@ def test_count():
     assert OmegaConf.create({"names": ["a", "b", "c"], "n": "${count:${names}}"}).n == 3
     with pytest.raises(TypeError, match="expected a list"):
         count("abc")
+
+
+def test_either_of_two_values():
+    register_resolvers()
+    text = '${either:${root},null,"burst_([0-9]+)_"}'
+    assert OmegaConf.create({"root": None, "group": text}).group == "burst_([0-9]+)_"
+    assert OmegaConf.create({"root": "/images", "group": text}).group is None
+    names = OmegaConf.create({"root": "x", "names": "${either:${root},[a,b],[c]}"}).names
+    assert list(names) == ["a", "b"]

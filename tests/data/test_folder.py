@@ -164,3 +164,74 @@ def test_misspelt_folder_name(module, tmp_path):
 def test_rules_that_are_none(module, rules, message):
     with pytest.raises(InputError, match=message):
         module(folders=rules)
+
+
+# ------------------------------------------------------------------------------------------ parts as folders
+
+
+def fill_parts(root, parts):
+    for part, (good, defects) in parts.items():
+        for name, count in (("ok", good), ("defect", defects)):
+            for number in range(count):
+                write(root / part / name / f"{number}.png", 10 * number)
+    return root
+
+
+def parts_of(data):
+    samples = data.deal_out()
+    return {part: samples.counts(part).tolist() for part in ("train", "val", "test")}
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "validation", "testing")])
+@pytest.mark.parametrize("part_folders", ["auto", True])
+def test_folders_say_the_parts(module, tmp_path, names, part_folders):
+    fill_parts(tmp_path / "images", dict(zip(names, [(6, 4), (2, 1), (3, 2)], strict=True)))
+    data = module(folders=None, part_folders=part_folders, split=[0.1, 0.1, 0.8])
+    assert parts_of(data) == {"train": [6, 4], "val": [2, 1], "test": [3, 2]}
+    assert data.split_by == "as the set has it"
+
+
+def test_validation_is_shared_out_of_training_where_there_is_none(module, tmp_path):
+    fill_parts(tmp_path / "images", {"train": (20, 10), "test": (3, 2)})
+    data = module(folders=None, part_folders="auto", split=[0.9, 0.1, 0.0])
+    assert parts_of(data) == {"train": [18, 9], "val": [2, 1], "test": [3, 2]}
+    assert data.split_by == "as the set has it; validation shared out of training"
+    files = data.deal_out()
+    assert all(
+        file.startswith("test/") == (part == "test")
+        for file, part in zip(files.files, files.parts, strict=True)
+    )
+
+
+def test_one_tree_is_split(module, tmp_path):
+    fill_parts(tmp_path / "images", {"a": (10, 10), "b": (10, 10)})
+    assert parts_of(module(folders=None, part_folders="auto")) == {
+        "train": [10, 10],
+        "val": [6, 6],
+        "test": [4, 4],
+    }
+    with pytest.raises(InputError, match=r"data\.part_folders=true: expected all images .* below train/"):
+        module(folders=None, part_folders=True).deal_out()
+
+
+def test_part_folders_can_be_left_unheard(module, tmp_path):
+    fill_parts(tmp_path / "images", {"train": (10, 0), "test": (10, 20)})  # as in a set for anomaly detection
+    with pytest.raises(
+        InputError, match=r"the train part holds no image of class 'defect' \(20 in the whole"
+    ):
+        module(folders=None, part_folders="auto").deal_out()
+    assert parts_of(module(folders=None, part_folders=False)) == {
+        "train": [10, 10],
+        "val": [6, 6],
+        "test": [4, 4],
+    }
+
+
+def test_order_of_the_folders_does_not_matter(module, tmp_path):
+    """`defect` is the first folder in the alphabet, and the second class."""
+    fill_parts(tmp_path / "images", {"train": (4, 2), "val": (2, 2)})
+    for classes in (["ok", "defect"], ["defect", "ok"]):
+        data = module(classes=classes, folders=None, part_folders="auto")
+        samples = data.deal_out()
+        for file, target in zip(samples.files, samples.targets, strict=True):
+            assert file.split("/")[1] == classes[target]
