@@ -58,6 +58,26 @@ TINY = {
 }
 """What makes a task on its synthetic set small enough for a test."""
 
+PLAIN_DATA: dict[str, Any] = {
+    "synthetic": None,
+    "crop": None,
+    "image_size": [8, 10],
+    "channels": 1,
+    "white_level": None,
+    "split": [0.5, 0.3, 0.2],
+    "split_seed": 0,
+    "group": None,
+    "splits": None,
+    "balance": "none",
+    "batch_size": 4,
+    "memory_budget": 10,
+    "seed": 0,
+    "augment": None,
+    "mean": [0.5],
+    "std": [0.5],
+}
+"""What a data module is built with by hand, beside its place and its classes."""
+
 SIZE = (40, 48)  # pixels, height and width
 
 
@@ -209,30 +229,14 @@ def module(tmp_path: Path) -> Callable[..., FolderDataModule]:
     """Builds a data module over `tmp_path/images`, with plain arguments and no config."""
 
     def build(**settings: Any) -> FolderDataModule:
-        plain = {
+        own = {
             "folders": [["0_nio", "defect"], ["1_io", "ok"]],
             "part_folders": False,
             "root": str(tmp_path / "images"),
-            "synthetic": None,
             "classes": ["ok", "defect"],
             "defect": "defect",
-            "crop": None,
-            "image_size": [8, 10],
-            "channels": 1,
-            "white_level": None,
-            "split": [0.5, 0.3, 0.2],
-            "split_seed": 0,
-            "group": None,
-            "splits": None,
-            "balance": "none",
-            "batch_size": 4,
-            "memory_budget": 10,
             "cache_dir": str(tmp_path / "cache"),
-            "seed": 0,
-            "augment": None,
-            "mean": [0.5],
-            "std": [0.5],
         }
-        return FolderDataModule(**plain | settings)
+        return FolderDataModule(**PLAIN_DATA | own | settings)
 
     return build

@@ -11,7 +11,7 @@ from inspection.data.cifar10 import ArrayImages, Cifar10DataModule
 from inspection.data.cifar10_files import Cifar10, LabelledImages
 from inspection.data.geometry import Geometry
 from inspection.errors import InputError
-from tests.conftest import write_image
+from tests.conftest import PLAIN_DATA, write_image
 
 NAMES = ("airplane", "bird", "cat")
 
@@ -19,7 +19,7 @@ NAMES = ("airplane", "bird", "cat")
 @pytest.fixture
 def module(tmp_path):
     def build(**settings):
-        plain = {
+        own = {
             "root": str(tmp_path / "set"),
             "synthetic": SimpleNamespace(prepare=lambda progress: tmp_path),
             "download": False,
@@ -27,24 +27,12 @@ def module(tmp_path):
             "defect": None,
             "folders": None,
             "part_folders": "auto",
-            "crop": None,
             "image_size": [32, 32],
             "channels": 3,
-            "white_level": None,
             "split": [0.8, 0.2, 0.0],
-            "split_seed": 0,
-            "group": None,
-            "splits": None,
-            "balance": "none",
-            "batch_size": 4,
-            "memory_budget": 10,
             "cache_dir": str(tmp_path / "cache"),
-            "seed": 0,
-            "augment": None,
-            "mean": [0.5],
-            "std": [0.5],
         }
-        return Cifar10DataModule(**plain | settings)
+        return Cifar10DataModule(**PLAIN_DATA | own | settings)
 
     return build
 

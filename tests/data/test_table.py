@@ -9,7 +9,7 @@ import torch
 
 from inspection.data.table import TableDataModule, write_split_tables
 from inspection.errors import InputError
-from tests.conftest import write_image
+from tests.conftest import PLAIN_DATA, write_image
 
 NAMES = ["good", "error", "break"]
 
@@ -38,30 +38,17 @@ def write_table(path, rows, header=("", "name", *NAMES)):
 @pytest.fixture
 def module(root, tmp_path):
     def build(**settings):
-        plain = {
+        own = {
             "root": str(root),
-            "synthetic": None,
             "classes": NAMES,
             "pictures": "pics",
             "tables": "*_data.csv",
-            "crop": None,
-            "image_size": [8, 10],
             "channels": 3,
-            "white_level": None,
             "split": [0.6, 0.2, 0.2],
-            "split_seed": 0,
             "group": r"/(.*)_\d+\.png$",
-            "splits": None,
-            "balance": "none",
-            "batch_size": 4,
-            "memory_budget": 10,
             "cache_dir": str(tmp_path / "cache"),
-            "seed": 0,
-            "augment": None,
-            "mean": [0.5],
-            "std": [0.5],
         }
-        return TableDataModule(**plain | settings)
+        return TableDataModule(**PLAIN_DATA | own | settings)
 
     return build
 
