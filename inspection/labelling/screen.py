@@ -12,7 +12,7 @@ from inspection.pictures.text import INK, PAPER, QUIET, Colour, draw_text, line_
 ON: Colour = (18, 120, 60)
 OFF: Colour = (176, 182, 190)
 WARN: Colour = (178, 60, 20)
-_FIELD: Colour = (238, 240, 243)  # behind the frame and the help line
+FIELD: Colour = (238, 240, 243)  # behind the frame and the help line
 
 _TEXT = 15  # px
 _EDGE = 12  # px
@@ -43,7 +43,7 @@ def draw(view: View, attributes: Sequence[str], keys: Sequence[str], size: tuple
     screen = np.full((height, width, 3), PAPER, np.uint8)
     panel = _PANEL if columns == 1 else _PANEL + 100
     _draw_frame(screen[: height - bar, : width - panel], view)
-    screen[height - bar :] = _FIELD
+    screen[height - bar :] = FIELD
     _draw_panel(screen[: height - bar, width - panel :], view, attributes, keys, columns)
     _draw_bar(screen[height - bar :], view)
     return screen
@@ -71,7 +71,7 @@ def _text(
 
 
 def _draw_frame(place: np.ndarray, view: View) -> None:
-    place[:] = _FIELD
+    place[:] = FIELD
     height, width = place.shape[:2]
     if view.picture is None:
         _text(place, "no picture", (width / 2, height / 2), colour=WARN, anchor="mm")

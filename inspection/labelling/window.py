@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -16,6 +17,7 @@ from inspection.labelling.keys import action_of
 from inspection.labelling.session import Session
 
 _WAIT = 20  # ms for a key, then it is looked for a new picture and whether the window was closed
+_SETTLE = 0.3  # s
 # Opening a window where there is no display aborts the process: another one tries first.
 _TRIAL = "import cv2; cv2.namedWindow('a moment', cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)"
 
@@ -66,7 +68,7 @@ def run_window(title: str, session: Session, draw: Callable[[], np.ndarray], key
                 pictures.put(draw())
 
     pictures.put(draw())  # before there is a window to type into: it loads the fonts
-    cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+    _open(title)
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(work)
         try:
@@ -76,6 +78,21 @@ def run_window(title: str, session: Session, draw: Callable[[], np.ndarray], key
             with contextlib.suppress(cv2.error):  # closed by a person
                 cv2.destroyAllWindows()
     working.result()
+
+
+def _open(title: str) -> None:
+    flags = cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL
+    if cv2.currentUIFramework() != "QT":
+        cv2.namedWindow(title, flags)
+        return
+    # The first window of a process now and then stays black for good: 10 of 108 starts under Xvfb with OpenCV 5.0,
+    # none of 120 when another window was there a moment earlier.
+    cv2.namedWindow("opening", flags)
+    until = time.monotonic() + _SETTLE
+    while time.monotonic() < until:
+        cv2.waitKeyEx(_WAIT)
+    cv2.namedWindow(title, flags)
+    cv2.destroyWindow("opening")
 
 
 def _hand_on(
