@@ -81,7 +81,9 @@ def in_words(report: Report) -> str:
     lines = [f"{images} images in {report.rows} rows: {', '.join(map(str, report.tables))}", ""]
     lines += _table(["attribute", "images", "share"], report.counts.items(), images)
     named = [(" + ".join(names) or "(none)", number) for names, number in report.combinations.items()]
-    lines += ["", *_table(["combination", "images", "share"], named, images)]
+    lines += ["", *_table(["combination", "images", "share"], named[: 2 * _SHOWN], images)]
+    if len(named) > 2 * _SHOWN:
+        lines.append(f"  ... {len(named) - 2 * _SHOWN} more combinations")
     for mark, found in (("note", report.notes), ("WRONG", report.faults)):
         for heading, cases in found.items():
             lines += ["", f"{mark}: {heading}: {len(cases)}", *(f"  {case}" for case in cases[:_SHOWN])]
@@ -131,7 +133,12 @@ def _check_pictures(
     for group in sorted(sorted(group) for group in names.values() if len(group) > 1):
         differ = len({rows[name].values for name in group}) > 1
         kind = "identical pictures with different labels" if differ else "identical pictures, labels the same"
-        _add(report.faults if differ else report.notes, kind, [" = ".join(group)])
+        _add(report.faults if differ else report.notes, kind, [_equal(group)])
+
+
+def _equal(names: Sequence[str]) -> str:
+    more = f" = ... ({len(names)} pictures)" if len(names) > 4 else ""
+    return " = ".join(names[: 3 if more else 4]) + more
 
 
 def _add(found: dict[str, list[str]], heading: str, cases: Iterable[str]) -> None:

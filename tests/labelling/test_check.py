@@ -78,6 +78,15 @@ def test_identical_pictures_of_one_label_are_a_note(labelled):
     assert "note: identical pictures" in in_words(report)
 
 
+def test_many_identical_pictures_are_counted(labelled):
+    names = [f"a{n}.png" for n in range(6)]
+    folder = labelled(
+        {"a_data.csv": [f"{name} 1 0 0" for name in names]}, contents=dict.fromkeys(names, b"x")
+    )
+    (case,) = check_labels(folder, ATTRIBUTES, RULES).notes["identical pictures, labels the same"]
+    assert case == "a0.png = a1.png = a2.png = ... (6 pictures)"
+
+
 def test_one_table_is_not_asked_about_the_pictures_of_others(labelled):
     folder = labelled({"a_data.csv": ["a_1.png 1 0 0"], "b_data.csv": ["b_1.png 1 0 0"]}, extra=["a_2.png"])
     report = check_labels(folder / "a_data.csv", ATTRIBUTES, RULES)
