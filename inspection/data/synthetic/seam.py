@@ -88,7 +88,7 @@ class SyntheticSeams:
         seed: video i depends on the seed, on i and on `frames` alone, so a larger set holds the smaller one.
     """
 
-    def __init__(self, folder: str, videos: int = 160, frames: int = 6, seed: int = 0) -> None:
+    def __init__(self, folder: str, videos: int = 300, frames: int = 3, seed: int = 0) -> None:
         if videos < 1:
             raise InputError(f"data.synthetic.videos: expected at least 1 video, found {videos}")
         if frames < 1:
@@ -181,7 +181,7 @@ def draw_video(rng: np.random.Generator, frames: int) -> list[SeamFrame]:
     foot = float(look.uniform(0.8, 3.2)) if look.random() < 0.4 else -_MARGIN
     machine, strip = _paint_machine(look, foot), _paint_strip(look, seam)
     camera = _Camera.drawn(filming)
-    strictness = judging.uniform(0.5, 0.95)
+    strictness = judging.uniform(0.6, 0.95)
     drawn = []
     for moved, pose in zip(fed, _poses(filming, frames), strict=True):
         faults, roughness = _look_at(seam, pose, moved, foot)
@@ -243,7 +243,7 @@ def _sew(rng: np.random.Generator, fed: float) -> _Seam:
         size = rng.uniform(1.12, 1.45) if slight else WIDENED_FROM + 1.4 * rng.beta(1.1, 1.6)
         start = rng.uniform(first + _MARGIN - 3, last - _MARGIN - 1)
         faults.append(Fault("widened", start, start + rng.uniform(3, 9), float(size)))
-    for _ in range(rng.choice(3, p=[0.53, 0.38, 0.09])):
+    for _ in range(rng.choice(3, p=[0.45, 0.42, 0.13])):
         slight = rng.random() < 0.25
         size = rng.uniform(0.4, 1.1) if slight else CUT_FROM + 3.6 * rng.beta(1.1, 1.8)
         start = rng.uniform(first + _MARGIN, last - _MARGIN)
@@ -409,7 +409,7 @@ def _paint_string(
     reach = 3.5
     band = slice(round((_HALF_CANVAS - reach) * _FINE), round((_HALF_CANVAS + reach) * _FINE))
     x, rows = grid[0][:, band], grid[1][:, 0].astype(np.float64)
-    number = np.searchsorted(seam.holes, rows) - 1
+    number = np.maximum(np.searchsorted(seam.holes, rows) - 1, 0)
     begin, end = seam.holes[number], seam.holes[number + 1]
     t = (rows - begin) / (end - begin)
     to_hole = np.minimum(rows - begin, end - rows)
@@ -420,7 +420,7 @@ def _paint_string(
     )
     dip = np.clip(to_hole / 0.5, 0, 1)
     width = np.interp(rows, seam.s, seam.width)
-    half = seam.half_width * width * (0.35 + 0.65 * np.sqrt(1 - (1 - dip) ** 2))
+    half = seam.half_width * width * (0.5 + 0.5 * np.sqrt(1 - (1 - dip) ** 2))
     left = np.ones_like(rows)  # what is left of the string
     for fault in seam.faults:
         if fault.kind == "cut":
@@ -437,11 +437,11 @@ def _paint_string(
     pitch, gloss = rng.uniform(0.7, 1.1), np.float32(rng.uniform(0.05, 0.25))
     ply = np.sin(np.float32(2 * np.pi) * (grid[1][:, band] / np.float32(pitch) + 0.3 * around))
     body = 0.62 + 0.38 * np.sqrt(np.clip(1 - around**2, 0, 1)) + 0.05 * ply
-    body *= 0.5 + 0.5 * full
+    body *= 0.62 + 0.38 * full
     shine = gloss * np.exp(-(((around - 0.45 * towards[0]) / 0.3) ** 2)) * (0.6 + 0.4 * ply)
 
     region = colour[:, band]
-    region *= 1 - 0.7 * np.exp(-((np.hypot(off, hole) / 0.28) ** 2))[..., None]
+    region *= 1 - 0.6 * np.exp(-((np.hypot(off, hole) / 0.28) ** 2))[..., None]
     fall = (round(-0.22 * towards[0] * _FINE), round(-0.22 * towards[1] * _FINE))
     shadow = _blur(np.roll(cover, (fall[1], fall[0]), (0, 1)), 2.5)
     region *= 1 - 0.38 * shadow[..., None]
@@ -458,16 +458,13 @@ def _paint_frayed(
     """Paint the strands that stick out at both ends of a cut into the band [h, w, 3] round the seam, in place."""
     strands = np.zeros(region.shape[:2], np.uint8)
     for end, way in ((cut.start, 1), (cut.end, -1)):
-        for _ in range(rng.integers(2, 6)):
-            length, bend = rng.uniform(0.15, 0.4) * min(cut.size, 1.5), rng.normal(0, 0.6)
+        for _ in range(rng.integers(4, 9)):
+            length, lean, curl = rng.uniform(0.25, 0.75), rng.normal(0, 0.8), rng.normal(0, 0.8)
             t = np.linspace(0, 1, 8)
-            along = end + way * (length * t - 0.2)
-            across = (
-                np.interp(end, seam.s, seam.x)
-                + rng.normal(0, 0.35 * seam.half_width)
-                + bend * length * t**1.5
-            )
-            points = np.stack([across + reach, along - seam.first], 1) * _FINE
+            turned = lean + curl * t
+            along = end + way * (length * t * np.cos(turned) - 0.15)
+            across = np.interp(end, seam.s, seam.x) + rng.normal(0, 0.4 * seam.half_width)
+            points = np.stack([across + length * t * np.sin(turned) + reach, along - seam.first], 1) * _FINE
             cv2.polylines(strands, [_fixed(points)], False, 255, int(rng.integers(1, 4)), cv2.LINE_AA, 3)
     region += (strands.astype(np.float32) / 255 * 0.8)[..., None] * (0.9 * thread - region)
 
