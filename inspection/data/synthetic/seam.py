@@ -23,7 +23,7 @@ from inspection.errors import InputError
 VERSION = 1  # raised whenever the pictures change, so that sets on disk are drawn anew
 SIDE = 200  # pixels, height and width of a frame
 ATTRIBUTES = ("good", "error", "break", "length")
-WIDENED_FROM, CUT_FROM = 1.5, 1.2  # times the usual width, and mm: from here on it is an error, a break
+WIDENED_FROM, CUT_FROM = 1.5, 1.5  # times the usual width, and mm: from here on it is an error, a break
 SHORT_STITCH, LONG_STITCH = 2.0, 4.0  # mm
 
 FloatArray: TypeAlias = NDArray[np.float32]
@@ -165,7 +165,7 @@ class SyntheticSeams:
 def draw_video(rng: np.random.Generator, frames: int) -> list[SeamFrame]:
     """Draw one video.
 
-    `error` is a string widened to 1.5 times its width or more, `break` one with 1.2 mm or more missing, `length`
+    `error` is a string widened to 1.5 times its width or more, `break` one with 1.5 mm or more missing, `length`
     is True for stitches of 2 mm and False for 4 mm. `good` is a judgement: never together with `error` or
     `break`, but not always without them. How much wander, slackness or thinning passes is up to who labelled
     the video.
@@ -245,7 +245,7 @@ def _sew(rng: np.random.Generator, fed: float) -> _Seam:
         faults.append(Fault("widened", start, start + rng.uniform(3, 9), float(size)))
     for _ in range(rng.choice(3, p=[0.45, 0.42, 0.13])):
         slight = rng.random() < 0.25
-        size = rng.uniform(0.4, 1.1) if slight else CUT_FROM + 3.6 * rng.beta(1.1, 1.8)
+        size = rng.uniform(0.4, 1.3) if slight else CUT_FROM + 4.5 * rng.beta(1.2, 1.6)
         start = rng.uniform(first + _MARGIN, last - _MARGIN)
         faults.append(Fault("cut", start, start + float(size), float(size)))
 

@@ -122,7 +122,7 @@ def test_labels_follow_from_the_faults_in_view_and_good_never_contradicts_them()
             assert frame.labels["break"] == ("cut" in kinds)
             assert not (frame.labels["good"] and kinds)
             for seen in frame.faults:
-                border = 1.5 if seen.fault.kind == "widened" else 1.2
+                border = 1.5 if seen.fault.kind == "widened" else 1.5
                 assert seen.labelled <= (seen.fault.size >= border)
                 left, top, right, bottom = seen.box
                 assert 0 <= left < right <= 200
@@ -132,7 +132,7 @@ def test_labels_follow_from_the_faults_in_view_and_good_never_contradicts_them()
 def test_good_is_a_judgement_and_faults_come_in_all_sizes():
     rng = np.random.default_rng(0)
     seams = [seam._sew(rng, 10.0) for _ in range(600)]
-    for kind, border, least in (("widened", 1.5, 1.12), ("cut", 1.2, 0.4)):
+    for kind, border, least in (("widened", 1.5, 1.12), ("cut", 1.5, 0.4)):
         sizes = np.array([fault.size for each in seams for fault in each.faults if fault.kind == kind])
         assert 0.15 < (sizes < border).mean() < 0.35  # too small for the label
         assert (sizes >= least).all()
