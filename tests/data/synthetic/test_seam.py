@@ -122,8 +122,7 @@ def test_labels_follow_from_the_faults_in_view_and_good_never_contradicts_them()
             assert frame.labels["break"] == ("cut" in kinds)
             assert not (frame.labels["good"] and kinds)
             for seen in frame.faults:
-                border = 1.5 if seen.fault.kind == "widened" else 1.5
-                assert seen.labelled <= (seen.fault.size >= border)
+                assert seen.labelled <= (seen.fault.size >= 1.5)
                 left, top, right, bottom = seen.box
                 assert 0 <= left < right <= 200
                 assert 0 <= top <= bottom <= 200
