@@ -214,15 +214,25 @@ def check_same_run(config: dict[str, Any], run: Path) -> None:
 
 
 def check_fits(task: InspectionTask, data: ImageDataModule) -> None:
-    """Raise when the network can't take the images or the optimizer its settings, before an epoch is spent."""
+    """Raise when the network can't take the images, the loss the targets or the optimizer its settings.
+
+    Better now than after an epoch.
+    """
     size = (data.geometry.channels, *data.geometry.image_size)
     try:
         with torch.no_grad(), evaluating(task.model):
-            task.model(torch.zeros(1, *size, dtype=torch.uint8))
+            logits = task.model(torch.zeros(1, *size, dtype=torch.uint8))
     except (RuntimeError, AssertionError) as error:  # torchvision's transformers assert their size
         name, reason = console.network_name(task.model.network), str(error).splitlines()[0]
         raise InputError(
             f"{name} can't take images of {'x'.join(map(str, size))} (data.channels, data.image_size): {reason}"
+        ) from error
+    target = data.labels.tensor(data.samples.targets[:1])
+    try:
+        task.make_loss(data.loss_weights)(logits.float(), target)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"loss: not one for this kind of question ({str(error).splitlines()[0]}); use loss={task.losses}"
         ) from error
     try:
         task.configure_optimizers()

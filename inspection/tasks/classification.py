@@ -24,6 +24,7 @@ class Classification(InspectionTask):
     """
 
     decision: OneOf
+    losses = "cross_entropy, weighted_cross_entropy, label_smoothing or focal"
 
     def __init__(self, classes: Sequence[str], defect: str | None, ordered: bool, **settings: Any) -> None:
         super().__init__(decision=OneOf(classes, defect), **settings)

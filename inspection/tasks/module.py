@@ -39,6 +39,7 @@ class InspectionTask(L.LightningModule, ABC):
         backbone_lr: Learning rate of what lies before the network's head; None: that of the head.
 
     Attributes:
+        losses: Options of the config group `loss` that fit, for a message.
         outcome: What the last pass over a part gave.
     """
 
@@ -69,6 +70,8 @@ class InspectionTask(L.LightningModule, ABC):
         self.outcome: Outcome | None = None
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
         self.channels_last = False
+
+    losses: str
 
     @abstractmethod
     def make_loss(self, weights: Tensor | None) -> nn.Module:

@@ -22,6 +22,7 @@ class MultiLabel(InspectionTask):
     """
 
     decision: AnyOf
+    losses = "bce"
 
     def __init__(
         self, classes: Sequence[str], thresholds: Mapping[str, float] | None, **settings: Any

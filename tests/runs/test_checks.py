@@ -18,6 +18,7 @@ from inspection.errors import InputError
         ("data.split_seed=-1", "data.split_seed=-1: expected 0 or more"),
         ("task.monitor=val/f2", "task.monitor=val/f2: no such figure; did you mean val/f1"),
         ("callbacks.heatmaps.layer=network.nowhere", "network.nowhere"),
+        ("loss=bce", r"loss: not one for this kind of question \(.*\); use loss=cross_entropy, "),
     ],
 )
 def test_values_that_no_run_can_have(config, run_training, tmp_path, override, message):

@@ -155,6 +155,20 @@ def test_thresholds_of_the_users(call, run):
         call("threshold={brigth: 0.7}")
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "label_smoothing", "weighted_cross_entropy"])
+def test_a_loss_of_classes_is_refused(compose, run_training, root, tmp_path, loss):
+    chosen = [
+        "task=seam",
+        "model=small_cnn",
+        f"data.root={root}",
+        "data.classes=[bright,left]",
+        "data.split=[0.6,0.2,0.2]",
+    ]
+    config = compose("train", [*chosen, f"loss={loss}", f"paths.data={tmp_path}"])
+    with pytest.raises(InputError, match=r"loss: not one for this kind of question .*; use loss=bce"):
+        run_training(config, tmp_path / "run")
+
+
 def test_colour_of_no_attribute_is_said_at_once(run, run_training, tmp_path):
     config = run.config.copy()
     config.callbacks.heatmaps.colours = [["error", "blue"]]
