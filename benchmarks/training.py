@@ -42,11 +42,14 @@ def composed(given: argparse.Namespace) -> dict[str, Any]:
         return plain(compose("train", [f"task={given.task}", f"paths.data={given.data}", *given.overrides]))
 
 
-def by_hand(config: dict[str, Any], data: ImageDataModule, batches: int, fast: bool) -> Iterator[float]:
+def by_hand(
+    config: dict[str, Any], data: ImageDataModule, batches: int, fast: bool, precision: str
+) -> Iterator[float]:
     """Seconds of some batches, turn by turn."""
     if fast:
         keep_freed_memory()
-    layout = torch.channels_last if fast else torch.contiguous_format
+    low = fast and precision == "bf16-mixed"
+    layout = torch.channels_last if low else torch.contiguous_format
     network = Normalised(instantiate(config["model"]), data.mean, data.std).to(memory_format=layout).train()
     optimizer = instantiate(config["optimizer"])(network.parameters())
     loss = instantiate(config["loss"])()
@@ -60,7 +63,7 @@ def by_hand(config: dict[str, Any], data: ImageDataModule, batches: int, fast: b
             if data.augment is not None:
                 batch = data.augment(batch, generator)
             optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            with torch.autocast("cpu", torch.bfloat16, enabled=low):
                 logits = network(batch.contiguous(memory_format=layout))
             loss(logits.float(), targets[index]).backward()
             optimizer.step()
@@ -74,13 +77,13 @@ def one(name: str, given: argparse.Namespace) -> None:
     config = composed(given)
     data: ImageDataModule = instantiate(config["data"])
     data.setup()
+    precision = pick_hardware(config["trainer"] | {"accelerator": "cpu"}).precision
     if name == "ours":
-        precision = pick_hardware(config["trainer"] | {"accelerator": "cpu"}).precision
         task = instantiate(config["task"]["module"])
         few = {"limit_train_batches": given.batches, "limit_val_batches": 0}
         fit_in_turns(task, data, precision, given.turns, None, **few)
         return
-    seconds = by_hand(config, data, given.batches, fast=name == "by hand")
+    seconds = by_hand(config, data, given.batches, name == "by hand", precision)
     for _ in range(given.turns):
         sys.stdin.readline()
         print(next(seconds), flush=True)

@@ -1,6 +1,7 @@
 """The trained thing that ships: camera image in, verdict with its evidence out."""
 
 import contextlib
+import copy
 import importlib
 import json
 import os
@@ -113,12 +114,12 @@ class Inspector:
             InputError: If there is no defect class, or the threshold is outside 0..1.
         """
         try:
-            decision = self.decision.at(threshold).to_dict()
+            decision = self.decision.at(threshold)
         except ValueError as error:
             raise InputError(str(error)) from None
-        return Inspector(
-            replace(self.passport, decision=decision), self.model.network.state_dict(), self.device
-        )
+        moved = copy.copy(self)  # the same network
+        moved.decision, moved.passport = decision, replace(self.passport, decision=decision.to_dict())
+        return moved
 
     def inspect(self, images: Sequence[np.ndarray], heatmaps: bool = False) -> list[Verdict]:
         """Verdicts on camera images.

@@ -54,7 +54,9 @@ def _brief(jobs: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[dict[str
     """What of the records fits on a screen: the overrides that differ and, of further figures, the tests'."""
     brief = []
     for job in jobs:
-        kept = {name: job[name] for name in job if name in FIXED or name.startswith("test/")}
+        # Figures of single classes (test/f1/cat) are in the file.
+        figures = [name for name in job if name.startswith("test/") and name.count("/") < 2]
+        kept = {name: job[name] for name in job if name in FIXED or name in figures}
         kept["overrides"] = [o for o in job["overrides"] if o.partition("=")[0] in keys] or job["overrides"]
         kept["error"] = textwrap.shorten(str(job["error"]).partition("\n")[0], 100)
         brief.append(kept)

@@ -61,7 +61,12 @@ class Cifar10DataModule(FolderDataModule):
         if self.download and self.given_root is None:
             raise InputError("data.download=true: say where to, with data.root=<folder>")
         if self.download and self.given_root is not None:
-            Path(self.given_root).expanduser().mkdir(parents=True, exist_ok=True)
+            try:
+                Path(self.given_root).expanduser().mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(
+                    f"data.root={self.given_root}: no folder to fetch into can be made here ({error.strerror})"
+                ) from None
         return super()._open_root()
 
     def find_samples(self, root: Path) -> Found:

@@ -37,16 +37,14 @@ PART_FOLDERS = {
 """Usual names of the folders of a set that is already split."""
 
 
-def parts_of_layout(files: Sequence[str]) -> np.ndarray | None:
-    """Parts `[N]` by the topmost folder, if each file lies in one with the name of a part, and some in `train`.
+def parts_of_layout(files: Sequence[str]) -> np.ndarray:
+    """Parts `[N]` by the topmost folder; empty where its name is none of a part.
 
     Example:
-        >>> parts_of_layout(["train/ok/1.png", "validation/ok/2.png"]).tolist()
-        ['train', 'val']
-        >>> parts_of_layout(["train/ok/1.png", "new/ok/2.png"])
+        >>> parts_of_layout(["train/ok/1.png", "validation/ok/2.png", "new/3.png"]).tolist()
+        ['train', 'val', '']
     """
-    parts = [PART_FOLDERS.get(file.partition("/")[0].lower(), "") for file in files]
-    return np.asarray(parts) if "train" in parts and "" not in parts else None
+    return np.asarray([PART_FOLDERS.get(file.partition("/")[0].lower(), "") for file in files])
 
 
 class FolderDataModule(ImageDataModule):
@@ -118,13 +116,32 @@ class FolderDataModule(ImageDataModule):
                 files.append(file.as_posix())
                 targets.append(self.labels.names.index(rule[1]))
         self._check_rules(root, used, outside)
-        parts = parts_of_layout(files) if self.part_folders else None
-        if self.part_folders is True and parts is None:
-            raise InputError(
-                f"data.part_folders=true: expected all images of {root} below train/, val/ (if any) and test/; "
-                "use auto or false to split them by data.split"
+        return Found(files, np.asarray(targets, dtype=np.int64), self._parts(root, files))
+
+    def _parts(self, root: Path, files: Sequence[str]) -> np.ndarray | None:
+        """Parts that the folders say, or None where they say none, or are not asked."""
+        parts = parts_of_layout(files)
+        if self.part_folders is False or (self.part_folders == "auto" and "train" not in parts):
+            deeper = {name for file in files for name in file.lower().split("/")[1:-1]} & set(PART_FOLDERS)
+            if self.part_folders == "auto" and "train" in deeper:
+                self.notes.append(
+                    f"folders of the name train lie below others in {root}: they say nothing of the split there; "
+                    "name the folder above them as data.root if they should"
+                )
+            return None
+        outside = [file for file, part in zip(files, parts, strict=True) if not part]
+        if outside or "train" not in parts:
+            found = (
+                f"{len(outside)} images lie outside, for example {outside[0]!r}" if outside else "no train/"
             )
-        return Found(files, np.asarray(targets, dtype=np.int64), parts)
+            raise InputError(
+                f"data.part_folders={str(self.part_folders).lower()}: expected all images of {root} below train/, "
+                f"val/ (if any) and test/, but {found}; move them, leave them out "
+                "(data.folders=[[<folder>,null],...]), or take data.part_folders=false to split all anew"
+            )
+        if "test" not in parts:
+            self.notes.append("the set has no test part: nothing is tested")
+        return parts
 
     def _check_rules(self, root: Path, used: set[str], outside: Counter[str]) -> None:
         found = ", ".join(sorted(outside)) or "none"

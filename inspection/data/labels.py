@@ -37,6 +37,10 @@ class Labels(ABC):
     def cells(self, target: np.ndarray) -> list[str]:
         """One target as text, a cell a column."""
 
+    def same(self, cell: str, written: str) -> bool:
+        """Whether a cell of somebody's table says what `cells` would write."""
+        return cell == written
+
     @abstractmethod
     def tensor(self, targets: np.ndarray) -> Tensor:
         """Targets as the loss takes them."""
@@ -54,8 +58,19 @@ class Labels(ABC):
         """What a part can't do without: in words, and which of its targets have it."""
 
     def notes(self, part: str, targets: np.ndarray) -> list[str]:
-        """What a person should know of a part that will do."""
-        return []
+        """What a person should know of a part that will do: figures that will be undefined."""
+        absent = [
+            name
+            for name, holds in zip(self.names, self.indicators(targets).T, strict=True)
+            if not holds.any()
+        ]
+        if not absent or not len(targets):
+            return []
+        return [f"no {part} image {self.of(absent)}: some figures will be undefined"]
+
+    @abstractmethod
+    def of(self, names: Sequence[str]) -> str:
+        """What an image is or has, in words."""
 
 
 def check_names(names: Sequence[str], least: int) -> tuple[str, ...]:
@@ -121,6 +136,10 @@ class Classes(Labels):
             (f"image of class {name!r}", partial(np.equal, index)) for index, name in enumerate(self.names)
         ]
 
+    def of(self, names: Sequence[str]) -> str:
+        """Of classes."""
+        return f"of class {' or '.join(map(repr, names))}"
+
 
 class Attributes(Labels):
     """Any number of attributes holds for an image; targets are bool `[N, A]`.
@@ -151,6 +170,10 @@ class Attributes(Labels):
         """True or False, an attribute."""
         return [str(bool(value)) for value in target]
 
+    def same(self, cell: str, written: str) -> bool:
+        """In any case, since spreadsheets write TRUE."""
+        return cell.strip().lower() == written.lower()
+
     def tensor(self, targets: np.ndarray) -> Tensor:
         """float32 `[N, A]`, 0 or 1."""
         return torch.from_numpy(targets.astype(np.float32))
@@ -177,12 +200,9 @@ class Attributes(Labels):
             for value in (True, False)
         ]
 
-    def notes(self, part: str, targets: np.ndarray) -> list[str]:
-        """Figures that will be undefined."""
-        absent = [name for name, values in zip(self.names, targets.T, strict=True) if not values.any()]
-        if not absent or not len(targets):
-            return []
-        return [f"no {part} image where {' or '.join(absent)} is true: some figures will be undefined"]
+    def of(self, names: Sequence[str]) -> str:
+        """Where attributes are true."""
+        return f"where {' or '.join(names)} is true"
 
 
 def _holds(index: int, value: bool, targets: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from inspection.data.sampling import EpochSampler, ShareSampler, mixed_seed
 from inspection.data.splits import (
     PARTS,
     Samples,
+    check_given_parts,
     check_parts,
     find_groups,
     read_splits,
@@ -266,8 +267,11 @@ class ImageDataModule(L.LightningDataModule, ABC):
             parts = split(self.labels.indicators(targets), groups, self.shares, self.split_seed)
             self.split_by = f"shared out by {self.labels.kind}, seed {self.split_seed}{grouped}"
         samples = Samples(tuple(files), targets, groups, parts, self.labels)
-        as_given = self.splits is not None or found.parts is not None
-        check_parts(samples, (1, 1, int("test" in parts)) if as_given else self.shares)
+        if self.splits is not None or found.parts is not None:
+            check_given_parts(samples)
+        else:
+            check_parts(samples, self.shares)
+            self._note_shares(samples)
         for part in PARTS:
             self.notes += self.labels.notes(part, targets[samples.rows(part)])
         leaks = shared_groups(samples)
@@ -277,6 +281,17 @@ class ImageDataModule(L.LightningDataModule, ABC):
                 f"{self.split_by}: the figures will flatter the network"
             )
         return samples
+
+    def _note_shares(self, samples: Samples) -> None:
+        """Say where groups that can't be divided make a part much smaller or larger than was asked for."""
+        for part, share in zip(PARTS, np.asarray(self.shares) / sum(self.shares), strict=True):
+            number = len(samples.rows(part))
+            wanted = share * len(samples.files)
+            if self.group is not None and abs(number - wanted) > max(1, 0.2 * wanted):
+                self.notes.append(
+                    f"the {part} part has {number} images instead of {wanted:.0f} (data.split): "
+                    "groups are not divided"
+                )
 
     def _complete(self, parts: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> np.ndarray:
         """Parts as the set has them; where it has no validation part, that is shared out of the training part."""

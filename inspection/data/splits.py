@@ -90,23 +90,32 @@ def split(indicators: np.ndarray, groups: Sequence[str], shares: Sequence[float]
 
 
 def check_parts(samples: Samples, shares: Sequence[float] = (1, 1, 1)) -> None:
-    """Raise an `InputError` when a part that should hold images has none, or lacks what it needs."""
+    """Raise an `InputError` when a part that was dealt its share has no image, or lacks what it needs."""
     for part, share in zip(PARTS, shares, strict=True):
-        if share <= 0:
-            continue
-        targets = samples.targets[samples.rows(part)]
-        if not len(targets):
-            raise InputError(_lacking(part, "image", len(samples.files)))
-        for what, holds in samples.labels.needed(part):
-            if not holds(targets).any():
-                raise InputError(_lacking(part, what, int(holds(samples.targets).sum())))
+        if share > 0:
+            remedy = "add images, change data.split, or use a smaller data.group"
+            _check_part(samples, part, remedy)
 
 
-def _lacking(part: str, what: str, count: int) -> str:
-    return (
-        f"the {part} part holds no {what} ({count} in the whole set): add images, change data.split, or use a "
-        "smaller data.group"
-    )
+def check_given_parts(samples: Samples) -> None:
+    """Raise an `InputError` when a training part that somebody chose lacks what it needs, or validation is empty.
+
+    What else is missing leaves figures undefined, which is theirs to choose.
+    """
+    remedy = "change the split that was given, or split all anew (data.part_folders=false, data.splits=null)"
+    _check_part(samples, "train", remedy)
+    if not len(samples.rows("val")):
+        raise InputError("the split that was given has no validation part; the best epoch is chosen there")
+
+
+def _check_part(samples: Samples, part: str, remedy: str) -> None:
+    targets = samples.targets[samples.rows(part)]
+    if not len(targets):
+        raise InputError(f"the {part} part holds no image ({len(samples.files)} in the whole set): {remedy}")
+    for what, holds in samples.labels.needed(part):
+        if not holds(targets).any():
+            count = int(holds(samples.targets).sum())
+            raise InputError(f"the {part} part holds no {what} ({count} in the whole set): {remedy}")
 
 
 def shared_groups(samples: Samples) -> list[str]:
@@ -167,7 +176,7 @@ def read_splits(path: Path, files: Sequence[str], targets: np.ndarray, labels: L
     check_same_files(path, rows.keys(), files)
     for file, target in zip(files, targets, strict=True):
         for column, cell in zip(labels.columns, labels.cells(target), strict=True):
-            if rows[file][column] != cell:
+            if not labels.same(rows[file][column], cell):
                 raise InputError(
                     f"{path}: {file!r} has {column} {rows[file][column]!r} there, but {cell!r} in the data"
                 )

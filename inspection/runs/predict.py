@@ -66,7 +66,7 @@ def predict(config: dict[str, Any]) -> int:
     judged: Counter[str] = Counter()
     with (output / "predictions.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["file", *csv_columns(decision), "error"])
+        writer.writerow(["file", *csv_columns(decision), "fault"])
         for file, image, result in _inspect_all(inspector, root, files, config):
             if isinstance(result, Verdict):
                 judged.update(
@@ -82,7 +82,7 @@ def predict(config: dict[str, Any]) -> int:
                     write_png(output / "overlays" / f"{file}.png", panel)
             else:
                 writer.writerow([file, *("" for _ in csv_columns(decision)), str(result)])
-                row = [file, "error", *("-" for _ in asked or [""])]
+                row = [file, "unreadable", *("-" for _ in asked or [""])]
                 errors.append(str(result))
             stream.flush()  # a run that is stopped keeps what it has
             if len(shown) <= SHOWN:
@@ -93,7 +93,7 @@ def predict(config: dict[str, Any]) -> int:
     if errors:
         print("\n" + "\n".join(errors[:SHOWN]))
     totals = [f"{name} {judged[name]}" for name in decision.names]
-    print(f"\n{len(files)} images: {', '.join(totals + [f'error {len(errors)}'] * bool(errors))}")
+    print(f"\n{len(files)} images: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
     return 1 if errors else 0
 
@@ -120,7 +120,7 @@ def _shown_probabilities(decision: Decision) -> dict[str, str]:
 
 
 def csv_columns(decision: Decision) -> list[str]:
-    """Columns of `predictions.csv` between file and error."""
+    """Columns of `predictions.csv` between file and fault."""
     probabilities = [f"probability_{name}" for name in decision.names]
     if decision.exclusive:
         return ["class", "probability", *probabilities]

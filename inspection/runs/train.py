@@ -218,6 +218,12 @@ def check_fits(task: InspectionTask, data: ImageDataModule) -> None:
 
     Better now than after an epoch.
     """
+    if task.decision.exclusive != (data.labels.kind == "class"):
+        asked = "one class an image" if task.decision.exclusive else "several attributes an image"
+        raise InputError(
+            f"the task asks for {asked}, but the data have {data.labels.kind} labels; "
+            "choose data= and task= that belong together"
+        )
     size = (data.geometry.channels, *data.geometry.image_size)
     try:
         with torch.no_grad(), evaluating(task.model):
@@ -230,6 +236,8 @@ def check_fits(task: InspectionTask, data: ImageDataModule) -> None:
     target = data.labels.tensor(data.samples.targets[:1])
     try:
         task.make_loss(data.loss_weights)(logits.float(), target)
+    except InputError:
+        raise
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"loss: not one for this kind of question ({str(error).splitlines()[0]}); use loss={task.losses}"

@@ -52,7 +52,9 @@ def figures_of_labels(counts: Tensor, attributes: Sequence[str]) -> dict[str, fl
         "accuracy": share_of(right, counts.sum((1, 2))),
         "precision": share_of(hits, called),
         "recall": share_of(hits, targets),
-        "f1": share_of(2 * hits, targets + called),
+        # Without a true image undefined whatever is called: a mean over attributes must not gain or lose one by a
+        # false alarm, since it chooses the best epoch.
+        "f1": share_of(2 * hits, torch.where(targets > 0, targets + called, 0)),
     }
     return with_means(by_name, attributes)
 

@@ -4,6 +4,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inspection.errors import InputError
+
+
+class WeightedCrossEntropy(nn.CrossEntropyLoss):
+    """Cross-entropy with class weights, and never without.
+
+    Args:
+        label_smoothing: 0..1, share of each target that goes to all classes alike.
+        weight: Weight of each class, float `[K]`, from the data.
+
+    Raises:
+        InputError: If the data give no weights.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, weight: Tensor | None = None) -> None:
+        if weight is None:
+            raise InputError(
+                "loss=weighted_cross_entropy has no weights: they are those of data.balance=loss, which something "
+                "else has set; leave data.balance out, or take loss=cross_entropy"
+            )
+        super().__init__(weight=weight, label_smoothing=label_smoothing)
+
 
 class FocalLoss(nn.Module):
     """Cross-entropy in which an image counts the less, the surer the network is of its class already.

@@ -135,7 +135,7 @@ class InspectionTask(L.LightningModule, ABC):
     def _log_training(self) -> None:
         """Log the epoch's training loss and figures (of augmented and resampled images, while learning)."""
         counts = self.trainer.strategy.reduce(torch.as_tensor(self.train_counts).clone(), reduce_op="sum")
-        figures = self.figures_of(torch.as_tensor(counts))
+        figures = self.figures_of(torch.as_tensor(counts).cpu())
         shown = {"loss": float(self.train_loss.compute()), **{n: figures[n] for n in ("accuracy", "f1")}}
         for name, value in shown.items():
             self.log(f"train/{name}", value, on_step=False, on_epoch=True)

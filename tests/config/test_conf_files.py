@@ -94,12 +94,22 @@ def test_each_option_of_a_group_passes_the_check(group):
         assert preflight("train", [f"{group}={option}"], CONF) is None
 
 
-@pytest.mark.parametrize("task", [path.stem for path in FILES if path.parent.name == "task"])
+TASKS = [path.stem for path in FILES if path.parent.name == "task"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("schedule", [path.stem for path in FILES if path.parent.name == "scheduler"])
+def test_the_schedule_of_every_task_can_be_replaced(task, schedule):
+    """A task that set keys of one schedule could have no other."""
+    assert preflight("train", [f"task={task}", f"scheduler={schedule}"], CONF) is None
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "seam"])
 def test_weighted_loss_is_weighted_in_every_task(task):
     """A task that set `data.balance` itself would silently take the weights away again."""
     cfg = compose_train([f"task={task}", "loss=weighted_cross_entropy"])
     assert cfg.data.balance == "loss"
-    assert cfg.loss["_target_"] == "torch.nn.CrossEntropyLoss"
+    assert cfg.loss["_target_"] == "inspection.tasks.losses.WeightedCrossEntropy"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(CONF).as_posix())

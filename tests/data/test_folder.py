@@ -210,15 +210,45 @@ def test_one_tree_is_split(module, tmp_path):
         "val": [6, 6],
         "test": [4, 4],
     }
-    with pytest.raises(InputError, match=r"data\.part_folders=true: expected all images .* below train/"):
+    with pytest.raises(
+        InputError, match=r"data\.part_folders=true: expected all images .* 40 images lie outside"
+    ):
         module(folders=None, part_folders=True).deal_out()
+
+
+def test_images_beside_the_parts_are_not_mixed_with_them(module, tmp_path):
+    """Else a split that somebody made would be thrown away, and its test images trained on."""
+    fill_parts(tmp_path / "images", {"train": (10, 10), "test": (4, 4), "holdout": (2, 0)})
+    with pytest.raises(InputError, match=r"2 images lie outside, for example 'holdout/ok/0\.png'; .*null"):
+        module(folders=None, part_folders="auto").deal_out()
+    rules = [["holdout", None], ["ok", "ok"], ["defect", "defect"]]
+    assert parts_of(module(folders=rules, part_folders="auto"))["test"] == [4, 4]
+
+
+def test_parts_one_level_deeper_are_noticed(module, tmp_path):
+    fill_parts(tmp_path / "images" / "set", {"train": (10, 10), "test": (4, 4)})
+    data = module(folders=None, part_folders="auto")
+    data.deal_out()
+    assert any("folders of the name train lie below others" in note for note in data.notes)
+
+
+def test_a_set_without_a_test_part(module, tmp_path):
+    fill_parts(tmp_path / "images", {"train": (10, 10)})
+    data = module(folders=None, part_folders="auto")
+    assert parts_of(data)["test"] == [0, 0]
+    assert "the set has no test part: nothing is tested" in data.notes
+
+
+def test_a_part_as_it_was_given_may_lack_a_class(module, tmp_path):
+    fill_parts(tmp_path / "images", {"train": (10, 10), "val": (3, 3), "test": (4, 0)})
+    data = module(folders=None, part_folders="auto")
+    assert parts_of(data)["test"] == [4, 0]
+    assert "no test image of class 'defect': some figures will be undefined" in data.notes
 
 
 def test_part_folders_can_be_left_unheard(module, tmp_path):
     fill_parts(tmp_path / "images", {"train": (10, 0), "test": (10, 20)})  # as in a set for anomaly detection
-    with pytest.raises(
-        InputError, match=r"the train part holds no image of class 'defect' \(20 in the whole"
-    ):
+    with pytest.raises(InputError, match=r"the train part .* no image of class 'defect' \(20 in the whole"):
         module(folders=None, part_folders="auto").deal_out()
     assert parts_of(module(folders=None, part_folders=False)) == {
         "train": [10, 10],

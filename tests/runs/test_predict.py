@@ -62,7 +62,7 @@ def test_folder_gets_the_probabilities_and_verdicts_of_the_run(call, trained, im
         for name in ("probability_ok", "probability_defect"):
             assert float(row[name]) == pytest.approx(float(own[name]), abs=1e-4)
         assert row["probability"] == row[f"probability_{row['class']}"]
-        assert row["error"] == ""
+        assert row["fault"] == ""
 
 
 def test_batch_size_and_overlays_change_no_verdict(call, some):
@@ -143,15 +143,15 @@ def test_unreadable_image_is_a_row_and_the_rest_go_on(call, some, capsys):
     for file, row in by_file.items():
         bad = file in ("0_nio/bad.png", "1_io/text.png")
         assert (row["class"] == "") == (row["probability_ok"] == "") == bad
-        assert (str(some / file) in row["error"]) == bad
+        assert (str(some / file) in row["fault"]) == bad
     output = capsys.readouterr().out
     for file in ("0_nio/bad.png", "1_io/text.png"):
         assert [line.split() for line in output.splitlines() if line.split()[:1] == [file]] == [
-            [file, "error", "-"]
+            [file, "unreadable", "-"]
         ]
-        assert by_file[file]["error"] in output  # whole, below the table
+        assert by_file[file]["fault"] in output  # whole, below the table
     assert "6 images: " in output
-    assert output.rstrip().splitlines()[-2].endswith("error 2")
+    assert output.rstrip().splitlines()[-2].endswith("unreadable 2")
 
 
 def test_image_smaller_than_the_crop_is_named(config, run_training, images, tmp_path, call):
@@ -163,8 +163,8 @@ def test_image_smaller_than_the_crop_is_named(config, run_training, images, tmp_
     small = write(tmp_path / "new" / "b.png", np.full((39, 48), 110, np.uint8))
     status, found = call(tmp_path / "new", run=run)
     assert status == 1
-    assert found[0]["error"] == ""
-    assert found[1]["error"].startswith(f"{small}: the image is 48 x 39 pixels")
+    assert found[0]["fault"] == ""
+    assert found[1]["fault"].startswith(f"{small}: the image is 48 x 39 pixels")
 
 
 def test_files_of_all_kinds_and_names(call, images, tmp_path, capsys):

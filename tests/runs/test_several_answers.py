@@ -129,7 +129,7 @@ def test_prediction_says_what_the_run_said(call, run, tmp_path, capsys):
         "verdict_left",
         "probability_bright",
         "probability_left",
-        "error",
+        "fault",
     ]
     for file, row in said.items():
         for name in NAMES:
@@ -166,6 +166,14 @@ def test_a_loss_of_classes_is_refused(compose, run_training, root, tmp_path, los
     ]
     config = compose("train", [*chosen, f"loss={loss}", f"paths.data={tmp_path}"])
     with pytest.raises(InputError, match=r"loss: not one for this kind of question .*; use loss=bce"):
+        run_training(config, tmp_path / "run")
+
+
+def test_data_of_another_kind_are_refused(compose, run_training, images, tmp_path):
+    chosen = ["task=seam", "data=coil", "model=small_cnn", f"data.root={images}", "data.crop=null"]
+    config = compose("train", [*chosen, "data.balance=none", f"paths.data={tmp_path}"])
+    message = "the task asks for several attributes an image, but the data have class labels"
+    with pytest.raises(InputError, match=message):
         run_training(config, tmp_path / "run")
 
 

@@ -4,7 +4,6 @@ import csv
 import json
 
 import pytest
-import torch
 
 from inspection.data.images import read_image
 from inspection.inspector import Inspector
@@ -54,4 +53,3 @@ def test_task_trains_on_its_synthetic_set(name, compose, run_training, tmp_path)
             assert {label: str(on) for label, on in verdict.called.items()} == {
                 label: row[f"verdict_{label}"] for label in verdict.called
             }
-    assert torch.is_inference_mode_enabled() is False

@@ -5,6 +5,7 @@ from torch import nn
 from torchvision.ops import sigmoid_focal_loss
 
 from inspection.config.instantiate import instantiate
+from inspection.errors import InputError
 from inspection.tasks.losses import FocalLoss
 
 
@@ -70,13 +71,22 @@ def test_impossible_settings_are_refused(settings):
         FocalLoss(**settings)
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "focal", "label_smoothing", "weighted_cross_entropy"])
+@pytest.mark.parametrize("name", ["cross_entropy", "focal", "label_smoothing"])
 def test_each_loss_of_the_config_takes_class_weights(name, config):
     logits, targets = cases(2)
     make = instantiate(config(f"loss={name}").loss)
     weight = torch.tensor([1.0, 3.0])
     values = [float(make(weight=w)(logits, targets)) for w in (None, weight)]
     assert values[0] != pytest.approx(values[1])
+
+
+def test_weighted_cross_entropy_is_torchs_and_never_without_weights(config):
+    logits, targets = cases(3)
+    make, weight = instantiate(config("loss=weighted_cross_entropy").loss), torch.tensor([1.0, 3.0, 0.5])
+    expected = nn.CrossEntropyLoss(weight=weight)(logits, targets)
+    torch.testing.assert_close(make(weight=weight)(logits, targets), expected)
+    with pytest.raises(InputError, match=r"has no weights: they are those of data\.balance=loss"):
+        make(weight=None)
 
 
 def test_bce_of_the_config_takes_positive_weights(config):
