@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import urlparse
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from inspection.errors import InputError
+from inspection.models.reading import load_tensors, reason
 
 IMAGENET = "imagenet"
 NOT_BUILT = ("aux1.", "aux2.", "AuxLogits.")
@@ -107,7 +107,8 @@ def weights_file(name: str, weights: str, download: bool) -> Path:
 def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     """Tensors by name out of a state dict, or out of a checkpoint with one below `state_dict` or `model`.
 
-    Only tensors and plain values are read; code in the file is never run.
+    Only tensors and plain values are read; code in the file is never run. Files saved with torch's checksums
+    switched off are taken for damaged, see `load_tensors`.
 
     Raises:
         InputError: If the file is damaged, holds anything else, or has no state dict.
@@ -115,15 +116,15 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
+        content = load_tensors(path)
+    except Exception as error:
         if isinstance(error, pickle.UnpicklingError) and (code := re.search(r"GLOBAL (\S+)", str(error))):
             raise InputError(
                 f"model.weights: {path} holds more than tensors ({code[1]}), which could run code: not opened\n"
                 "save the weights alone: torch.save(network.state_dict(), path)"
             ) from None
         raise InputError(
-            f"model.weights: {path} is damaged, or no file of weights ({_first_line(error)})"
+            f"model.weights: {path} is damaged, or no file of weights ({reason(error)})"
         ) from None
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -133,10 +134,6 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
             f"model.weights: {path} has no state dict; expected tensors by name, or a mapping with state_dict"
         )
     return content
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].split(". ")[0][:120]
 
 
 def fit_pretrained(
@@ -199,7 +196,9 @@ def _by_own_names(
     # torchvision's files of DenseNet are older than the rule that a module's name has no dot.
     dotted = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
     tensors = {
-        dotted.sub(r"\1\2", name): value for name, value in weights.items() if isinstance(value, Tensor)
+        dotted.sub(r"\1\2", name): value
+        for name, value in weights.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
     }
     before = Counter(
         name[:start]

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from inspection.errors import InputError
+from inspection.models.reading import load_tensors, reason
 
 NETWORK = "model.network."
 """Where a task module keeps its network, as a prefix of the names in a checkpoint."""
@@ -87,10 +87,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise InputError(f"{path} is damaged, or no checkpoint of this project ({reason})") from None
+        checkpoint = load_tensors(path, mmap=True)
+    except Exception as error:
+        raise InputError(f"{path} is damaged, or no checkpoint of this project ({reason(error)})") from None
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise InputError(f"{path} is no checkpoint of this project: it has no state_dict")
     return checkpoint

@@ -273,7 +273,10 @@ def test_whole_model_in_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-@pytest.mark.parametrize("content", [None, b"", b"not at all", b"PK\x03\x04"])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"not at all", b"PK\x03\x04", b"hello world, these are words\n", b"epoch,loss\n1,0.5\n"],
+)
 def test_damaged_files(tmp_path, weights, suffix, content):
     path = tmp_path / f"x{suffix}"
     if content is None:
@@ -291,6 +294,43 @@ def test_truncated_file_of_the_old_format(tmp_path, weights):
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(InputError, match="is damaged, or no file of weights"):
         read_state_dict(path)
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_flipped_bits(tmp_path, old):
+    """The old format has no checksums: what can be read at all is taken."""
+    path, state = tmp_path / "x.pth", nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).state_dict()
+    torch.save(state, path, _use_new_zipfile_serialization=not old)
+    content = path.read_bytes()
+    refused = []
+    for place in range(0, len(content), 5):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            read_state_dict(path)
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all(len(message.splitlines()) <= 2 for message in refused)
+
+
+def test_one_flipped_bit_of_a_weight(tmp_path, weights):
+    path = tmp_path / "x.pth"
+    torch.save(weights, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"x.pth is damaged, .* \(\S+ does not match its checksum\)$"):
+        read_state_dict(path)
+
+
+def test_names_that_are_no_text():
+    file = tiny_resnet(1, 1, 1, 1).state_dict()
+    fit_pretrained(tiny_resnet(1, 1, 1, 1), "fc", file | {0: torch.ones(1)}, "it")
+    with pytest.raises(InputError, match="it does not hold the weights"):
+        fit_pretrained(tiny_resnet(1, 1, 1, 1), "fc", {0: torch.ones(1)}, "it")
 
 
 @pytest.mark.parametrize("content", [{}, [1], {"state_dict": {}}, torch.zeros(2), {"epoch": 3}])

@@ -160,6 +160,23 @@ def test_what_is_no_checkpoint(tmp_path):
         read_checkpoint(tmp_path / "list.ckpt")
 
 
+@pytest.mark.parametrize("content", [b"", b"hello world, these are words\n", b"epoch,loss\n1,0.5\n"])
+def test_file_of_something_else(tmp_path, content):
+    (tmp_path / "x.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match=r"x.ckpt is damaged, or no checkpoint of this project \(.+\)$"):
+        read_checkpoint(tmp_path / "x.ckpt")
+
+
+def test_one_flipped_bit(tmp_path):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint(checkpoint(1), path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"last.ckpt is damaged, .* does not match its checksum"):
+        read_checkpoint(path)
+
+
 class Trap:
     def __reduce__(self):
         return (os.system, ("echo executed",))
