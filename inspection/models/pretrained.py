@@ -76,7 +76,7 @@ def weights_file(name: str, weights: str, download: bool) -> Path:
         InputError: If the file is not there and may not, or can't, be downloaded.
     """
     if weights != IMAGENET:
-        path = Path(weights)
+        path = Path(weights).expanduser()
         if not path.is_file():
             raise InputError(
                 f"model.weights={weights}: no such file; expected {IMAGENET}, null, or the path of a state dict "

@@ -130,6 +130,12 @@ def test_path_that_is_not_there():
         weights_file(SMALL, "imagnet", download=True)
 
 
+def test_path_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x.pth").touch()
+    assert weights_file(SMALL, "~/x.pth", download=False) == tmp_path / "x.pth"
+
+
 # ---------------------------------------------------------------- what is in the file
 
 
