@@ -65,7 +65,8 @@ class TorchvisionNetwork(nn.Module):
         notes: What a person should know of the weights, a sentence each.
 
     Raises:
-        ValueError: If there is no such network, or a pattern matches nothing.
+        ValueError: If there is no such network, a pattern matches nothing, or `trainable` leaves out a new head
+            on pretrained weights.
         InputError: If the weights are not there, are damaged, another network's, or can't be trained like this.
 
     Example:
@@ -102,6 +103,7 @@ class TorchvisionNetwork(nn.Module):
         self.net: nn.Module = get_model(name, weights=None, num_classes=num_classes, **plain)
         self.head_name = find_head(self.net)
         self.notes: list[str] = []
+        with_head = False
         if weights is not None:
             file = weights_file(name, weights, download)
             what = f"model.weights={weights}" + (f" ({file})" if weights == IMAGENET else "")
@@ -110,6 +112,11 @@ class TorchvisionNetwork(nn.Module):
             self.notes.append(f"weights of {file}: {taken} tensors, {head}")
         self._freeze(trainable, freeze_batch_norm, pretrained=weights is not None)
         if weights is not None:
+            if not with_head and not any(parameter.requires_grad for parameter in self.head_parameters()):
+                raise ValueError(
+                    f"trainable={list(trainable)}: the head ({self.head_name}) is new and would stay random; "
+                    "add head"
+                )
             self._refuse_to_unfold(weights)
         self._set_heatmap()
         self.train()

@@ -1,3 +1,4 @@
+import contextlib
 import re
 
 import pytest
@@ -209,6 +210,14 @@ def test_patterns_that_match_nothing_are_refused(patterns, message):
         TorchvisionNetwork(SMALL, 2, trainable=patterns)
 
 
+def test_new_head_on_pretrained_weights_is_to_be_trained(tmp_path):
+    file = pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"trainable=\['conv5'\]: the head \(fc\) is new .*; add head"):
+        TorchvisionNetwork(SMALL, 2, file, trainable=["conv5"])
+    TorchvisionNetwork(SMALL, 2, file, trainable=["conv5", "fc.bias"])
+    TorchvisionNetwork(SMALL, 1000, file, trainable=["conv5"])  # the head is in the file
+
+
 def train(network, steps=3):
     optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.01)
     for _ in range(steps):
@@ -260,6 +269,21 @@ def test_folded_batch_norms_are_not_trained(tmp_path):
         TorchvisionNetwork(SMALL, 2, str(tmp_path / "folded.pth"))
     for settings in ({"freeze_batch_norm": True}, {"trainable": ["head"]}):
         TorchvisionNetwork(SMALL, 2, str(tmp_path / "folded.pth"), **settings)
+
+
+@pytest.mark.parametrize(
+    ("mean", "variance", "folded"),
+    [(0.0, 1.005, True), (0.0, 1.02, False), (0.0, 0.9, False), (0.1, 1.0, False)],
+)
+def test_which_batch_norms_count_as_folded(tmp_path, mean, variance, folded):
+    network = get_model(SMALL, num_classes=5)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.fill_(mean)
+            module.running_var.fill_(variance)
+    torch.save(network.state_dict(), tmp_path / "x.pth")
+    with pytest.raises(ValueError, match="mean 0 and variance 1") if folded else contextlib.nullcontext():
+        TorchvisionNetwork(SMALL, 2, str(tmp_path / "x.pth"))
 
 
 def test_is_rebuilt_without_the_pretrained_weights(tmp_path):
