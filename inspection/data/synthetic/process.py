@@ -93,8 +93,9 @@ class SyntheticProcess:
             for burst in range(self.bursts):
                 rng = np.random.default_rng([self.seed, burst])
                 severity = (burst % len(STATES) + rng.random()) / len(STATES)
+                state = state_of(severity)
                 for frame, image in enumerate(draw_burst(rng, severity, self.frames)):
-                    name = f"{STATES[burst % len(STATES)]}/burst_{burst:03d}_{frame:02d}.png"
+                    name = f"{state}/burst_{burst:03d}_{frame:02d}.png"
                     write_png(place / name, image)
                     rows.writerow([name, burst, f"{severity:.3f}"])
                     done += 1
