@@ -57,12 +57,8 @@ class Changes:
         lit = bool((self.gain != 1).any() or self.offset.any())
         if not (coloured or lit or self.rotation.any() or self.sigma.any()):
             return images
-        if coloured and images.shape[1] != 3:
-            raise InputError(
-                f"data.augment.saturation and data.augment.hue change colours, and the images have "
-                f"{images.shape[1]} channel{'s' * (images.shape[1] != 1)}; set both to 0, or data.channels=3 "
-                "for colour images"
-            )
+        if coloured:
+            _check_colours(images.shape[1])
         values = images.float()
         if self.rotation.any():
             values = rotate(values, self.rotation.deg2rad())
@@ -92,11 +88,7 @@ class Changes:
         if not (self.roll.any() or self.upside_down.any() or self.left_right.any() or self.shift.any()):
             return images
         height, width = images.shape[-2:]
-        if self.shift.abs().max() >= min(height, width):
-            raise InputError(
-                f"data.augment.crop_padding: an image of {height}x{width} pixels (height x width) would be "
-                f"shifted by {int(self.shift.abs().max())} pixels; use less than its shorter side"
-            )
+        _check_shift(int(self.shift.abs().max()), height, width)
         rows = (self.roll * height).long()
         return flip_and_shift(images, self.left_right, self.upside_down, rows, self.shift)
 
@@ -176,6 +168,21 @@ class Augment:
         moved = rotation or horizontal_flip or vertical_flip or roll or crop_padding
         self.enabled = bool(moved or lit or blurred or saturation or hue)
 
+    def check(self, channels: int, image_size: tuple[int, int]) -> None:
+        """Raise now what images of this kind would raise as soon as something is drawn that they can't have.
+
+        Args:
+            channels: Of the images.
+            image_size: Their height and width in pixels.
+
+        Raises:
+            InputError: If saturation or hue of grey images is to change, or an image is not larger than
+                `crop_padding`.
+        """
+        if self.saturation or self.hue:
+            _check_colours(channels)
+        _check_shift(self.crop_padding, *image_size)
+
     def draw(self, count: int, generator: torch.Generator) -> Changes:
         """Draw what happens to `count` images; `generator` (on the CPU) decides."""
         u = dict(zip(DRAWS, torch.rand(len(DRAWS), count, generator=generator), strict=True))
@@ -205,6 +212,22 @@ class Augment:
                 `crop_padding`.
         """
         return self.draw(len(images), generator).of_images(images) if self.enabled else images
+
+
+def _check_colours(channels: int) -> None:
+    if channels != 3:
+        raise InputError(
+            f"data.augment.saturation and data.augment.hue change colours, and the images have {channels} "
+            f"channel{'s' * (channels != 1)}; set both to 0, or data.channels=3 for colour images"
+        )
+
+
+def _check_shift(pixels: int, height: int, width: int) -> None:
+    if pixels >= min(height, width):
+        raise InputError(
+            f"data.augment.crop_padding: an image of {height}x{width} pixels (height x width) would be "
+            f"shifted by {pixels} pixels; use less than its shorter side"
+        )
 
 
 def _between(uniform: Tensor, bounds: tuple[float, float]) -> Tensor:

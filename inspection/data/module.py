@@ -177,6 +177,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
             channels=channels,
             white_level=white_level,
         )
+        if augment is not None:
+            augment.check(channels, self.geometry.image_size)
         self.mean, self.std = tuple(mean), tuple(std)
         self.given_root, self.synthetic = root, synthetic
         self.shares, self.split_seed, self.group, self.splits = tuple(split), split_seed, group, splits

@@ -276,3 +276,14 @@ class TestMistakes:
     def test_a_crop_that_could_miss_the_image(self):
         with pytest.raises(InputError, match="crop_padding: an image of 20x28 pixels"):
             Augment(crop_padding=200)(noise(), generator())
+
+    @pytest.mark.parametrize(
+        ("part", "channels"), [({"saturation": 0.2}, 1), ({"hue": 0.1}, 1), ({"crop_padding": 20}, 3)]
+    )
+    def test_what_the_images_cannot_have_is_known_beforehand(self, part, channels):
+        with pytest.raises(InputError, match=f"data.augment.{next(iter(part))}"):
+            Augment(**part).check(channels, (20, 28))
+
+    def test_what_the_images_can_have(self):
+        Augment(**(EVERYTHING | {"crop_padding": 19})).check(3, (20, 28))
+        Augment(**(EVERYTHING | {"saturation": 0, "hue": 0})).check(1, (20, 28))

@@ -412,6 +412,8 @@ def test_part_that_lacks_a_class(module, tmp_path):
         ({"split_seed": -1}, "data.split_seed=-1: expected 0 or more"),
         ({"crop": [0, 0, 10]}, r"data\.crop: expected \[left, top, right, bottom\]"),
         ({"image_size": [8]}, r"data\.image_size: expected \[height, width\]"),
+        ({"augment": Augment(saturation=0.1)}, r"data\.augment\.saturation .* the images have 1 channel;"),
+        ({"augment": Augment(crop_padding=8)}, r"data\.augment\.crop_padding: an image of 8x10 pixels"),
     ],
 )
 def test_settings_that_cannot_be(module, settings, message):
