@@ -1,10 +1,16 @@
 """What a run refuses before an epoch is spent."""
 
+import functools
 import shutil
 
 import pytest
+import torch
+from torch import nn
 
 from inspection.errors import InputError
+from inspection.models.backbone import TorchvisionNetwork
+from inspection.runs.train import check_fits
+from inspection.tasks.classification import Classification
 
 
 @pytest.mark.parametrize(
@@ -44,3 +50,31 @@ def test_shares_that_do_not_sum_to_one_are_said(module, draw, tmp_path):
     data = module(split=[5, 3, 2])
     data.setup()
     assert any("50.0%, 30.0%, 20.0%" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "awake"),
+    [({}, True), ({"freeze_batch_norm": True}, False), ({"trainable": ["head"]}, False)],
+)
+def test_trying_the_network_leaves_it_as_it_was(module, settings, awake):
+    """Batch norms that are frozen stay asleep, those that are not stay awake, and no image has been counted."""
+    torch.manual_seed(0)
+    network = TorchvisionNetwork("shufflenet_v2_x0_5", 2, **settings)
+    task = Classification(
+        network=network,
+        loss=nn.CrossEntropyLoss,
+        optimizer=functools.partial(torch.optim.SGD, lr=0.1),
+        scheduler=None,
+        classes=["ok", "defect"],
+        defect="defect",
+        ordered=False,
+        mean=[0.5],
+        std=[0.5],
+    )
+    before = {name: value.clone() for name, value in task.state_dict().items()}
+    check_fits(task, module(image_size=[64, 64]))
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms
+    assert all(norm.training == awake for norm in norms)
+    assert all(m.training for m in task.modules() if not isinstance(m, nn.BatchNorm2d))
+    assert all(value.equal(before[name]) for name, value in task.state_dict().items())
