@@ -1,6 +1,7 @@
 """The picture in the labelling window."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ _ROW = 27  # px, an attribute
 _PANEL = 260  # px
 SMALLEST = (640, 400)
 """Width and height below which the texts have no room."""
+
+_text = partial(draw_text, height=_TEXT)
 
 
 def draw(view: View, attributes: Sequence[str], keys: Sequence[str], size: tuple[int, int]) -> np.ndarray:
@@ -47,27 +50,6 @@ def draw(view: View, attributes: Sequence[str], keys: Sequence[str], size: tuple
     _draw_panel(screen[: height - bar, width - panel :], view, attributes, keys, columns)
     _draw_bar(screen[height - bar :], view)
     return screen
-
-
-def _text(
-    place: np.ndarray,
-    text: str,
-    at: tuple[float, float],
-    *,
-    height: int = _TEXT,
-    colour: Colour = INK,
-    bold: bool = False,
-    anchor: str = "la",
-) -> None:
-    """As `draw_text`, at the cost of the text's own pixels: that one copies the whole picture, for each line."""
-    width = text_width(text, height, bold=bold)
-    left = at[0] - {"l": 0.0, "m": width / 2, "r": width}[anchor[0]]
-    top = at[1] - {"a": 0, "m": height, "d": 2 * height}[anchor[1]]
-    x, y = max(0, int(left) - 2), max(0, int(top))
-    part = np.ascontiguousarray(place[y : y + 2 * height + 1, x : x + int(width) + 5])
-    if part.size:
-        draw_text(part, text, (at[0] - x, at[1] - y), height=height, colour=colour, bold=bold, anchor=anchor)
-        place[y : y + part.shape[0], x : x + part.shape[1]] = part
 
 
 def _draw_frame(place: np.ndarray, view: View) -> None:

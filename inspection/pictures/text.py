@@ -5,6 +5,7 @@ matplotlib and has Latin, Greek, Cyrillic, Arabic and more; other letters are ta
 operating system if there is one, and are '□' if there is none.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import groupby
@@ -49,7 +50,7 @@ def draw_text(
     """Draw one line of text into a picture, in place.
 
     Args:
-        picture: RGB uint8 [H, W, 3], contiguous.
+        picture: RGB uint8 [H, W, 3].
         text: One line.
         place: (x, y) in pixels.
         height: Size of the letters in pixels.
@@ -62,12 +63,18 @@ def draw_text(
     ascent, descent = _font(_dejavu(bold), height).getmetrics()
     x = place[0] - {"l": 0.0, "m": width / 2, "r": width}[anchor[0]]
     baseline = place[1] + {"a": ascent, "m": (ascent - descent) / 2, "d": -descent}[anchor[1]]
-    image = Image.fromarray(picture)
+    # Pillow draws on a copy: of the text's surroundings, for letters that stand out, and not of the whole picture.
+    # Shifted by whole pixels a letter keeps its shape.
+    left, top = max(0, math.floor(x) - height), max(0, math.floor(baseline) - 2 * height)
+    part = picture[top : max(0, math.ceil(baseline) + height), left : max(0, math.ceil(x + width) + height)]
+    if not part.size:
+        return
+    image = Image.fromarray(part)
     draw = ImageDraw.Draw(image)
     for run, font in _runs(text, height, bold):
-        draw.text((x, baseline), run, fill=colour, font=font, anchor="ls")
+        draw.text((x - left, baseline - top), run, fill=colour, font=font, anchor="ls")
         x += font.getlength(run)
-    picture[...] = np.asarray(image)
+    part[...] = np.asarray(image)
 
 
 def text_width(text: str, height: int = 14, *, bold: bool = False) -> float:

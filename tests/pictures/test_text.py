@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from inspection.pictures import text
 from inspection.pictures.text import draw_text, drawable, line_height, shorten, text_width, title_bar
@@ -56,6 +57,46 @@ def test_the_bottom_anchor_stays_inside():
     picture = paper(20)
     draw_text(picture, "gjpq", (5, 20), height=12, anchor="ld")
     assert ink_box(picture)[1] <= 19
+
+
+def drawn_on_the_whole(picture, words, place, height, bold, anchor):
+    """Pillow on all of the picture at once, runs and places as in `draw_text`."""
+    width = text_width(words, height, bold=bold)
+    ascent, descent = text._font(text._dejavu(bold), height).getmetrics()
+    x = place[0] - {"l": 0.0, "m": width / 2, "r": width}[anchor[0]]
+    baseline = place[1] + {"a": ascent, "m": (ascent - descent) / 2, "d": -descent}[anchor[1]]
+    image = Image.fromarray(picture)
+    for run, font in text._runs(words, height, bold):
+        ImageDraw.Draw(image).text((x, baseline), run, fill=text.INK, font=font, anchor="ls")
+        x += font.getlength(run)
+    return np.asarray(image)
+
+
+def test_the_text_is_that_of_a_whole_picture_wherever_it_stands():
+    random = np.random.default_rng(0)
+    background = random.integers(0, 256, (90, 160, 3)).astype(np.uint8)
+    for number in range(120):
+        words = ("ÄẤ̂j_|", "break 0.97", "W検査 f", "", "q")[number % 5]
+        place = (random.uniform(-40, 200), random.uniform(-30, 120))
+        height, bold = int(random.integers(8, 30)), bool(number % 2)
+        anchor = "lmr"[number % 3] + "amd"[number // 3 % 3]
+        # A part of a larger picture, as the panels are.
+        picture = np.zeros((100, 180, 3), np.uint8)[5:95, 7:167]
+        picture[:] = background
+        draw_text(picture, words, place, height=height, bold=bold, anchor=anchor)
+        expected = drawn_on_the_whole(background, words, place, height, bold, anchor)
+        np.testing.assert_array_equal(picture, expected, err_msg=f"{words} {place} {height} {anchor}")
+
+
+def test_a_line_costs_its_own_pixels_alone(monkeypatch):
+    copied = []
+    monkeypatch.setattr(
+        text.Image,
+        "fromarray",
+        lambda part, original=Image.fromarray: copied.append(part.size) or original(part),
+    )
+    draw_text(paper(2000, 2000), "good", (900, 900))
+    assert copied[0] < 100 * 100 * 3
 
 
 def test_width_is_that_of_the_ink():
