@@ -5,6 +5,7 @@ The layout of the seam set, and what pandas writes: `,name,good,error` and `0,vi
 
 import csv
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -123,6 +124,20 @@ def read_rows(path: Path, attributes: Sequence[str]) -> list[AttributeRow]:
     Raises:
         InputError: As in `read_attributes`; a table with a header alone has no rows and is no error here.
     """
+    rows, faults = parse_rows(path, attributes)
+    _refuse(faults, "rows that can't be used")
+    return rows
+
+
+def parse_rows(path: Path, attributes: Sequence[str]) -> tuple[list[AttributeRow], list[str]]:
+    """As `read_rows`, with the rows that can't be used apart.
+
+    Returns:
+        The good rows, and what is wrong with each of the others.
+
+    Raises:
+        InputError: The table can't be read, or lacks a column.
+    """
     _check_attributes(attributes)
     path = Path(path)
     lines = _read_lines(path)
@@ -146,13 +161,12 @@ def read_rows(path: Path, attributes: Sequence[str]) -> list[AttributeRow]:
             faults.append(
                 f"{path}, line {line}, column {column!r}: {text!r}; expected True or False: mend or remove the row"
             )
-        elif not _is_inside(name):
+        elif (image := _image_path(name)) is None:
             faults.append(f"{path}, line {line}, column {NAME!r}: {name!r}; expected the path of an image below "
                           "the folder of images")  # fmt: skip
         else:
-            rows.append(AttributeRow(_posix(name), tuple(v is True for v in values), path, line))
-    _refuse(faults, "rows that can't be used")
-    return rows
+            rows.append(AttributeRow(image, tuple(v is True for v in values), path, line))
+    return rows, faults
 
 
 def read_columns(path: Path) -> list[str]:
@@ -165,6 +179,15 @@ def read_columns(path: Path) -> list[str]:
     columns = [column.strip() for column in lines[0][1]] if lines else []
     index = {"", "Unnamed: 0"} & set(columns[:1])
     return [column for column in columns if column != NAME and column not in index]
+
+
+def can_be_named(name: str) -> bool:
+    """Whether a table gives the name of an image back as it was written.
+
+    >>> can_be_named("line 3/ä.png"), can_be_named(" a.png"), can_be_named("../a.png")
+    (True, False, False)
+    """
+    return _image_path(name) == name
 
 
 def write_attributes(
@@ -180,7 +203,7 @@ def write_attributes(
 
     Raises:
         ValueError: The shapes do not fit, or a name stands twice.
-        InputError: The attributes can't be names of columns.
+        InputError: The attributes can't be names of columns, or `can_be_named` says no to a name.
         OSError: The file can't be written; the old one is as it was.
     """
     _check_attributes(attributes)
@@ -191,6 +214,11 @@ def write_attributes(
         )
     if len(set(names)) != len(names):
         raise ValueError("Expected each name once.")
+    for name in names:
+        if not can_be_named(name):
+            raise InputError(
+                f"{path}: {name!r} can't stand in a table as the name of an image; rename the file"
+            )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([NAME, *attributes])
@@ -240,14 +268,17 @@ def _column(path: Path, header: Sequence[str], column: str) -> int:
     raise InputError(f"{path}: no column {column!r}{meant}; columns found: {found}")
 
 
-def _is_inside(name: str) -> bool:
-    """Whether a name is the path of something below a folder."""
-    windows = PureWindowsPath(name)
-    return bool(windows.name) and not windows.anchor and ".." not in windows.parts and name.isprintable()
-
-
-def _posix(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).as_posix()
+def _image_path(text: str) -> str | None:
+    """What a field of a table names, with forward slashes; None when that is nothing below a folder."""
+    text = text.strip()
+    windows = PureWindowsPath(text)
+    if not windows.name or windows.anchor or ".." in windows.parts:
+        return None
+    # Control characters break lines, surrogates (a file name that is not UTF-8) can't be written; a no-break
+    # space, as in the names of screenshots, does no harm.
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+        return None
+    return PurePosixPath(text.replace("\\", "/")).as_posix()
 
 
 def _difference(first: AttributeRow, row: AttributeRow, attributes: Sequence[str]) -> str:

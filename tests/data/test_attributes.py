@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from inspection.data.attributes import (
+    can_be_named,
     find_tables,
     read_attributes,
     read_columns,
@@ -151,6 +152,26 @@ def test_what_is_written_is_read(tmp_path):
     write_attributes(path, [], [], SEAM)
     assert path.read_text(encoding="utf-8") == "name,good,error\n"
     assert [file.name for file in path.parent.iterdir()] == ["v_data.csv"]
+
+
+@pytest.mark.parametrize("blank", ["\u202f", "\u00a0", "\u3000", "\u200b"])
+def test_names_with_blanks_of_other_kinds(tmp_path, blank):
+    name = f"Bildschirmfoto{blank}12.png"  # as macOS and French software write them
+    assert can_be_named(name)
+    write_attributes(tmp_path / "v_data.csv", [name], [[True, False]], SEAM)
+    assert read_attributes([tmp_path / "v_data.csv"], SEAM).names == (name,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " a.png", "a.png ", "\u00a0a.png", "a\nb.png", "\x85.png", "a\udcff.png", "a\\b.png", "./a.png",
+     "a//b.png", "../a.png", "/a.png", "C:/a.png"],
+)  # fmt: skip
+def test_names_that_would_not_be_read_back_are_not_written(tmp_path, name):
+    assert not can_be_named(name)
+    with pytest.raises(InputError, match=r"v_data\.csv: '.*' can't stand in a table"):
+        write_attributes(tmp_path / "v_data.csv", ["b.png", name], [[True, False]] * 2, SEAM)
+    assert not (tmp_path / "v_data.csv").exists()
 
 
 def test_a_write_that_fails_leaves_the_old_table(tmp_path, monkeypatch):
