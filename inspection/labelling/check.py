@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inspection.data.attributes import AttributeRow, find_tables, read_rows
+from inspection.data.attributes import AttributeRow, find_tables, parse_rows
 from inspection.data.images import find_images
 from inspection.errors import InputError
 from inspection.labelling.store import PICTURES
@@ -57,9 +57,12 @@ def check_labels(given: Path, attributes: Sequence[str], rules: Sequence[Sequenc
     rows: list[AttributeRow] = []
     for table in tables:
         try:
-            rows += read_rows(table, attributes)
+            good, bad = parse_rows(table, attributes)
         except InputError as error:
-            report.faults.setdefault("tables that can't be used", []).extend(str(error).splitlines())
+            _add(report.faults, "tables that can't be used", [str(error)])
+            continue
+        rows += good
+        _add(report.faults, "rows that can't be used", bad)
     report.rows = len(rows)
     first: dict[str, AttributeRow] = {}
     for row in rows:

@@ -51,7 +51,7 @@ def test_each_fault_with_its_rows(labelled):
         extra=["left.png"],
         contents={"a1.png": b"same", "b2.png": b"same", "b3.png": b"twin", "a3.png": b"twin"},
     )
-    (folder / "c_data.csv").write_text("name,good,error,break\nc.png,1,0,perhaps\n")
+    (folder / "c_data.csv").write_text("name,good\nc.png,1\n")
     a, b = folder / "a_data.csv", folder / "b_data.csv"
     report = check_labels(folder, ATTRIBUTES, RULES)
     faults = report.faults
@@ -66,6 +66,21 @@ def test_each_fault_with_its_rows(labelled):
     assert len(faults.pop("tables that can't be used")) == 1
     assert not faults
     assert report.notes == {f"pictures without a row in {folder / 'pics'}": ["left.png"]}
+
+
+def test_bad_rows_are_counted_and_the_others_used(labelled):
+    bad = ["a1.png 1 0 maybe", *(f"b{n}.png 1 0 yes" for n in range(5))]
+    folder = labelled({"a_data.csv": [*bad, "a2.png 1 1 0", "a3.png 0 0 0"]})
+    report = check_labels(folder, ATTRIBUTES, RULES)
+    faults = report.faults["rows that can't be used"]
+    assert len(faults) == 6
+    assert faults[0] == (
+        f"{folder / 'a_data.csv'}, line 2, column 'break': 'maybe'; expected True or False: mend or remove the row"
+    )
+    assert report.rows == 2
+    assert report.counts == {"good": 1, "error": 1, "break": 0}
+    assert list(report.faults) == ["rows that can't be used", "contradictions"]
+    assert in_words(report).endswith("7 wrong")
 
 
 def test_identical_pictures_of_one_label_are_a_note(labelled):
