@@ -18,6 +18,7 @@ from inspection.labelling.session import Session
 
 _WAIT = 20  # ms for a key, then it is looked for a new picture and whether the window was closed
 _SETTLE = 0.3  # s
+_PATIENCE = 20  # s
 # Opening a window where there is no display aborts the process: another one tries first.
 _TRIAL = "import cv2; cv2.namedWindow('a moment', cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)"
 
@@ -28,6 +29,11 @@ def check_display() -> None:
     Raises:
         InputError: It can't; says why and what to do.
     """
+    if not cv2.currentUIFramework():
+        raise InputError(
+            "this OpenCV can't open windows: replace opencv-python-headless by opencv-python\n"
+            "pip uninstall opencv-python-headless; pip install --force-reinstall opencv-python"
+        )
     remedy = "run it on a machine with a screen, or over ssh with: ssh -X"
     # Where a window system always is, opening a window never aborts.
     if sys.platform.startswith("linux") or "bsd" in sys.platform:
@@ -38,13 +44,18 @@ def check_display() -> None:
             raise InputError(
                 f"there is no display to open a window on (DISPLAY and WAYLAND_DISPLAY are not set): {remedy}"
             )
-        trial = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, text=True, check=False)
+        where = " ".join(named)
+        command = [sys.executable, "-c", _TRIAL]
+        try:
+            trial = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:  # ssh -X over a line that hangs
+            raise InputError(
+                f"no window can be opened on {where} (no answer in {_PATIENCE} s): {remedy}"
+            ) from None
         if trial.returncode != 0:
             said = [line.strip() for line in trial.stderr.splitlines() if line.strip()]
             reason = next((line for line in said if "display" in line.lower()), said[-1] if said else "")
-            raise InputError(f"no window can be opened on {' '.join(named)} ({reason}): {remedy}")
-    elif not cv2.currentUIFramework():
-        raise InputError("this OpenCV can't open windows: replace opencv-python-headless by opencv-python")
+            raise InputError(f"no window can be opened on {where} ({reason}): {remedy}")
 
 
 def run_window(title: str, session: Session, draw: Callable[[], np.ndarray], keys: Sequence[str]) -> None:
