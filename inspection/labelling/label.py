@@ -45,10 +45,12 @@ def label(config: dict[str, Any]) -> int:
 
 
 def check_rules(rules: Sequence[Sequence[str]], attributes: Sequence[str]) -> None:
-    """Raise an `InputError` for a rule that is no list of two attributes or more."""
+    """Raise an `InputError` for a rule that is no pair of two different attributes."""
     for rule in rules:
-        if not isinstance(rule, list) or len(rule) < 2:
-            raise InputError(f"rules: {rule} is no rule; expected attributes that contradict: [[good,error]]")
+        if not isinstance(rule, list) or len(rule) != 2 or rule[0] == rule[1]:
+            raise InputError(
+                f"rules: {rule} is no rule; expected pairs of attributes that contradict: [[good,error]]"
+            )
         for name in rule:
             if name not in attributes:
                 raise InputError(
@@ -63,19 +65,18 @@ def _label(config: dict[str, Any], attributes: list[str], rules: list[list[str]]
     if size[0] < SMALLEST[0] or size[1] < SMALLEST[1]:
         raise InputError(f"window={list(size)}: expected {SMALLEST[0]} wide and {SMALLEST[1]} high or more")
     output = Path(config["output"]).expanduser()
-    videos = open_source(config["source"])
-    _check_outside(videos[0].path, output)
+    videos = open_source(config["source"], saved=output / PICTURES)
     check_display()
     with ExitStack() as stack:
         try:
             stores = [Labels(output, video.name, attributes) for video in videos]
+            for store in stores:
+                stack.callback(store.close)
+            session = Session(list(zip(videos, stores, strict=True)), attributes, rules, config["carry"])
         except OSError as error:
             raise InputError(
                 f"output={output}: can't be written to ({error.strerror}); give output=<folder>"
             ) from None
-        for store in stores:
-            stack.callback(store.close)
-        session = Session(list(zip(videos, stores, strict=True)), attributes, rules, config["carry"])
         run_window("label", session, lambda: draw(session.view(), attributes, keys, size), keys)
         if session.changed:
             print(f"{session.view().file}: changed and not saved")
@@ -83,13 +84,3 @@ def _label(config: dict[str, Any], attributes: list[str], rules: list[list[str]]
             if len(store) or len(stores) == 1:
                 print(f"{len(store)} labelled frames in {store.table}")
         print(f"pictures in {output / PICTURES}", flush=True)
-
-
-def _check_outside(source: Path, output: Path) -> None:
-    """Saved frames as a source would be saved again, under other names."""
-    pictures = (output / PICTURES).resolve()
-    if source.resolve() in (pictures, output.resolve()) or source.resolve().is_relative_to(pictures):
-        raise InputError(
-            f"source={source}: these are the saved frames of output={output}; "
-            "label the videos or images that they come from, or give another output"
-        )

@@ -1,7 +1,7 @@
 """The state of a labelling session, and what each action makes of it. Knows no window."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +16,8 @@ from inspection.labelling.store import Labels, Values
 _UNDOABLE = 100
 _OTHER_DECODER = 16
 """Grey values by which two decoders differ at most on one frame; those of two frames differ more somewhere."""
+_LONG = 1000
+"""Frames that it takes a moment to read."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,12 @@ class Session:
         attributes: Names.
         rules: Pairs of attributes that contradict each other.
         carry: Whether a frame without labels begins with those of the frame saved last, else with none.
+        say: Gets a line before what takes long.
 
     Raises:
-        InputError: The last labelled frame was saved from other frames: of another video of the same name.
+        InputError: The last labelled frame was saved from other frames, of another video of the same name; or
+            another tool has the table of the video to begin with.
+        OSError: The folder of the labels can't be written to.
     """
 
     def __init__(
@@ -82,11 +87,13 @@ class Session:
         attributes: Sequence[str],
         rules: Sequence[Sequence[str]] = (),
         carry: bool = False,
+        say: Callable[[str], object] = print,
     ) -> None:
         self._reels = list(reels)
         self._attributes = list(attributes)
         self._rules = [tuple(rule) for rule in rules]
         self._carry = carry
+        self._say = say
         self._carried: Values = (False,) * len(self._attributes)
         self._undo: deque[_Before] = deque(maxlen=_UNDOABLE)
         self._quitting = False
@@ -94,7 +101,9 @@ class Session:
         self._reel, self._number = 0, 0
         self._picture: np.ndarray | None = None
         self._begun = self._values = self._carried
+        self._seen: Values | None = None  # labels of the frame when it was last looked at
         self._resume()
+        self._reels[self._reel][1].hold()
 
     @property
     def changed(self) -> bool:
@@ -135,10 +144,9 @@ class Session:
         """What to show."""
         frames, labels = self._reels[self._reel]
         count = len(self._reels)
-        if frames.count is not None:
-            total = f" / {frames.count - 1}"
-        else:  # a header is not to be trusted
-            total = "" if frames.announced is None else f" / ~{frames.announced - 1}"
+        total = f" / {frames.count - 1}" if frames.count else ""
+        if frames.count is None and frames.announced is not None:  # a header is not to be trusted
+            total = f" / ~{frames.announced - 1}"
         both = [rule for rule in self._rules if all(self._values[self._attributes.index(a)] for a in rule)]
         return View(
             picture=self._picture,
@@ -163,20 +171,27 @@ class Session:
             frames, labels = self._reels[reel]
             numbers = [n for n in map(frames.number_of, labels.names) if n is not None]
             if numbers:
-                last = frames.reach(max(numbers))
+                if frames.count is None and max(numbers) >= _LONG:
+                    self._say(f"{frames.path}: looking for frame {max(numbers)}")
+                last = _nearest(frames, max(numbers))
                 self._check_same(frames, labels, last)
                 self._show(reel, last)
                 self._carried = self._values
-                self._message = f"going on at the last labelled frame, {len(numbers)} have labels"
+                if not self._refused:
+                    self._message = f"going on at the last labelled frame, {len(numbers)} have labels"
                 return
         self._show(0, 0)
 
     def _check_same(self, frames: Frames, labels: Labels, number: int) -> None:
         """Compare a saved picture with the frame: two videos can have one name in two folders."""
         file = labels.pictures / frames.file_name(number)
-        if not file.is_file() or file.read_bytes() == frames.file_bytes(number):
+        try:
+            if not file.is_file() or file.read_bytes() == frames.file_bytes(number):
+                return
+            frame = frames.picture(number)
+        except (OSError, InputError):  # damaged since; the window says so
             return
-        saved, frame = read_image(file), frames.picture(number)
+        saved = read_image(file)
         if saved.shape == frame.shape and int(cv2.absdiff(saved, frame).max()) <= _OTHER_DECODER:
             return
         raise InputError(
@@ -186,15 +201,41 @@ class Session:
 
     def _show(self, reel: int, number: int) -> None:
         frames, labels = self._reels[reel]
+        labels.refresh()
+        if reel != self._reel:  # of many videos one is open
+            left, table = self._reels[self._reel]
+            left.release()
+            table.close()
         self._reel, self._number = reel, number
-        saved = labels.get(frames.file_name(number))
-        blank = self._carried if self._carry else (False,) * len(self._attributes)
-        self._begun = self._values = blank if saved is None else saved
+        self._seen = labels.get(self._name)
+        self._values = self._begun = self._beginning()
         try:
             self._picture = to_uint8(frames.picture(number))
         except InputError as error:
             self._picture = None
             self._refuse(str(error))
+        try:
+            labels.hold()
+        except (OSError, InputError) as error:  # it can be looked at; a save says so again
+            self._refuse(str(error))
+
+    def _beginning(self) -> Values:
+        if self._seen is not None:
+            return self._seen
+        return self._carried if self._carry else (False,) * len(self._attributes)
+
+    def _changed_by_others(self) -> bool:
+        """Look whether the labels of the frame are still those that were shown; what was toggled stays."""
+        labels = self._reels[self._reel][1]
+        labels.refresh()
+        seen, self._seen = self._seen, labels.get(self._name)
+        if seen == self._seen:
+            return False
+        toggled = self.changed
+        self._begun = self._beginning()
+        if not toggled:
+            self._values = self._begun
+        return True
 
     def _refuse(self, message: str) -> None:
         self._message, self._refused = message, True
@@ -207,7 +248,7 @@ class Session:
             self._refuse("changed and not saved: s saves, u takes the change back")
             return
         frames = self._reels[self._reel][0]
-        number = frames.reach(self._number + by)
+        number = _nearest(frames, self._number + by)
         if number != self._number:
             self._show(self._reel, number)
             if frames.count == number + 1 and frames.note:
@@ -217,7 +258,7 @@ class Session:
         elif by < 0 and self._reel > 0:
             before = self._reels[self._reel - 1][0]
             # Seen to its end before, mostly; else the end is looked for.
-            self._show(self._reel - 1, before.reach(before.count or 2**31))
+            self._show(self._reel - 1, _nearest(before, 2**31))
         else:
             self._refuse(frames.note or f"this is the {'last' if by > 0 else 'first'} frame")
 
@@ -226,22 +267,30 @@ class Session:
         if self._picture is None:
             self._refuse("a frame that can't be read is not saved")
             return
-        before = labels.get(self._name)
+        if self._changed_by_others():
+            self._refuse("another program changed this row of the table: look again, then s saves")
+            return
+        before = self._seen
         labels.put(self._name, self._values, lambda: frames.file_bytes(self._number))
         if before != self._values:
             self._undo.append(_Before(self._reel, self._number, before, b""))
-        self._begun = self._carried = self._values
+        self._seen = self._begun = self._carried = self._values
         self._message = "saved" if before is None else "saved again"
 
     def _delete(self) -> None:
         labels = self._reels[self._reel][1]
-        if labels.get(self._name) is None:
+        self._changed_by_others()
+        if self._seen is None:
             self._refuse("this frame has no label to delete")
             return
         values, content = labels.remove(self._name)
         self._undo.append(_Before(self._reel, self._number, values, content))
+        self._seen = None
         self._begun = self._values = (False,) * len(self._attributes)
-        self._message = "label and picture deleted; u brings them back"
+        if (labels.pictures / self._name).exists():
+            self._refuse("label deleted (u brings it back); the picture could not be: is it open elsewhere?")
+        else:
+            self._message = "label and picture deleted; u brings them back"
 
     def _take_back(self) -> None:
         if self.changed:
@@ -254,6 +303,7 @@ class Session:
         before = self._undo[-1]
         frames, labels = self._reels[before.reel]
         name = frames.file_name(before.number)
+        labels.refresh()
         if before.values is not None:
             labels.put(name, before.values, lambda: before.content or frames.file_bytes(before.number))
         elif labels.get(name) is not None:
@@ -261,3 +311,13 @@ class Session:
         self._undo.pop()
         self._show(before.reel, before.number)
         self._message = "label as before" if before.values is not None else "label and picture removed again"
+
+
+def _nearest(frames: Frames, number: int) -> int:
+    """The frame that is nearest to a number; 0 in a source that can't be read, which is shown without picture."""
+    try:
+        return frames.reach(number)
+    except InputError:
+        if frames.count != 0:
+            raise
+        return 0

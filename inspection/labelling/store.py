@@ -1,7 +1,9 @@
 """The labels of one video on disk: a table, and a picture a row."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -20,7 +22,8 @@ class Labels:
 
     The table on disk is complete after each change. A picture is written before its row and removed after it, so
     that no row is ever without picture; a process that is killed in between leaves a picture without a row.
-    What another program changes in the table meanwhile is read before the next change.
+    What another program changes in the table meanwhile is read before the next change. Other labelling tools are
+    kept out from the first change, or `hold`, until `close`; so of many videos only those at hand have a lock.
 
     Args:
         folder: Of the table; made with the first label.
@@ -28,23 +31,18 @@ class Labels:
         attributes: Columns of the table.
 
     Raises:
-        InputError: The table is there and can't be read with these attributes, has further columns, which would be
-            lost, or is open in another tool.
-        OSError: The folder can't be written to.
+        InputError: The table is there and can't be read with these attributes, or has further columns, which would
+            be lost.
     """
 
     def __init__(self, folder: Path, video: str, attributes: Sequence[str]) -> None:
         self.table = folder / f"{video}_data.csv"
         self.pictures = folder / PICTURES
         self.attributes = tuple(attributes)
-        self._lock = lock(self.table)
+        self._lock: IO[str] | None = None
         self._rows: dict[str, Values] = {}
         self._stamp: _Stamp | None = None
-        try:
-            self.refresh()
-        except InputError:
-            self.close()
-            raise
+        self.refresh()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -58,6 +56,16 @@ class Labels:
         """The labels of a picture, None when it has none."""
         return self._rows.get(name)
 
+    def hold(self) -> None:
+        """Keep other labelling tools from the table.
+
+        Raises:
+            InputError: One has it.
+            OSError: The folder can't be written to.
+        """
+        if self._lock is None:
+            self._lock = lock(self.table)
+
     def put(self, name: str, values: Values, content: Callable[[], bytes]) -> None:
         """Write the labels of a picture, and the picture unless it is there.
 
@@ -69,6 +77,7 @@ class Labels:
         Raises:
             OSError, InputError: It could not be written; the labels are as they were.
         """
+        self.hold()
         self.refresh()
         picture = self.pictures / name
         # A picture without a row was left by a killed process, or is of somebody else: it is not to be trusted.
@@ -77,20 +86,25 @@ class Labels:
         self._write({**self._rows, name: tuple(values)})
 
     def remove(self, name: str) -> tuple[Values, bytes]:
-        """Remove the labels of a picture and the picture.
+        """Remove the labels of a picture and, unless somebody has it open or guards it, the picture.
 
         Returns:
             Both, to put them back; the content is empty when there was no picture.
 
         Raises:
             KeyError: It has no labels.
-            OSError, InputError: The table could not be written; the labels are as they were.
+            OSError, InputError: The picture could not be read or the table not be written; the labels are as they
+                were.
         """
+        self.hold()
         self.refresh()
         values, picture = self._rows[name], self.pictures / name
         content = picture.read_bytes() if picture.is_file() else b""
         self._write({other: row for other, row in self._rows.items() if other != name})
-        picture.unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # the labels are gone; a picture without a row is written anew by the next save
+            picture.unlink(missing_ok=True)
         return values, content
 
     def refresh(self) -> None:
@@ -115,8 +129,10 @@ class Labels:
         self._rows, self._stamp = rows, stamp
 
     def close(self) -> None:
-        """Let others have the table."""
-        self._lock.close()
+        """Let others have the table, until the next change."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def _write(self, rows: dict[str, Values]) -> None:
         names = sorted(rows)

@@ -31,12 +31,12 @@ class VideoFrames:
     person goes, and the time stamp of each frame is noted. A seek within what was read is believed only when the
     time stamps say that it went right; else the file is read from its start again.
 
+    The file is opened when a frame is first asked for: a decoder has threads and buffers, a folder many videos.
+
     Args:
         path: The file.
         cache_bytes: Decoded frames are kept up to this size.
 
-    Raises:
-        InputError: The file can't be read, or holds no readable frame.
     """
 
     def __init__(self, path: Path, cache_bytes: int = 128 * 2**20) -> None:
@@ -50,11 +50,8 @@ class VideoFrames:
         self._ended = False
         self._next = 0  # the frame that the next grab gives
         self._held = -1  # the frame that can be decoded now; none behind the end of the file
-        self._capture = self._open()
-        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.announced = int(count) if math.isfinite(count) and 0 < count < 2**31 else None
-        if self.reach(0) < 0:
-            raise InputError(f"{path}: not one frame of this video can be read; is the file whole?")
+        self._open_capture: cv2.VideoCapture | None = None
+        self.announced: int | None = None  # until the file was opened
 
     @property
     def count(self) -> int | None:
@@ -72,12 +69,18 @@ class VideoFrames:
         )
 
     def reach(self, number: int) -> int:
-        """The readable frame that is nearest to a number, -1 when there is none; reads on as far as needed."""
+        """The readable frame that is nearest to a number; reads on as far as needed.
+
+        Raises:
+            InputError: The file can't be read, or holds no readable frame.
+        """
         while len(self._times) <= number and not self._ended:
             if self._next < len(self._times):
                 self._move_to(len(self._times) - 1)
             if not self._grab():
                 self._ended = True
+        if not self._times and self._capture.isOpened():  # else it says why not
+            raise InputError(f"{self.path}: not one frame of this video can be read; is the file whole?")
         return min(max(number, 0), len(self._times) - 1)
 
     def picture(self, number: int) -> np.ndarray:
@@ -118,12 +121,26 @@ class VideoFrames:
         match = re.fullmatch(re.escape(self.name) + r"_([0-9]{6,})\.png", file_name)
         return int(match[1]) if match else None
 
+    def release(self) -> None:
+        """Close the file and forget the pictures until they are asked for again; what is known of it stays."""
+        self._cache.clear()
+        self._rewind()
+
+    @property
+    def _capture(self) -> cv2.VideoCapture:
+        if self._open_capture is None:
+            self._open_capture = self._open()
+            count = self._open_capture.get(cv2.CAP_PROP_FRAME_COUNT)
+            self.announced = int(count) if math.isfinite(count) and 0 < count < 2**31 else None
+        return self._open_capture
+
     def _open(self) -> cv2.VideoCapture:
         # FFmpeg is in every build of opencv-python and gives the time stamps of the file.
         for backend in (cv2.CAP_FFMPEG, cv2.CAP_ANY):
             capture = cv2.VideoCapture(str(self.path), backend)
             if capture.isOpened():
                 return capture
+        self._ended |= not self._times  # nor will there be any
         if not self.path.is_file():
             raise InputError(f"{self.path}: does not exist; expected a video")
         raise InputError(
@@ -159,8 +176,9 @@ class VideoFrames:
                 )
 
     def _rewind(self) -> None:
-        self._capture.release()
-        self._capture, self._next, self._held = self._open(), 0, -1
+        if self._open_capture is not None:
+            self._open_capture.release()
+        self._open_capture, self._next, self._held = None, 0, -1
 
     def _seek(self, number: int) -> bool:
         """Look for a frame; False, and at the start of the file, when the time stamps do not confirm it."""
@@ -172,7 +190,7 @@ class VideoFrames:
             found = self._numbers.get(self._capture.get(cv2.CAP_PROP_POS_MSEC), number + 1)
             while found < number and self._capture.grab():
                 found += 1
-            if found == number and self._capture.get(cv2.CAP_PROP_POS_MSEC) == self._times[number]:
+            if self._capture.get(cv2.CAP_PROP_POS_MSEC) == self._times[number]:
                 self._next, self._held = number + 1, number
                 return True
         self._rewind()

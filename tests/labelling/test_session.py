@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -156,6 +158,77 @@ def test_delete_and_undo(desk):
     assert (seat.view.message, seat.view.refused) == ("this frame has no label to delete", True)
 
 
+def test_a_save_that_changes_nothing_is_not_undone(desk):
+    seat = desk()
+    seat.type("gsss")
+    seat.type("u")
+    assert (seat.table(), seat.pictures()) == ({}, [])
+
+
+def test_what_others_do_to_the_table_is_seen(desk):
+    seat = desk()
+    path = seat.folder / "v_data.csv"
+    header = "name,good,error,break,length\n"
+    seat.type("gsnesp")
+    path.write_text(header + "v_000000.png,0,1,0,0\nv_000001.png,0,0,1,1\n")
+    seat.type("n")  # stepping shows it
+    assert seat.view.values == (False, False, True, True)
+    seat.type("gs")
+    assert seat.table() == {"v_000000.png": ["error"], "v_000001.png": ["good", "break", "length"]}
+    seat.type("u")  # what was replaced is theirs
+    assert seat.table()["v_000001.png"] == ["break", "length"]
+
+    # On the screen it is shown before it is written over; what was toggled stays.
+    path.write_text(header + "v_000000.png,0,1,0,0\nv_000001.png,1,0,0,0\n")
+    seat.type("es")
+    assert "another program changed this row" in seat.view.message
+    assert seat.view.values == (False, True, True, True)
+    assert seat.view.changed == (True, True, True, True)
+    assert seat.table()["v_000001.png"] == ["good"]
+    seat.type("s")
+    assert seat.table()["v_000001.png"] == ["error", "break", "length"]
+    path.write_text(header + "v_000001.png,1,0,0,0\n")
+    seat.type("s")
+    assert (seat.view.values, seat.view.refused) == ((True, False, False, False), True)
+    seat.type("p")
+    assert (seat.view.saved, seat.view.values) == (False, (False,) * 4)
+
+
+def test_rows_that_others_remove(desk):
+    seat = desk()
+    path = seat.folder / "v_data.csv"
+    seat.type("gsnes")
+    path.write_text("name,good,error,break,length\n")
+    assert seat.type("d")
+    assert (seat.view.message, seat.view.values) == ("this frame has no label to delete", (False,) * 4)
+    seat.type("ls")
+    path.write_text("name,good,error,break,length\n")
+    assert seat.type("uu")  # the rows are gone as it is
+    assert seat.view.message == "label and picture removed again"
+    path.write_text("name,good,error,break,length\nv_000000.png,1,0,0,perhaps\n")
+    seat.type("n")
+    assert "'perhaps'; expected True or False" in seat.view.message
+    assert seat.view.refused
+
+
+def test_a_picture_that_can_not_be_deleted(desk, monkeypatch):
+    seat = desk()
+    seat.type("gs")
+
+    def unlink(path, missing_ok=False, original=Path.unlink):
+        if path.name == "v_000000.png":
+            raise PermissionError(13, "The process cannot access the file")
+        original(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        seat.type("d")
+    assert seat.view.message.startswith("label deleted (u brings it back); the picture could not be")
+    assert (seat.table(), seat.view.saved, seat.pictures()) == ({}, False, ["v_000000.png"])
+    seat.type("u")
+    assert seat.table() == {"v_000000.png": ["good"]}
+
+
 def test_undo_of_a_save_brings_the_labels_before_it(desk):
     seat = desk()
     seat.type("gsnesngs")
@@ -235,6 +308,79 @@ def test_several_videos_one_after_the_other(desk, write_video, tmp_path):
     assert desk(tmp_path / "many").view.file == "b_000000.png"
 
 
+def test_of_many_videos_one_is_open_and_locked(desk, write_video, tmp_path, monkeypatch):
+    captures = []
+
+    def opened(*arguments, original=cv2.VideoCapture):
+        captures.append(original(*arguments))
+        return captures[-1]
+
+    for name in "abc":
+        write_video(tmp_path / "many" / f"{name}.avi", 3)
+    monkeypatch.setattr("inspection.labelling.video.cv2.VideoCapture", opened)
+    seat = desk(tmp_path / "many")
+    assert len(captures) == 1
+    others = [Labels(seat.folder, name, SEAM) for name in "abc"]
+    with pytest.raises(InputError, match="another labelling tool"):
+        others[0].hold()
+    others[1].hold()
+    seat.type("gs..")  # b is somebody else's: it can be looked at
+    assert (seat.view.file, seat.view.refused) == ("b_000000.png", True)
+    assert "another labelling tool has this table open" in seat.view.message
+    assert [capture.isOpened() for capture in captures] == [False, True]
+    others[0].hold()
+    seat.type("gs")
+    assert "another labelling tool has this table open" in seat.view.message
+    seat.type("u" + "..")
+    assert seat.view.file == "c_000000.png"
+    others[1].close()
+    others[0].close()
+    seat.type("p")
+    assert (seat.view.file, seat.view.message) == ("b_000002.png", "")
+    seat.type("gs")
+    assert seat.table("b") == {"b_000002.png": ["good"]}
+    seat.type("uu")  # in a, too
+    assert (seat.table("a"), seat.view.file) == ({}, "a_000000.png")
+    assert sum(capture.isOpened() for capture in captures) == 1
+    seat.type("gs")
+    seat.close()
+    others[0].hold()
+    with pytest.raises(InputError, match="another labelling tool"):
+        Desk(tmp_path / "many", seat.folder)
+    others[0].close()
+
+
+def test_a_video_that_can_not_be_read_is_passed_by(desk, write_video, tmp_path):
+    for name in "abc":
+        write_video(tmp_path / "many" / f"{name}.avi", 3)
+    desk(tmp_path / "many").type("..es")
+    (tmp_path / "many" / "b.avi").write_bytes(b"damaged")
+    seat = desk(tmp_path / "many")
+    assert (seat.view.file, seat.view.picture, seat.view.saved) == ("b_000000.png", None, True)
+    assert "OpenCV can't read this as a video" in seat.view.message
+    for keys, file in [
+        ("n", "c_000000.png"),
+        ("p", "b_000000.png"),
+        ("p", "a_000002.png"),
+        ("n", "b_000000.png"),
+    ]:
+        seat.type(keys)
+        assert seat.view.file == file
+        assert (seat.view.picture is None) == (file[0] == "b")
+    assert seat.view.frame == "0"
+
+
+def test_it_says_what_it_looks_for(desk, monkeypatch):
+    desk().type("+gs")
+    said = []
+    desk(say=said.append)
+    assert said == []
+    monkeypatch.setattr("inspection.labelling.session._LONG", 100)
+    seat = desk(say=said.append)
+    assert said == [f"{seat.folder.parent / 'v.avi'}: looking for frame 100"]
+    assert seat.view.file == "v_000100.png"
+
+
 def test_images_are_copied_byte_for_byte(desk, tmp_path):
     for number, (suffix, shape) in enumerate([(".jpg", (9, 12)), (".png", (9, 12, 3)), (".tif", (9, 12))]):
         path = tmp_path / "strip" / f"{number}{suffix}"
@@ -265,6 +411,17 @@ def test_an_image_that_can_not_be_read(tmp_path, desk):
     seat.type("gs")
     assert (seat.view.message, seat.view.refused) == ("a frame that can't be read is not saved", True)
     assert seat.table("strip") == {}
+
+
+def test_a_labelled_image_that_was_damaged_since(tmp_path, desk):
+    (tmp_path / "strip").mkdir()
+    path = tmp_path / "strip" / "a.png"
+    path.write_bytes(cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes())
+    desk(path.parent).type("gs")
+    path.write_bytes(path.read_bytes()[:-20])
+    seat = desk(path.parent)
+    assert (seat.view.picture, seat.view.values[0], seat.view.saved) == (None, True, True)
+    assert "a.png: is cut short or corrupt" in seat.view.message
 
 
 def test_a_save_that_fails_is_said_and_can_be_tried_again(desk, monkeypatch):

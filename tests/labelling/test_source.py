@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -49,6 +51,47 @@ def test_a_pattern_of_images(tmp_path):
     (frames,) = open_source(str(tmp_path / "line" / "*" / "*"))
     assert isinstance(frames, ImageFrames)
     assert [frames.file_name(n) for n in range(frames.count)] == ["line_1_a.png", "line_2_a.png"]
+
+
+def test_saved_frames_are_left_out(write_video, tmp_path):
+    write(tmp_path / "frames" / "a.png")
+    saved = tmp_path / "frames" / "labels" / "pics"
+    write(saved / "frames_a.png")
+    write(tmp_path / "frames" / "labels" / "own.png")
+    for source in ("frames", "frames/**/*.png", "frames/../frames"):
+        (frames,) = open_source(str(tmp_path / source), saved)
+        names = [frames.file_name(number) for number in range(frames.count)]
+        assert names == ["frames_a.png", "frames_labels_own.png"]
+    write_video(tmp_path / "videos" / "v.avi", 2)
+    write(tmp_path / "videos" / "data" / "labels" / "pics" / "v_000000.png")
+    (video,) = open_source(str(tmp_path / "videos"), tmp_path / "videos" / "data" / "labels" / "pics")
+    assert video.name == "v"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"line/a\xff.png", b"line/a\\b.png", b"line/day\xff/a.png", b" line/a.png", b"a\xff.avi", b" a.avi",
+     b"day\xff/a.avi"],
+)  # fmt: skip
+def test_names_that_a_table_or_a_decoder_does_not_take(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    except OSError:
+        pytest.skip("this disk does not have such names")
+    source = tmp_path / os.fsdecode(name.split(b"/")[0])
+    with pytest.raises(InputError, match="rename the file or its folder") as caught:
+        open_source(str(source))
+    str(caught.value).encode()  # can be printed
+
+
+def test_one_of_several_videos_is_read_when_it_is_its_turn(tmp_path):
+    (tmp_path / "a.avi").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="OpenCV can't read this"):
+        open_source(str(tmp_path / "a.avi"))
+    (tmp_path / "b.avi").write_bytes(b"nothing")
+    assert [frames.name for frames in open_source(str(tmp_path))] == ["a", "b"]
 
 
 def test_what_is_no_source(write_video, tmp_path):

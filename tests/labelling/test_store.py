@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,29 @@ def test_what_others_write_meanwhile_is_kept(labels, tmp_path):
     assert "maybe" in (tmp_path / "v_data.csv").read_text()
 
 
+def test_what_others_write_is_kept_when_a_label_is_removed(labels, tmp_path):
+    labels.put("v_1.png", (True, False), lambda: b"")
+    (tmp_path / "v_data.csv").write_text("name,good,error\nv_1.png,0,1\nv_9.png,1,0\n")
+    assert labels.remove("v_1.png") == ((False, True), b"")
+    assert table(tmp_path) == {"v_9.png": (True, False)}
+
+
+def test_a_picture_that_can_not_be_deleted_is_left(labels, tmp_path, monkeypatch):
+    labels.put("v_1.png", (True, False), lambda: b"one")
+    labels.put("v_2.png", (True, False), lambda: b"two")
+
+    def unlink(path, missing_ok=False, original=Path.unlink):
+        if path.name == "v_1.png":
+            raise PermissionError(13, "The process cannot access the file")
+        original(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert labels.remove("v_1.png") == ((True, False), b"one")
+    assert list(table(tmp_path)) == ["v_2.png"]
+    assert labels.get("v_1.png") is None
+    assert (tmp_path / "pics" / "v_1.png").exists()
+
+
 def test_a_write_that_fails_changes_nothing(labels, tmp_path, monkeypatch):
     labels.put("v_1.png", (True, False), lambda: b"")
 
@@ -99,19 +123,32 @@ def test_tables_that_can_not_be_gone_on_with(tmp_path):
     with pytest.raises(InputError, match=r"line 2 and line 3: 'v_1\.png' differs in good"):
         Labels(tmp_path, "v", SEAM)
     path.write_text(",name,good,error\n0,v_1.png,1,0\n1,v_1.png,1,0\n")
-    labels = Labels(tmp_path, "v", SEAM)  # and the failures before have left no lock
-    assert labels.get("v_1.png") == (True, False)
-    labels.close()
+    assert Labels(tmp_path, "v", SEAM).get("v_1.png") == (True, False)
 
 
 def test_one_tool_at_a_time(labels, tmp_path):
-    with pytest.raises(
+    refused = pytest.raises(
         InputError, match=r"v_data\.csv: another labelling tool has this table open \(process"
-    ):
-        Labels(tmp_path, "v", SEAM)
-    Labels(tmp_path, "w", SEAM).close()
+    )
+    other, third = Labels(tmp_path, "v", SEAM), Labels(tmp_path, "w", SEAM)
+    labels.put("v_1.png", (True, False), lambda: b"one")  # a change takes the lock, `hold` does without one
+    third.hold()
+    third.close()
+    with refused:
+        other.hold()
+    with refused:
+        other.put("v_2.png", (True, False), lambda: b"two")
+    with refused:
+        other.remove("v_1.png")
+    assert list(table(tmp_path)) == ["v_1.png"]
     labels.close()
-    Labels(tmp_path, "v", SEAM).close()
+    labels.close()
+    other.hold()
+    other.hold()
+    with refused:
+        labels.put("v_1.png", (False, False), lambda: b"")
+    other.close()
+    labels.hold()
 
 
 DRIVER = """

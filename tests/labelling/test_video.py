@@ -34,9 +34,9 @@ def test_each_frame_by_its_number_in_any_order(write_video, read_number, tmp_pat
 
 def test_where_it_ends_is_known_once_somebody_was_there(write_video, tmp_path):
     frames = VideoFrames(write_video(tmp_path / "v.avi", 12))
-    assert (frames.count, frames.announced, frames.note) == (None, 12, "")
+    assert (frames.count, frames.announced, frames.note) == (None, None, "")
     assert frames.reach(5) == 5
-    assert frames.count is None
+    assert (frames.count, frames.announced, frames.note) == (None, 12, "")
     assert frames.reach(500) == 11
     assert (frames.count, frames.note) == (12, "")
     assert frames.reach(-3) == 0
@@ -69,8 +69,79 @@ def test_a_truncated_video_names_its_last_readable_frame(write_video, read_numbe
 def test_no_video(tmp_path, content):
     path = tmp_path / "v.avi"
     path.write_bytes(content)
+    frames = VideoFrames(path)
+    assert frames.count is None
     with pytest.raises(InputError, match=r"v\.avi: OpenCV can't read this as a video"):
-        VideoFrames(path)
+        frames.reach(0)
+    assert frames.count == 0
+
+
+class Astray:
+    """A capture whose seeks land 7 frames early, and whose time stamps are as a file may have them."""
+
+    def __init__(self, stamp):
+        self.stamp = stamp
+
+    def open(self, *arguments, original=cv2.VideoCapture):
+        self.real = original(*arguments)
+        return self
+
+    def get(self, what):
+        value = self.real.get(what)
+        return self.stamp(round(value / 40)) if what == cv2.CAP_PROP_POS_MSEC else value
+
+    def set(self, what, value):
+        return self.real.set(what, max(0, value - 7))
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+
+@pytest.mark.parametrize(
+    "stamp", [lambda frame: 0.0, lambda frame: float(frame % 7), lambda frame: -frame % 7]
+)
+def test_time_stamps_that_do_not_rise_say_nothing(write_video, read_number, tmp_path, monkeypatch, stamp):
+    path = write_video(tmp_path / "v.avi", 150)
+    monkeypatch.setattr("inspection.labelling.video.cv2.VideoCapture", Astray(stamp).open)
+    frames = VideoFrames(path, cache_bytes=1)
+    last = frames.reach(149)
+    for number in (last, 0, last, 3, 120, last):
+        assert read_number(frames.picture(number)) == number
+
+
+def test_a_seek_that_lands_beside_is_noticed(write_video, read_number, tmp_path, monkeypatch):
+    path = write_video(tmp_path / "v.avi", 150)
+    monkeypatch.setattr("inspection.labelling.video.cv2.VideoCapture", Astray(float).open)
+    frames = VideoFrames(path, cache_bytes=1)
+    frames.reach(149)
+    assert [read_number(frames.picture(number)) for number in (0, 149, 60, 5)] == [0, 149, 60, 5]
+
+
+def test_a_video_is_open_while_it_is_looked_at(write_video, read_number, tmp_path, monkeypatch):
+    path = write_video(tmp_path / "v.avi", 90)
+    captures = []
+
+    def opened(*arguments, original=cv2.VideoCapture):
+        captures.append(original(*arguments))
+        return captures[-1]
+
+    monkeypatch.setattr("inspection.labelling.video.cv2.VideoCapture", opened)
+    frames = VideoFrames(path)
+    assert (captures, frames.announced, frames.file_name(3)) == ([], None, "v_000003.png")
+    first = frames.picture(70)
+    assert len(captures) == 1
+    frames.release()
+    assert not captures[0].isOpened()
+    frames.release()
+    assert frames.announced == 90
+    assert frames.reach(60) == 60
+    assert len(captures) == 1  # that is known
+    again = frames.picture(70)
+    assert again is not first
+    assert [read_number(picture) for picture in (again, frames.picture(2))] == [70, 2]
+    frames.release()
+    assert frames.reach(500) == 89
+    assert read_number(frames.picture(89)) == 89
 
 
 def test_decoded_frames_are_kept_up_to_a_size(write_video, tmp_path):
