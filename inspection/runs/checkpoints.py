@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the old checkpoint and then takes its place: whatever happens, a whole one is there."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint.
+        """Write a checkpoint; Ctrl-C takes effect when it is complete.
 
         Raises:
             InputError: If the disk is full or the folder can't be written.
@@ -28,15 +31,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         final = Path(path)
         partial = final.with_name(final.name + ".partial")
         try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as stream:
-                torch.save(checkpoint, stream)
-            os.replace(partial, final)
+            with interrupt_held_back():
+                final.parent.mkdir(parents=True, exist_ok=True)
+                with partial.open("wb") as stream:
+                    torch.save(checkpoint, stream)
+                os.replace(partial, final)
         except (
             OSError,
             RuntimeError,
-        ) as error:  # torch's zip writer turns some write errors into RuntimeError
-            causes = [cause for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
+        ) as error:  # torch's zip writer turns whatever goes wrong below it into RuntimeError
+            chain = _causes(error)
+            if any(isinstance(cause, KeyboardInterrupt) for cause in chain):
+                raise KeyboardInterrupt from error
+            causes = [cause for cause in chain if isinstance(cause, OSError) and cause.strerror]
             kept = "the previous one is unchanged" if final.exists() else "there is none before it"
             raise InputError(
                 f"{final}: the checkpoint could not be written "
@@ -64,10 +71,32 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return checkpoint
 
 
+@contextlib.contextmanager
+def interrupt_held_back() -> Iterator[None]:
+    """Let Ctrl-C (SIGINT) wait until the block is done, unless that fails; only the main thread gets it at all."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:  # None: not Python's
+        yield
+        return
+    caught: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught:
+        signal.raise_signal(signal.SIGINT)
+
+
 def way_on(checkpoints: Path) -> str:
     """What a person can do with a run that was cut short."""
-    last = checkpoints / "last.ckpt"
-    return f"go on with ckpt_path={last}" if last.exists() else "start again"
+    newest = to_go_on_from(checkpoints)
+    return "start again" if newest is None else f"go on with ckpt_path={newest}"
+
+
+def to_go_on_from(checkpoints: Path) -> Path | None:
+    """`last.ckpt`; `best.ckpt` where the run was stopped between the two of its first epoch; or None."""
+    return next((path for name in ("last", "best") if (path := checkpoints / f"{name}.ckpt").is_file()), None)
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

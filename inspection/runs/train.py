@@ -31,6 +31,7 @@ from inspection.runs.checkpoints import (
     AtomicCheckpointIO,
     network_weights,
     read_checkpoint,
+    to_go_on_from,
     way_on,
 )
 from inspection.runs.folder import CHECKPOINTS, CONFIG, FIGURES, INSPECTOR, PASSPORT, passport_of
@@ -303,13 +304,12 @@ def _fit(trainer: L.Trainer, task: InspectionTask, data: ImageDataModule, resume
         if not trainer.interrupted:
             raise
     if trainer.interrupted:
-        last = Path(trainer.default_root_dir) / CHECKPOINTS / "last.ckpt"
-        if last.is_file():
-            print(
-                f"\nstopped in epoch {trainer.current_epoch + 1}; go on with the same command and ckpt_path={last}"
-            )
+        stopped = f"\nstopped in epoch {trainer.current_epoch + 1}"
+        newest = to_go_on_from(Path(trainer.default_root_dir) / CHECKPOINTS)
+        if newest is not None:
+            print(f"{stopped}; go on with the same command and ckpt_path={newest}")
         else:
-            print(f"\nstopped in epoch {trainer.current_epoch + 1}, before the first checkpoint")
+            print(f"{stopped}, before the first checkpoint")
         raise KeyboardInterrupt
 
 

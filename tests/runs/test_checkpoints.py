@@ -1,9 +1,11 @@
 """Checkpoints on a full disk, and conf's rules of what is kept and when to stop."""
 
+import contextlib
 import errno
 import io
 import os
 import resource
+import signal
 import subprocess
 import sys
 
@@ -24,6 +26,7 @@ from inspection.runs.checkpoints import (
     read_checkpoint,
     trainable_and_total,
 )
+from inspection.runs.train import train
 
 
 @pytest.fixture
@@ -89,6 +92,68 @@ def test_ctrl_c_while_writing_leaves_nothing_half(tmp_path, monkeypatch):
         AtomicCheckpointIO().save_checkpoint(checkpoint(2), path)
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
     assert read_checkpoint(path)["state_dict"]["model.network.weight"].eq(1).all()
+
+
+def ctrl_c_in_write(monkeypatch):
+    """Ctrl-C while torch's zip writer is at work, which calls back for every piece of a tensor."""
+
+    class Stream(io.FileIO):
+        def write(self, data):
+            if not pressed and self.tell() > 1000:
+                pressed.append(True)
+                signal.raise_signal(signal.SIGINT)
+            return super().write(data)
+
+    pressed = []
+    save = torch.save
+
+    def into_stream(values, stream):
+        with Stream(stream.name, "wb") as own:
+            save(values, own)
+
+    monkeypatch.setattr(checkpoints.torch, "save", into_stream)
+    return pressed
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_ctrl_c_in_the_zip_writer_waits_for_the_checkpoint(tmp_path, monkeypatch, before):
+    path, handler = tmp_path / "last.ckpt", signal.getsignal(signal.SIGINT)
+    if before:
+        AtomicCheckpointIO().save_checkpoint(checkpoint(1), path)
+    pressed = ctrl_c_in_write(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        AtomicCheckpointIO().save_checkpoint(checkpoint(2), path)
+    assert pressed
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+    assert read_checkpoint(path)["state_dict"]["model.network.weight"].eq(2).all()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_interrupt_that_was_not_held_back_is_no_full_disk(tmp_path, monkeypatch):
+    """As where the handler is not Python's: torch's zip writer makes a RuntimeError of it."""
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint(checkpoint(1), path)
+    monkeypatch.setattr(checkpoints, "interrupt_held_back", contextlib.nullcontext)
+    ctrl_c_in_write(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        AtomicCheckpointIO().save_checkpoint(checkpoint(2), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+    assert read_checkpoint(path)["state_dict"]["model.network.weight"].eq(1).all()
+
+
+def test_ctrl_c_in_the_first_checkpoint_of_a_run(quick, run_training, tmp_path, monkeypatch, capsys):
+    """The best one is complete and can be gone on from, the last one was never begun."""
+    handler = signal.getsignal(signal.SIGINT)
+    ctrl_c_in_write(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(plain(quick("trainer.max_epochs=2")), tmp_path)
+    monkeypatch.undo()
+    signal.signal(signal.SIGINT, handler)  # Lightning leaves it switched off
+    best = tmp_path / "checkpoints" / "best.ckpt"
+    assert [path.name for path in best.parent.iterdir()] == ["best.ckpt"]
+    said = capsys.readouterr().out
+    assert f"stopped in epoch 1; go on with the same command and ckpt_path={best}" in said
+    assert "test/f1" in run_training(quick("trainer.max_epochs=2", f"ckpt_path={best}"), tmp_path).result
 
 
 def test_disk_that_fills_up_in_a_run(quick, run_training, tmp_path, monkeypatch):
