@@ -10,6 +10,9 @@ from typing import Any
 from inspection.data.splits import Samples
 from inspection.tasks.outcomes import Outcome
 
+COMPONENTS = ("network", "loss", "optimizer", "scheduler")
+"""Arguments of a task module that are config groups of their own."""
+
 
 def as_json(value: Any) -> Any:
     """Plain values in which an undefined figure (NaN) is null, as JSON wants it."""
@@ -40,7 +43,8 @@ def write_predictions(path: Path, outcomes: Mapping[str, Outcome], samples: Samp
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config as flat `a/b: value` pairs for TensorBoard's table, what is varied most often first.
 
-    A component is named by its class, and its key is the group's: `model: LeNet`.
+    A component is named by its class, and its key is the group's: `model: LeNet`. The task module's own settings
+    (`task/module/backbone_lr`) come without the components that it is built of, which are groups themselves.
     """
     flat: dict[str, Any] = {}
 
@@ -55,6 +59,10 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
             flat[key] = value if isinstance(value, (bool, int, float, str)) else str(value)
 
     walk("task", config["task"]["name"])
-    for group in ("model", "optimizer", "seed", "data", "loss", "scheduler", "trainer", "callbacks"):
+    for group in ("model", "optimizer", "seed", "data", "loss", "scheduler"):
+        walk(group, config.get(group))
+    module = config["task"].get("module") or {}
+    walk("task/module", {name: value for name, value in module.items() if name not in COMPONENTS})
+    for group in ("trainer", "callbacks"):
         walk(group, config.get(group))
     return flat

@@ -41,6 +41,16 @@ from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
 PROFILE = "profile"
+STATES = (
+    "epoch",
+    "global_step",
+    "pytorch-lightning_version",
+    "loops",
+    "callbacks",
+    "optimizer_states",
+    "lr_schedulers",
+)
+"""What a checkpoint holds beside the weights, for a training to go on from."""
 FILES = {
     CONFIG: "the composed config",
     INSPECTOR: "the trained inspector, one file",
@@ -113,13 +123,9 @@ def _prepare(
             f"task.monitor={monitor}: no such figure{did_you_mean(monitor, task.logged())}\n"
             f"there is: {', '.join(task.logged())}"
         )
-    if resume is not None:
-        try:
-            fit_weights(task.model.network, network_weights(read_checkpoint(resume)), "it")
-        except InputError as error:
-            raise InputError(f"ckpt_path={resume}: {error}") from None
-
     check_fits(task, data)
+    if resume is not None:
+        check_goes_on(task, resume)
     return data, task
 
 
@@ -187,31 +193,68 @@ def _be_quiet() -> None:
 
 
 def check_same_run(config: dict[str, Any], run: Path) -> None:
-    """Raise when a command that goes on with a run asks for other data, network or optimizer than the run's.
+    """Raise when a command that goes on with a run asks for another task, network, schedule, ... than its.
 
     The weights come from the one and the record would tell of the other.
     """
     if not (run / CONFIG).is_file():
         return
     saved = read_config(run / CONFIG)
+    then, now = hyperparameters(saved), hyperparameters(config)
+    groups = ("task", "data", "model", "loss", "optimizer", "scheduler", "seed")
     places = {"data/root", "data/cache_dir", "data/memory_budget", "data/synthetic/folder", "data/splits"}
-    then, now = (
-        {key: value for key, value in hyperparameters(values).items() if key not in places}
-        for values in (saved, config)
-    )
-    groups = ("data", "model", "loss", "optimizer", "seed")
-    other = [
-        f"{key.replace('/', '.')}={now.get(key)} (the run has {then.get(key)})"
+    changed = [
+        key
         for key in sorted(then.keys() | now.keys())
-        if key.partition("/")[0] in groups and then.get(key) != now.get(key)
+        if key.partition("/")[0] in groups
+        and key not in places
+        and then.get(key, "None") != now.get(key, "None")  # null, and nothing below it, are the same
     ]
+    other = [f"{key.replace('/', '.')}={now.get(key)} (the run has {then.get(key)})" for key in changed]
     if (saved["data"]["root"] is None) != (config["data"]["root"] is None):
         other.insert(0, f"data.root={config['data']['root']} (the run has {saved['data']['root']})")
-    if other:
-        raise InputError(
-            f"ckpt_path: {run} can't go on with other settings: {'; '.join(other[:4])}"
-            f"{' ...' if len(other) > 4 else ''}\ngive the overrides that the run was started with, or train anew"
+    if not other:
+        return
+    remedy = "give the overrides that the run was started with, or train anew"
+    epochs = (then["trainer/max_epochs"], now["trainer/max_epochs"])
+    follow = [k for k in changed if k.startswith("scheduler/") and (then.get(k), now.get(k)) == epochs]
+    if follow and len(follow) == len(other):
+        remedy = (
+            f"{follow[0].replace('/', '.')} follows trainer.max_epochs: this schedule is laid out over the whole "
+            f"run, which can't get another length\ngive trainer.max_epochs={epochs[0]}, or train anew"
         )
+    raise InputError(
+        f"ckpt_path: {run} can't go on with other settings: {'; '.join(other[:4])}"
+        f"{' ...' if len(other) > 4 else ''}\n{remedy}"
+    )
+
+
+def check_goes_on(task: InspectionTask, path: Path) -> None:
+    """Raise when training can't go on from a checkpoint: before anything in the run's folder is touched.
+
+    It is damaged, of another network, without the state of a training, or of other trainable parameters.
+    """
+    try:
+        checkpoint = read_checkpoint(path)
+        fit_weights(task.model.network, network_weights(checkpoint), "it")
+    except InputError as error:
+        raise InputError(f"ckpt_path={path}: {error}") from None
+    missing = [name for name in STATES if name not in checkpoint]
+    if missing:
+        raise InputError(
+            f"ckpt_path={path}: it holds weights, but not the state of a training ({', '.join(missing)})\n"
+            "give a checkpoint of a run, such as <run>/checkpoints/last.ckpt"
+        )
+    made = task.configure_optimizers()
+    optimizer = made["optimizer"] if isinstance(made, dict) else made
+    try:
+        optimizer.load_state_dict(checkpoint["optimizer_states"][0])
+    except (ValueError, KeyError, IndexError) as error:
+        raise InputError(
+            f"ckpt_path={path}: it was trained with another optimizer, or other parameters of the network "
+            f"({error})\ngive the overrides that its run was started with, of optimizer, model.trainable and "
+            "task.module.backbone_lr"
+        ) from None
 
 
 def check_fits(task: InspectionTask, data: ImageDataModule) -> None:

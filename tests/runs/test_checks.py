@@ -1,6 +1,8 @@
 """What a run refuses before an epoch is spent."""
 
+import csv
 import functools
+import csv
 import shutil
 
 import pytest
@@ -33,16 +35,92 @@ def test_values_that_no_run_can_have(config, run_training, tmp_path, override, m
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-@pytest.mark.parametrize("override", ["data.image_size=[32,32]", "optimizer.lr=0.5", "model=lenet"])
-def test_a_run_is_not_resumed_with_other_settings(config, trained, run_training, tmp_path, override):
-    run = tmp_path / "run"
-    shutil.copytree(trained.folder, run)
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    ruin = ["scheduler=step", "scheduler.step_size=2", "scheduler.gamma=500", "trainer.max_epochs=5"]
-    with pytest.raises(InputError, match=r"can't go on with other settings: .*the run has") as error:
-        run_training(config(*ruin, "ckpt_path=last", override), run)
-    assert override.partition("=")[0].split(".")[0] in str(error.value)
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+RUIN = ["scheduler=step", "scheduler.step_size=2", "scheduler.gamma=500"]  # as in the fixture `trained`
+
+
+@pytest.fixture
+def refused(config, trained, run_training, tmp_path):
+    """Tries to go on with a copy of a run, and gives the message; nothing of the run may have changed."""
+
+    def resume(*overrides, change=lambda run: None):
+        run = tmp_path / "run"
+        shutil.copytree(trained.folder, run)
+        change(run)
+        before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+        with pytest.raises(InputError) as error:
+            run_training(config(*RUIN, "trainer.max_epochs=5", "ckpt_path=last", *overrides), run)
+        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+        return str(error.value)
+
+    return resume
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("data.image_size=[32,32]", "data.image_size=[32, 32] (the run has [40, 48])"),
+        ("optimizer.lr=0.5", "optimizer.lr=0.5 (the run has 0.005)"),
+        ("model=lenet", "model=LeNet (the run has SmallCNN)"),
+        ("task.module.backbone_lr=1e-5", "task.module.backbone_lr=1e-05 (the run has None)"),
+        ("task.module.ordered=true", "task.module.ordered=True (the run has False)"),
+        ("task.monitor=val/auroc", "task.module.monitor=val/auroc (the run has val/f1)"),
+        ("scheduler.gamma=0.1", "scheduler.gamma=0.1 (the run has 500)"),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_settings(refused, override, said):
+    message = refused(override)
+    assert "run can't go on with other settings: " in message
+    assert said in message
+    assert message.endswith("give the overrides that the run was started with, or train anew")
+
+
+def without_optimizer(run):
+    path = run / "checkpoints" / "last.ckpt"
+    values = torch.load(path, weights_only=True)
+    del values["optimizer_states"]
+    torch.save(values, path)
+
+
+def with_two_groups(run):
+    path = run / "checkpoints" / "last.ckpt"
+    values = torch.load(path, weights_only=True)
+    values["optimizer_states"][0]["param_groups"] *= 2
+    torch.save(values, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda run: (run / "checkpoints" / "last.ckpt").write_bytes(b"half"), "last.ckpt is damaged"),
+        (without_optimizer, "holds weights, but not the state of a training (optimizer_states)"),
+        (with_two_groups, "other parameters of the network (loaded state dict has a different number of"),
+    ],
+)
+def test_a_checkpoint_that_training_cannot_go_on_from(refused, change, said):
+    message = refused(change=change)
+    assert message.startswith("ckpt_path=")
+    assert said in message
+
+
+def test_a_schedule_over_the_whole_run_is_not_made_longer(quick, run_training, tmp_path):
+    first = run_training(quick("scheduler=cosine", "trainer.max_epochs=2"), tmp_path)
+    with pytest.raises(InputError) as error:
+        run_training(quick("scheduler=cosine", "trainer.max_epochs=4", "ckpt_path=last"), first.folder)
+    message = str(error.value)
+    assert "scheduler.T_max=4 (the run has 2)" in message
+    assert "scheduler.T_max follows trainer.max_epochs" in message
+    assert message.endswith("give trainer.max_epochs=2, or train anew")
+
+
+@pytest.mark.parametrize("schedule", [["scheduler=none"], ["scheduler=step", "scheduler.step_size=1"]])
+def test_other_schedules_go_on_for_more_epochs(config, run_training, tmp_path, schedule):
+    bare = ["~callbacks.heatmaps", "~callbacks.samples", "logger=none", *schedule]
+    run_training(config(*bare, "trainer.max_epochs=1"), tmp_path)
+    run_training(config(*bare, "trainer.max_epochs=3", "ckpt_path=last"), tmp_path)
+    with (tmp_path / "history.csv").open(newline="") as stream:
+        rates = [float(row["lr"]) for row in csv.DictReader(stream)]
+    factor = 1 if schedule == ["scheduler=none"] else 0.5
+    assert rates == pytest.approx([0.005, 0.005 * factor, 0.005 * factor**2])
 
 
 def test_shares_that_do_not_sum_to_one_are_said(module, draw, tmp_path):

@@ -79,7 +79,16 @@ def test_predictions_of_several_attributes(tmp_path):
 
 def test_hyperparameters_are_flat_and_plain():
     config = {
-        "task": {"name": "coil", "module": {"_target_": "x"}},
+        "task": {
+            "name": "coil",
+            "module": {
+                "_target_": "inspection.tasks.classification.Classification",
+                "network": {"_target_": "inspection.models.lenet.LeNet", "width": 8},
+                "scheduler": {},
+                "backbone_lr": 1e-5,
+                "thresholds": {"error": 0.7},
+            },
+        },
         "data": {
             "_target_": "d.Folder",
             "augment": {"rotation": 5.0},
@@ -107,6 +116,9 @@ def test_hyperparameters_are_flat_and_plain():
         "data/root": "None",
         "data/on": True,
         "loss": "None",
+        "task/module": "Classification",
+        "task/module/backbone_lr": 1e-5,
+        "task/module/thresholds/error": 0.7,
         "trainer": "None",
         "callbacks": "None",
     }
