@@ -35,13 +35,15 @@ class ResumeExactly(L.Callback):
             trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Step a schedule that is behind: it has made a step for each epoch that is over."""
+        """Step a schedule that is behind: it has made a step for each validated epoch that is over."""
         if self._value is None:
             return
         for config in trainer.lr_scheduler_configs:
             scheduler = config.scheduler
-            if isinstance(scheduler, ReduceLROnPlateau) and scheduler.last_epoch < trainer.current_epoch:
-                scheduler.step(self._value)
+            if isinstance(scheduler, ReduceLROnPlateau):
+                due = trainer.current_epoch // config.frequency
+                if scheduler.last_epoch < due:
+                    scheduler.step(self._value)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the metric; checkpoint callbacks come after this one."""

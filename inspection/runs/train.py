@@ -101,6 +101,10 @@ def _prepare(
         raise InputError(f"seed={config['seed']}: expected 0 to {2**32 - 1}")
     if config["trainer"]["max_epochs"] == 0:
         raise InputError("trainer.max_epochs=0: expected 1 or more, or -1 for no limit")
+    if config["trainer"]["limit_val_batches"] == 0:
+        raise InputError(
+            "trainer.limit_val_batches=0: expected more; the best epoch is chosen by validation, as is when to stop"
+        )
     L.seed_everything(config["seed"], workers=True, verbose=False)
     settings = dict(config["data"])
     if resume is not None:
@@ -186,6 +190,7 @@ def _be_quiet() -> None:
         ".*Precision .* is not supported by the model summary.*",
         ".*overfit_batches.*",  # asked for
         ".*was configured so .* batch.*",  # asked for: limit_*_batches
+        ".*could not find the monitored key.*",  # asked for: epochs before the first validation
         ".*No positive samples in targets.*",  # reported as undefined
         ".*No negative samples in targets.*",
     ):

@@ -8,6 +8,7 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MeanMetric
 
 from inspection.decide.decisions import Decision
@@ -184,16 +185,25 @@ class InspectionTask(L.LightningModule, ABC):
         self._finish_evaluation("test")
 
     def configure_optimizers(self) -> Any:
-        """The optimizer over the trainable parameters, and the schedule, stepped once an epoch."""
+        """The optimizer over the trainable parameters, and the schedule, stepped once an epoch.
+
+        A plateau schedule is stepped in the epochs that are validated: its patience counts validations.
+        """
         optimizer = self._make_optimizer(self._parameter_groups())
         if not self._make_scheduler:
             return optimizer
-        scheduler = {
-            "scheduler": self._make_scheduler(optimizer),
+        scheduler = self._make_scheduler(optimizer)
+        every = 1
+        if isinstance(scheduler, ReduceLROnPlateau) and self._trainer is not None:
+            every = self.trainer.check_val_every_n_epoch or 1
+        schedule = {
+            "scheduler": scheduler,
             "interval": "epoch",
+            "frequency": every,
             "monitor": self.monitor,
+            "strict": False,  # an epoch without the metric is no reason to break off
         }
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def _parameter_groups(self) -> list[Any]:
         """What is trained: the head at the optimizer's learning rate, the rest at `backbone_lr` if there is one.

@@ -14,9 +14,9 @@ def schedule(kind, **settings):
     return kind(optimizer, **settings)
 
 
-def trainer(scheduler, epoch, value=None):
+def trainer(scheduler, epoch, value=None, frequency=1):
     return SimpleNamespace(
-        lr_scheduler_configs=[SimpleNamespace(scheduler=scheduler)],
+        lr_scheduler_configs=[SimpleNamespace(scheduler=scheduler, frequency=frequency)],
         current_epoch=epoch,
         callback_metrics={} if value is None else {"val/f1": torch.tensor(value)},
     )
@@ -32,6 +32,18 @@ def test_plateau_gets_the_step_that_the_checkpoint_lacks():
     after.on_train_epoch_start(trainer(scheduler, 2), None)
     assert scheduler.optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
     after.on_train_epoch_start(trainer(scheduler, 2), None)  # and no further one
+    assert scheduler.last_epoch == 2
+
+
+def test_plateau_of_every_second_epoch_is_not_behind():
+    scheduler = schedule(ReduceLROnPlateau, mode="max", patience=0, factor=0.1)
+    scheduler.step(0.5)
+    callback = ResumeExactly("val/f1")
+    callback.on_train_epoch_end(trainer(scheduler, 1, 0.4, frequency=2), None)
+    for epoch in (2, 3):
+        callback.on_train_epoch_start(trainer(scheduler, epoch, frequency=2), None)
+        assert scheduler.last_epoch == 1
+    callback.on_train_epoch_start(trainer(scheduler, 4, frequency=2), None)
     assert scheduler.last_epoch == 2
 
 

@@ -22,6 +22,8 @@ from inspection.tasks.classification import Classification
         ("optimizer.lr=-1", "optimizer or scheduler: .*learning rate"),
         ("model.width=0", "width=0: expected 1 or more"),
         ("trainer.max_epochs=0", "trainer.max_epochs=0: expected 1 or more"),
+        ("trainer.limit_val_batches=0", "trainer.limit_val_batches=0: expected more; the best epoch"),
+        ("trainer.limit_val_batches=0.0", "trainer.limit_val_batches=0: expected more; the best epoch"),
         ("seed=-1", "seed=-1: expected 0 to"),
         ("data.split_seed=-1", "data.split_seed=-1: expected 0 or more"),
         ("task.monitor=val/f2", "task.monitor=val/f2: no such figure; did you mean val/f1"),

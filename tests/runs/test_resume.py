@@ -30,7 +30,10 @@ SHAKY = [
 ]
 
 
-def equal_checkpoints(one, two):
+FILES = ("history.csv", "predictions.csv", "splits.csv")
+
+
+def equal_checkpoints(one, two, files=FILES):
     first, second = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (one, two))
     assert first["epoch"] == second["epoch"]
     assert first["state_dict"].keys() == second["state_dict"].keys()
@@ -43,8 +46,13 @@ def equal_checkpoints(one, two):
     assert first["optimizer_states"][0]["param_groups"] == second["optimizer_states"][0]["param_groups"]
     weights = [load_file(run / "inspector.safetensors") for run in (one, two)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    for name in ("history.csv", "predictions.csv", "splits.csv"):
+    for name in files:
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
+
+
+def rates(run):
+    with (run / "history.csv").open(newline="") as stream:
+        return [float(row["lr"]) for row in csv.DictReader(stream)]
 
 
 class Breakdown(L.Callback):
@@ -102,6 +110,25 @@ def test_resumed_run_equals_the_uninterrupted_one(config, run_training, train_un
     assert resumed.warnings == []
     # What is saved makes the run in one go.
     assert (whole.folder / "config.yaml").read_text() == (resumed.folder / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(("schedule", "broken"), [("plateau", 3), ("plateau", 4), ("step", 4)])
+def test_validated_every_second_epoch(config, run_training, train_until, tmp_path, schedule, broken):
+    """No validation is an improvement of 10, so the plateau schedule lowers the rate after each but the first."""
+    settings = {
+        "plateau": ["scheduler.patience=0", "scheduler.factor=0.1", "+scheduler.threshold=10"],
+        "step": ["scheduler.step_size=2", "scheduler.gamma=0.1"],
+    }
+    more = [*SHAKY, f"scheduler={schedule}", *settings[schedule], "trainer.check_val_every_n_epoch=2"]
+    more += ["trainer.max_epochs=6"]
+    whole = run_training(config(*more), tmp_path / "whole")
+    assert whole.warnings == []
+    falls = {"plateau": [0, 0, 0, 0, 1, 1], "step": [0, 0, 1, 1, 2, 2]}[schedule]
+    assert rates(tmp_path / "whole") == pytest.approx([0.005 * 0.1**n for n in falls])
+    train_until(config(*more), tmp_path / "broken", broken, RuntimeError("power cut"))
+    resumed = run_training(config(*more, "ckpt_path=last"), tmp_path / "broken")
+    equal_checkpoints(whole.folder, resumed.folder, files=("predictions.csv", "splits.csv"))
+    assert rates(tmp_path / "broken") == rates(tmp_path / "whole")
 
 
 def test_resumed_run_keeps_its_best_and_its_patience(config, run_training, train_until, tmp_path):
