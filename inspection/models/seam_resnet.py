@@ -30,7 +30,8 @@ class SeamResNet(nn.Module):
         3404810
     """
 
-    heatmap_layer = "stages"
+    # Measured on synthetic seams (docs/heatmaps.md): the finest maps that see a whole fault, each place by itself.
+    heatmap_layer = "stages.5"
     heatmap_method = "hires_cam"
 
     def __init__(self, in_channels: int, image_size: Sequence[int], num_classes: int) -> None:

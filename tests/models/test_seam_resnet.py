@@ -79,8 +79,12 @@ def test_an_image_that_is_too_small_is_refused_with_the_remedy():
         SeamResNet(3, (31, 100), 4)
 
 
-def test_the_heatmap_layer_is_part_of_the_network():
-    network = SeamResNet(3, (32, 32), 4)
-    assert network.heatmap_method in ("grad_cam", "hires_cam")
+def test_heatmaps_are_taken_from_the_last_block_of_128_filters():
+    network = SeamResNet(3, (32, 40), 4).eval()
+    shapes = []
+    layer = network.get_submodule(network.heatmap_layer)
+    layer.register_forward_hook(lambda module, inputs, maps: shapes.append(tuple(maps.shape)))
     with torch.no_grad():
-        assert network.get_submodule(network.heatmap_layer)(torch.rand(1, 64, 32, 32)).shape == (1, 256, 8, 8)
+        network(torch.rand(1, 3, 32, 40))
+    assert shapes == [(1, 128, 16, 20)]
+    assert network.heatmap_method == "hires_cam"
