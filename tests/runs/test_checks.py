@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import csv
 import shutil
 
 import pytest
