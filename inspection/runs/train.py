@@ -103,7 +103,7 @@ def _prepare(
         raise InputError("trainer.max_epochs=0: expected 1 or more, or -1 for no limit")
     if config["trainer"]["limit_val_batches"] == 0:
         raise InputError(
-            "trainer.limit_val_batches=0: expected more; validation chooses the best epoch, and when to stop"
+            "trainer.limit_val_batches=0: expected more; the best epoch is chosen by validation, and when to stop"
         )
     L.seed_everything(config["seed"], workers=True, verbose=False)
     settings = dict(config["data"])
