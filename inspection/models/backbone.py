@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+import torch
 import torchvision
 from torch import Tensor, nn
 from torchvision.models import AlexNet, VisionTransformer, get_model, get_model_builder, list_models
@@ -98,9 +99,7 @@ class TorchvisionNetwork(nn.Module):
         normalisation = matching_normalisation(name, weights, mean, std)
         if normalisation is not None:
             self.mean, self.std = normalisation
-        # Without the second heads that two of them have for training from scratch on ImageNet.
-        plain = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
-        self.net: nn.Module = get_model(name, weights=None, num_classes=num_classes, **plain)
+        self.net = _build(name, num_classes)
         self.head_name = find_head(self.net)
         self.notes: list[str] = []
         with_head = False
@@ -170,10 +169,10 @@ class TorchvisionNetwork(nn.Module):
         if trainable != "auto":
             chosen = _matching(names, trainable, self.head_name)
         elif pretrained:
-            start = last_block(self.net)
-            first = next(i for i, name in enumerate(names) if _below(name, start))
-            chosen = set(names[first:])
-            self.notes.append(f"trainable=auto: {start} and what comes after it; the rest is frozen")
+            chosen = set(_from_last_block(self.net))
+            self.notes.append(
+                f"trainable=auto: {last_block(self.net)} and what comes after it; the rest is frozen"
+            )
         else:
             chosen = set(names)
         for name, parameter in self.net.named_parameters():
@@ -208,6 +207,37 @@ class TorchvisionNetwork(nn.Module):
         self.heatmap_method = "hires_cam" if flattened else "grad_cam"
 
 
+def without_weights_file(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a `TorchvisionNetwork` that is frozen and normalised alike, but reads no file of weights.
+
+    For a training that is gone on with: the checkpoint holds all weights, and the file that they once came from
+    may be gone.
+
+    Args:
+        arguments: Arguments of `TorchvisionNetwork`, by name.
+
+    Raises:
+        ValueError: As `TorchvisionNetwork`.
+
+    Example:
+        >>> bare = without_weights_file({"name": "resnet18", "num_classes": 2, "weights": "lost.pth"})
+        >>> bare["weights"], bare["trainable"][0], bare["mean"]
+        (None, 'layer4.0.conv1.weight', (0.485, 0.456, 0.406))
+    """
+    name, weights = arguments["name"], arguments.get("weights")
+    if weights is None:
+        return dict(arguments)
+    _check_name(name)
+    normalisation = matching_normalisation(name, weights, arguments.get("mean"), arguments.get("std"))
+    assert normalisation is not None
+    trainable = arguments.get("trainable", "auto")
+    if trainable == "auto":
+        with torch.device("meta"):  # names alone
+            trainable = _from_last_block(_build(name, arguments["num_classes"]))
+    mean, std = normalisation
+    return {**arguments, "weights": None, "trainable": trainable, "mean": mean, "std": std}
+
+
 def find_head(network: nn.Module) -> str:
     """Dotted name of the layer that gives the logits: the last linear layer or convolution of the network.
 
@@ -237,6 +267,18 @@ def last_block(network: nn.Module) -> str:
         if behind and any(_halves(module) for module in stage.modules()):
             return behind[0]
     return weighty[-1]
+
+
+def _build(name: str, num_classes: int) -> nn.Module:
+    """A network with random weights, without the second heads that two have for training on ImageNet."""
+    plain = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    return get_model(name, weights=None, num_classes=num_classes, **plain)
+
+
+def _from_last_block(network: nn.Module) -> list[str]:
+    """Names of the parameters that are trained by default, see `last_block`."""
+    names, start = [name for name, _ in network.named_parameters()], last_block(network)
+    return names[next(i for i, name in enumerate(names) if _below(name, start)) :]
 
 
 def _stages(network: nn.Module, head: str) -> list[tuple[str, nn.Module]]:

@@ -25,6 +25,7 @@ from inspection.data.module import ImageDataModule
 from inspection.data.splits import write_splits
 from inspection.errors import InputError
 from inspection.inspector import Inspector, fit_weights, write_passport
+from inspection.models.backbone import TorchvisionNetwork, without_weights_file
 from inspection.models.modes import evaluating
 from inspection.runs import console
 from inspection.runs.checkpoints import (
@@ -41,6 +42,7 @@ from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
 PROFILE = "profile"
+BACKBONE = f"{TorchvisionNetwork.__module__}.{TorchvisionNetwork.__qualname__}"
 STATES = (
     "epoch",
     "global_step",
@@ -113,7 +115,13 @@ def _prepare(
         settings["splits"] = str(run / "splits.csv")  # the very images that it was trained on, or an error
     data: ImageDataModule = instantiate(settings)
     # Before the images: a misspelt network is said at once.
-    task: InspectionTask = instantiate(config["task"]["module"])
+    module = config["task"]["module"]
+    if resume is not None and module["network"]["_target_"] == BACKBONE:  # the checkpoint brings all weights
+        try:
+            module = module | {"network": without_weights_file(module["network"])}
+        except ValueError as error:
+            raise InputError(f"model: {error}") from None
+    task: InspectionTask = instantiate(module)
     data.progress = console.steps()
     data.prepare_data()
     data.setup()

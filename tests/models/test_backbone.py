@@ -1,5 +1,6 @@
 import contextlib
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torchvision.models import get_model, list_models, regnet
 
 from inspection.explain.cam import heatmap
 from inspection.inspector import fit_weights
-from inspection.models.backbone import TorchvisionNetwork
+from inspection.models.backbone import TorchvisionNetwork, without_weights_file
 from inspection.models.normalised import Normalised
 
 SMALL = "shufflenet_v2_x0_5"  # 0.3 M parameters, with batch norm
@@ -294,6 +295,35 @@ def test_is_rebuilt_without_the_pretrained_weights(tmp_path):
     images = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(rebuilt.eval()(images), trained.eval()(images), rtol=0, atol=0)
     assert {name.split(".")[0] for name in trained.state_dict()} == {"net"}  # no mean, no std
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"trainable": ["head"], "freeze_batch_norm": True},
+        {"freeze_batch_norm": True, "mean": (0.5,) * 3, "std": (0.25,) * 3},
+        {"name": "googlenet"},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet")
+def test_is_built_alike_without_the_file(tmp_path, settings):
+    arguments = {"name": SMALL, "num_classes": 2} | settings
+    file = Path(pretrained(tmp_path, arguments["name"]))
+    first = TorchvisionNetwork(**arguments, weights=str(file))
+    file.unlink()
+    second = TorchvisionNetwork(**without_weights_file(arguments | {"weights": str(file)}))
+    assert (second.mean, second.std) == (first.mean, first.std)
+    learning = [{n for n, p in network.named_parameters() if p.requires_grad} for network in (first, second)]
+    assert learning[0] == learning[1]
+    modes = [[module.training for module in network.train().modules()] for network in (first, second)]
+    assert modes[0] == modes[1]
+    fit_weights(second, first.state_dict(), "it")
+
+
+def test_without_weights_there_is_no_file_to_do_without():
+    arguments = {"name": SMALL, "num_classes": 2, "weights": None, "trainable": "auto"}
+    assert without_weights_file(arguments) == arguments
 
 
 def test_loads_a_state_dict_without_versions():

@@ -11,6 +11,7 @@ import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
+from torchvision.models import get_model
 
 from inspection.config.entry import CONF
 from inspection.config.saved import plain
@@ -181,6 +182,28 @@ def test_early_stopped_run_stays_stopped(config, run_training, tmp_path):
     again = run_training(config(*more, "ckpt_path=last"), tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
     assert again.result == pytest.approx(first.result)
+
+
+def test_pretrained_run_goes_on_without_the_file_of_weights(config, run_training, train_until, tmp_path):
+    """The checkpoint holds all weights; what is frozen and how images are normalised are those of the run."""
+    torch.manual_seed(0)
+    file = tmp_path / "weights.pth"
+    torch.save(get_model("mnasnet0_5", num_classes=5).state_dict(), file)
+    more = [
+        "model=torchvision",
+        "model.name=mnasnet0_5",
+        f"model.weights={file}",
+        "model.freeze_batch_norm=true",
+    ]
+    more += ["~callbacks.heatmaps", "~callbacks.samples", "logger=none", "task.module.backbone_lr=1e-3"]
+    whole = run_training(config(*more), tmp_path / "whole")
+    train_until(config(*more), tmp_path / "broken", 1, RuntimeError("power cut"))
+    file.unlink()
+    resumed = run_training(config(*more, "ckpt_path=last"), tmp_path / "broken")
+    equal_checkpoints(whole.folder, resumed.folder)
+    for name in ("config.yaml", "passport.json"):
+        said = [(folder / name).read_text() for folder in (whole.folder, resumed.folder)]
+        assert said[0].replace("whole", "broken") == said[1]
 
 
 def test_stopped_by_the_person(config, train_until, run_training, tmp_path, capsys):
