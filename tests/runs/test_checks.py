@@ -135,7 +135,7 @@ def test_shares_that_do_not_sum_to_one_are_said(module, draw, tmp_path):
     ("settings", "awake"),
     [({}, True), ({"freeze_batch_norm": True}, False), ({"trainable": ["head"]}, False)],
 )
-def test_trying_the_network_leaves_it_as_it_was(module, settings, awake):
+def test_trying_the_network_leaves_it_as_it_was(module, draw, tmp_path, settings, awake):
     """Batch norms that are frozen stay asleep, those that are not stay awake, and no image has been counted."""
     torch.manual_seed(0)
     network = TorchvisionNetwork("shufflenet_v2_x0_5", 2, **settings)
@@ -151,7 +151,10 @@ def test_trying_the_network_leaves_it_as_it_was(module, settings, awake):
         std=[0.5],
     )
     before = {name: value.clone() for name, value in task.state_dict().items()}
-    check_fits(task, module(image_size=[64, 64]))
+    draw(tmp_path / "images", good=8, defects=8)
+    data = module(image_size=[64, 64])
+    data.setup()
+    check_fits(task, data)
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     assert norms
     assert all(norm.training == awake for norm in norms)
