@@ -73,7 +73,7 @@ class Tool:
         pytest.fail(f"no window: {self.end() if self.process.poll() is not None else 'and still at work'}")
 
     def type(self, *keys):
-        xdotool("key", "--delay", "60", *keys)
+        xdotool("key", "--delay", "250", *keys)  # a busy machine loses keys that come faster
 
     def rows(self):
         read = read_attributes([self.table], SEAM)
