@@ -67,7 +67,9 @@ class HeatmapLogger(L.Callback):
                 try:
                     shown_colours(pl_module.decision.names, self.colours)
                 except ValueError as error:
-                    raise InputError(f"callbacks.heatmaps.colours: {error}") from None
+                    raise InputError(
+                        f"callbacks.heatmaps.colours: {error} Set callbacks.heatmaps.colours=null to draw all."
+                    ) from None
 
     # Not `on_validation_epoch_end`: Lightning calls that of callbacks before that of the module, which makes the
     # outcome of this pass; callbacks would draw the one before.

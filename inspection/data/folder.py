@@ -128,6 +128,11 @@ class FolderDataModule(ImageDataModule):
                     f"folders of the name train lie below others in {root}: they say nothing of the split there; "
                     "name the folder above them as data.root if they should"
                 )
+            if self.part_folders is False and {"train", "test"} <= set(parts.tolist()):
+                self.notes.append(
+                    f"train/ and test/ of {root} are mixed and split anew (data.part_folders=false); "
+                    "with data.part_folders=auto they are the parts"
+                )
             return None
         outside = [file for file, part in zip(files, parts, strict=True) if not part]
         if outside or "train" not in parts:

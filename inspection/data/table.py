@@ -34,7 +34,12 @@ class TableDataModule(ImageDataModule):
 
     def find_samples(self, root: Path) -> Found:
         """The rows of all tables, each with its picture."""
-        table = read_attributes(find_tables(root, self.tables), self.labels.names)
+        try:
+            table = read_attributes(find_tables(root, self.tables), self.labels.names)
+        except InputError as error:
+            names = ",".join(self.labels.names)
+            check = f"python scripts/label.py check={root} 'attributes=[{names}]' 'rules=[]'"
+            raise InputError(f"{error}\nall that is wrong with the tables: {check}") from None
         folder = root / self.pictures
         if not folder.is_dir():
             raise InputError(

@@ -82,7 +82,8 @@ def label_panel(
     top = [
         captioned(photograph, "image"),
         captioned(
-            _overlaid(photograph, shown, colours, strength), evidence if called else "nothing was called"
+            _overlaid(photograph, shown, colours, strength),
+            evidence if called else "none of these was called",
         ),
     ]
     body = side_by_side(top)
