@@ -62,7 +62,10 @@ def find_groups(files: Sequence[str], pattern: str | None) -> tuple[str, ...]:
     for file in files:
         match = expression.search(file)
         if match is None or match.group(1) is None:
-            raise InputError(f"data.group={pattern!r} does not match the file {file!r}; mend the pattern")
+            raise InputError(
+                f"data.group={pattern!r} does not match the file {file!r}; mend the pattern, "
+                "or take data.group=null where no images belong together"
+            )
         groups.append(match.group(1))
     return tuple(groups)
 
