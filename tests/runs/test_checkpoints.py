@@ -29,6 +29,14 @@ from inspection.runs.checkpoints import (
 from inspection.runs.train import train
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """A process that was started in the background of a shell ignores SIGINT, and so would the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def file_limit():
     """Lets no file grow beyond so many bytes, as a disk would that has no more room."""
