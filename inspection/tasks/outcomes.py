@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -61,22 +62,22 @@ class Outcome(ABC):
     figures: dict[str, float]
     counts: Tensor
 
-    @property
+    @cached_property
     def probabilities(self) -> Tensor:
         """float64 `[N, K]`."""
         return self.decision.probabilities(self.logits)
 
-    @property
+    @cached_property
     def called(self) -> Tensor:
         """The verdicts, bool `[N, K]`."""
         return self.decision.called(self.probabilities)
 
-    @property
+    @cached_property
     def answers(self) -> Tensor:
         """What the verdicts should have been, bool `[N, K]`."""
         return self.decision.answers(self.targets)
 
-    @property
+    @cached_property
     def right(self) -> Tensor:
         """Whether all of an image's verdict is right, bool `[N]`."""
         return (self.called == self.answers).all(1)

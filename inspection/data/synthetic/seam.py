@@ -11,12 +11,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from inspection.data.synthetic.paint import FloatArray, Image, Points, blur, fixed, noise, write_png
 from inspection.data.synthetic.sets import prepare_set
 from inspection.errors import InputError
 
@@ -25,10 +25,6 @@ SIDE = 200  # pixels, height and width of a frame
 ATTRIBUTES = ("good", "error", "break", "length")
 WIDENED_FROM, CUT_FROM = 1.5, 1.5  # times the usual width, and mm: from here on it is an error, a break
 SHORT_STITCH, LONG_STITCH = 2.0, 4.0  # mm
-
-FloatArray: TypeAlias = NDArray[np.float32]
-Image: TypeAlias = NDArray[np.uint8]
-Points: TypeAlias = NDArray[np.float64]
 
 _PIXELS_PER_MM = 12.0  # in a frame, before the camera's own scale
 _FINE = 16  # canvas pixels per mm
@@ -146,10 +142,7 @@ class SyntheticSeams:
                 draw_video(np.random.default_rng([self.seed, index]), self.frames)
             ):
                 name = f"{video}_{number:06d}.png"
-                # Encoded in memory: cv2.imwrite fails silently, and on Windows for letters outside the code page.
-                bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
-                encoded = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
-                (place / "pics" / name).write_bytes(encoded.tobytes())
+                write_png(place / "pics" / name, frame.image)
                 table.writerow([number, name, *(frame.labels[attribute] for attribute in ATTRIBUTES)])
                 truth += [
                     [f"pics/{name}", seen.fault.kind, f"{seen.fault.size:.3f}", str(seen.labelled)]
@@ -301,17 +294,9 @@ def _look_at(seam: _Seam, pose: Points, fed: float, foot: float) -> tuple[tuple[
 # --------------------------------------------------------------------------------------------- painting
 
 
-def _blur(image: NDArray[Any], sigma: float, sigma_y: float = 0) -> FloatArray:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, sigmaY=sigma_y), np.float32)
-
-
-def _noise(rng: np.random.Generator, *shape: int) -> FloatArray:
-    return rng.standard_normal(shape, dtype=np.float32)
-
-
 def _cloud(rng: np.random.Generator, width: int, height: int, grain: int) -> FloatArray:
     """Smooth noise [height, width] of about unit spread, its lumps `grain` pixels wide."""
-    small = _noise(rng, height // grain + 3, width // grain + 3)
+    small = noise(rng, (height // grain + 3, width // grain + 3))
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
@@ -345,9 +330,7 @@ def _weave(rng: np.random.Generator, x: FloatArray, s: FloatArray) -> tuple[Floa
     warp, weft = (rng.normal(1, spread, 256).astype(np.float32)[index % 256] for index in (column, row))
     if kind == 3:  # fleece: no yarn to be seen
         height = (
-            0.5
-            + 0.2 * _blur(_noise(rng, *x.shape), 2.2) * 2.2
-            + 0.12 * _cloud(rng, x.shape[1], x.shape[0], 9)
+            0.5 + 0.2 * blur(noise(rng, x.shape), 2.2) * 2.2 + 0.12 * _cloud(rng, x.shape[1], x.shape[0], 9)
         )
         return np.clip(height, 0, 1), np.ones_like(x)
     if kind == 2:  # knit: columns of V
@@ -375,7 +358,7 @@ def _paint_strip(rng: np.random.Generator, seam: _Seam) -> FloatArray:
 
     relief, tone = _weave(rng, x, s)
     depth = np.float32(rng.uniform(0.08, 0.25))
-    shade = tone * (1 - depth + depth * relief) * (1 + 0.03 * _noise(rng, height, width))
+    shade = tone * (1 - depth + depth * relief) * (1 + 0.03 * noise(rng, (height, width)))
     shade += 0.05 * _cloud(rng, width, height, 60)
     # The string pulls the fabric together: a trough along the seam, puckers at its stitches.
     centre = np.interp(s[:, 0], seam.s, seam.x).astype(np.float32)[:, None]
@@ -394,7 +377,7 @@ def _paint_strip(rng: np.random.Generator, seam: _Seam) -> FloatArray:
     cover = np.clip((x - edges[0] - fray[:, :1]) * _FINE / 2 + 0.5, 0, 1)
     cover *= np.clip((edges[1] + fray[:, 1:] - x) * _FINE / 2 + 0.5, 0, 1)
     # Finer than a frame's pixels: blurred once here, so that no frame aliases.
-    return _blur(np.dstack([colour * cover[..., None], cover]).astype(np.float32), 0.6)
+    return blur(np.dstack([colour * cover[..., None], cover]).astype(np.float32), 0.6)
 
 
 def _paint_string(
@@ -443,7 +426,7 @@ def _paint_string(
     region = colour[:, band]
     region *= 1 - 0.6 * np.exp(-((np.hypot(off, hole) / 0.28) ** 2))[..., None]
     fall = (round(-0.22 * towards[0] * _FINE), round(-0.22 * towards[1] * _FINE))
-    shadow = _blur(np.roll(cover, (fall[1], fall[0]), (0, 1)), 2.5)
+    shadow = blur(np.roll(cover, (fall[1], fall[0]), (0, 1)), 2.5)
     region *= 1 - 0.38 * shadow[..., None]
     painted = thread * body[..., None] + shine[..., None]
     region += cover[..., None] * (painted - region)
@@ -465,7 +448,7 @@ def _paint_frayed(
             along = end + way * (length * t * np.cos(turned) - 0.15)
             across = np.interp(end, seam.s, seam.x) + rng.normal(0, 0.4 * seam.half_width)
             points = np.stack([across + length * t * np.sin(turned) + reach, along - seam.first], 1) * _FINE
-            cv2.polylines(strands, [_fixed(points)], False, 255, int(rng.integers(1, 4)), cv2.LINE_AA, 3)
+            cv2.polylines(strands, [fixed(points)], False, 255, int(rng.integers(1, 4)), cv2.LINE_AA, 3)
     region += (strands.astype(np.float32) / 255 * 0.8)[..., None] * (0.9 * thread - region)
 
 
@@ -476,13 +459,8 @@ def _paint_lint(rng: np.random.Generator, colour: FloatArray) -> None:
         heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.3, 12))
         steps = rng.uniform(1, 3) * np.stack([np.cos(heading), np.sin(heading)], 1)
         start = rng.uniform((0, 0), (colour.shape[1], colour.shape[0]))
-        cv2.polylines(lint, [_fixed(start + np.cumsum(steps, 0))], False, 255, 1, cv2.LINE_AA, 3)
+        cv2.polylines(lint, [fixed(start + np.cumsum(steps, 0))], False, 255, 1, cv2.LINE_AA, 3)
     colour += 0.6 * (lint.astype(np.float32) / 255)[..., None] * (np.float32(rng.uniform(0.2, 0.9)) - colour)
-
-
-def _fixed(points: Points) -> NDArray[np.int32]:
-    """Points for cv2's drawing with `shift=3`: eighths of a pixel."""
-    return np.rint(points * 8).astype(np.int32)
 
 
 _STILL_FINE, _STILL_HALF = 10, 14.0  # canvas pixels per mm, and mm to each side of the middle of the view
@@ -496,7 +474,7 @@ def _paint_machine(rng: np.random.Generator, foot: float) -> tuple[FloatArray, F
     side = round(2 * _STILL_HALF * _STILL_FINE)
     grid = (np.arange(side, dtype=np.float32) + 0.5) / _STILL_FINE - _STILL_HALF
     x, y = grid[None], grid[:, None] + np.float32(_VIEW / 2)
-    brushed = _blur(_noise(rng, side, side), 0.6, 9) * 0.06
+    brushed = blur(noise(rng, (side, side)), 0.6, 9) * 0.06
     plate = np.float32(rng.uniform(0.25, 0.55)) + brushed + 0.04 * _cloud(rng, side, side, 60)
     spacing = rng.choice([2.5, 3.0])
     for guide in np.arange(spacing, _STILL_HALF, spacing) + rng.uniform(0, 1):
@@ -529,7 +507,7 @@ def _lay(
     cloth = _seen(strip, pose, _FINE, (-_HALF_CANVAS, first + fed))
     scene = plate
     for layer, depth in ((cloth, 1.5), (foot, 2.5)):
-        shadow = _blur(layer[..., 3], depth)
+        shadow = blur(layer[..., 3], depth)
         scene = scene * (1 - 0.45 * shadow[..., None])
         scene = scene * (1 - layer[..., 3:]) + layer[..., :3]
     return np.asarray(scene, np.float32)
@@ -577,11 +555,11 @@ class _Camera:
     def photograph(self, rng: np.random.Generator, scene: FloatArray) -> Image:
         """A frame of the scene [200, 200, 3]: light, focus, motion, noise, 8 bits and compression."""
         image = scene * self.light * np.float32(rng.normal(1, 0.01))
-        image = _blur(image, self.focus)
+        image = blur(image, self.focus)
         if self.motion > 1:
             image = np.asarray(cv2.blur(image, (1, self.motion)), np.float32)
         image = np.clip(image, 0, 1) ** np.float32(1 / 1.3) * 255
-        image += self.noise * (0.8 * _noise(rng, SIDE, SIDE, 1) + 0.6 * _noise(rng, SIDE, SIDE, 3))
+        image += self.noise * (0.8 * noise(rng, (SIDE, SIDE, 1)) + 0.6 * noise(rng, (SIDE, SIDE, 3)))
         frame = np.clip(np.rint(image), 0, 255).astype(np.uint8)
         packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1]
         return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)

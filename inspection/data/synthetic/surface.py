@@ -303,15 +303,23 @@ def _scratch(
     return np.asarray(change, np.float32)[..., None], np.maximum(cover, shade)
 
 
+def _oval(
+    rng: np.random.Generator, place: Points, sizes: tuple[float, float], slimmest: float
+) -> tuple[float, FloatArray, FloatArray]:
+    """An oval anyhow turned: its half length in pixels, and coordinates [H, W] in which it is the unit circle."""
+    x, y = grid(SIZE, SIZE)
+    size, squeeze, turn = rng.uniform(*sizes), rng.uniform(slimmest, 1), rng.uniform(0, np.pi)
+    dx, dy = (a + np.float32(SIZE / 2 - b) for a, b in ((x, place[0]), (y, place[1])))
+    u = (dx * np.cos(turn) + dy * np.sin(turn)) / size
+    v = (-dx * np.sin(turn) + dy * np.cos(turn)) / (size * squeeze)
+    return size, u, v
+
+
 def _dent(
     rng: np.random.Generator, place: Points, contrast: float, light: float
 ) -> tuple[FloatArray, FloatArray]:
     """A shallow hollow: bright on the flank that faces the light, dark on the other."""
-    x, y = grid(SIZE, SIZE)
-    size, squeeze, turn = rng.uniform(8, 20), rng.uniform(0.6, 1), rng.uniform(0, np.pi)
-    dx, dy = (a + np.float32(SIZE / 2 - b) for a, b in ((x, place[0]), (y, place[1])))
-    u = (dx * np.cos(turn) + dy * np.sin(turn)) / size
-    v = (-dx * np.sin(turn) + dy * np.cos(turn)) / (size * squeeze)
+    size, u, v = _oval(rng, place, (8, 20), 0.6)
     hollow = np.exp(-((u * u + v * v) ** 1.3))
     slope = np.gradient(hollow, axis=1) * np.cos(light) + np.gradient(hollow, axis=0) * np.sin(light)
     change = (0.10 + 0.55 * contrast) * (slope * size * 0.9 - 0.12 * hollow)
@@ -322,11 +330,7 @@ def _stain(
     rng: np.random.Generator, place: Points, contrast: float, light: float
 ) -> tuple[FloatArray, FloatArray]:
     """Rust, oxide or oil: a ragged patch of another colour with a darker rim."""
-    x, y = grid(SIZE, SIZE)
-    size, squeeze, turn = rng.uniform(12, 30), rng.uniform(0.5, 1), rng.uniform(0, np.pi)
-    dx, dy = (a + np.float32(SIZE / 2 - b) for a, b in ((x, place[0]), (y, place[1])))
-    u = (dx * np.cos(turn) + dy * np.sin(turn)) / size
-    v = (-dx * np.sin(turn) + dy * np.cos(turn)) / (size * squeeze)
+    _, u, v = _oval(rng, place, (12, 30), 0.5)
     edge = 1 - np.hypot(u, v) + 0.32 * cloud(rng, SIZE, SIZE, 26, 4, fading=0.6)
     edge *= np.hypot(u, v) < 2.2  # one patch, no islands far off
     cover = np.clip(edge * 4, 0, 1)
