@@ -68,6 +68,8 @@ PLAIN_DATA: dict[str, Any] = {
     "split_seed": 0,
     "group": None,
     "splits": None,
+    "fold": None,
+    "folds": 5,
     "balance": "none",
     "batch_size": 4,
     "memory_budget": 10,

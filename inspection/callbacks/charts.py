@@ -1,4 +1,4 @@
-"""Learning curves and the confusion matrix, as pictures."""
+"""Learning curves, and charts of an outcome such as the confusion matrix."""
 
 import csv
 import math
@@ -20,7 +20,7 @@ def _origin(trainer: L.Trainer) -> str:
 
 
 class Charts(L.Callback):
-    """Keeps a row of figures an epoch (`history.csv`), draws the curves at the end and the confusion matrices.
+    """Keeps a row of figures an epoch (`history.csv`), draws the curves at the end and the outcome's charts.
 
     Args:
         monitor: The metric whose best epoch is marked.
@@ -77,15 +77,16 @@ class Charts(L.Callback):
             picture = title_bar(picture, [f"learning curves{_origin(trainer)}"])
             show(trainer, "learning_curves", picture, "learning_curves.png")
 
-    def _show_confusion(self, trainer: L.Trainer, module: L.LightningModule, part: str) -> None:
+    def _show_outcome(self, trainer: L.Trainer, module: L.LightningModule, part: str) -> None:
         if trainer.is_global_zero and isinstance(module, InspectionTask) and module.outcome is not None:
-            picture = title_bar(module.outcome.chart(), [f"{part} images{_origin(trainer)}"])
-            show(trainer, f"confusion_matrix/{part}", picture, f"confusion_matrix_{part}.png")
+            for name, chart in module.outcome.charts().items():
+                picture = title_bar(chart, [f"{part} images{_origin(trainer)}"])
+                show(trainer, f"{name}/{part}", picture, f"{name}_{part}.png")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the validation part's matrix."""
-        self._show_confusion(trainer, pl_module, "val")
+        """Draw the validation part's charts."""
+        self._show_outcome(trainer, pl_module, "val")
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the test part's matrix."""
-        self._show_confusion(trainer, pl_module, "test")
+        """Draw the test part's charts."""
+        self._show_outcome(trainer, pl_module, "test")

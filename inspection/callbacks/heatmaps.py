@@ -7,8 +7,7 @@ import lightning as L
 import numpy as np
 import torch
 
-from inspection.callbacks.board import show
-from inspection.callbacks.samples import spread
+from inspection.callbacks.panels import PanelLogger, origin
 from inspection.data.module import ImageDataModule
 from inspection.decide.decisions import OneOf
 from inspection.errors import InputError
@@ -18,10 +17,11 @@ from inspection.pictures.colours import shown_colours
 from inspection.pictures.label_panel import LabelVerdict, label_panel
 from inspection.pictures.panel import heat_panel
 from inspection.tasks.module import InspectionTask
-from inspection.tasks.outcomes import Outcome
+from inspection.tasks.naming import NamingTask
+from inspection.tasks.outcomes import ClassOutcome, LabelOutcome, Outcome
 
 
-class HeatmapLogger(L.Callback):
+class HeatmapLogger(PanelLogger):
     """Panels of image, heatmap and overlay, as TensorBoard images and PNG files.
 
     A fixed choice of validation images every few epochs, the worst validation mistakes beside them, and after
@@ -39,6 +39,8 @@ class HeatmapLogger(L.Callback):
             all, in colours that are told apart by the colour-blind.
     """
 
+    folder = "heatmaps"
+
     def __init__(
         self,
         method: Literal["auto", "grad_cam", "hires_cam"] = "auto",
@@ -49,17 +51,19 @@ class HeatmapLogger(L.Callback):
         test_mistakes: int = 40,
         colours: Sequence[Sequence[str]] | None = None,
     ) -> None:
-        if every_n_epochs < 0:
-            raise ValueError(f"every_n_epochs={every_n_epochs}: expected 1 or more, or 0 for the end alone")
+        super().__init__(every_n_epochs, per_class, mistakes, test_mistakes)
         self.method, self.layer = method, layer
-        self.every_n_epochs = every_n_epochs
-        self.per_class, self.mistakes, self.test_mistakes = per_class, mistakes, test_mistakes
         self.colours = colours
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Find out now, and not after hours, that there is no such layer."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if isinstance(pl_module, InspectionTask) and isinstance(data, ImageDataModule):
+        if not isinstance(pl_module, NamingTask):
+            raise InputError(
+                f"callbacks.heatmaps: {type(pl_module).__name__} gives no logits of names whose evidence could be "
+                "drawn; drop it with ~callbacks.heatmaps"
+            )
+        if isinstance(data, ImageDataModule):
             image = data.images(data.samples.rows("val")[:1]).to(pl_module.device)
             with evaluating(pl_module.model):  # one image through batch norm must leave no trace
                 heatmap(pl_module.model, image, method=self.method, layer=self.layer)
@@ -71,61 +75,19 @@ class HeatmapLogger(L.Callback):
                         f"callbacks.heatmaps.colours: {error} Set callbacks.heatmaps.colours=null to draw all."
                     ) from None
 
-    # Not `on_validation_epoch_end`: Lightning calls that of callbacks before that of the module, which makes the
-    # outcome of this pass; callbacks would draw the one before.
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the fixed images and the worst mistakes."""
-        fitting = trainer.state.fn == "fit"
-        due = self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0
-        if trainer.sanity_checking or (fitting and not due):
-            return
-        data, task, outcome = self._parts(trainer, pl_module)
-        if data is None or task is None or outcome is None:
-            return
-        folder = f"heatmaps/epoch_{trainer.current_epoch + 1:03d}" if fitting else "heatmaps/best"
-        for name, positions in outcome.examples().items():
-            chosen = spread(positions, self.per_class)
-            self._draw(trainer, data, task, outcome, chosen, f"heatmaps/{name}", f"{folder}/{name}")
-        wrong = outcome.mistakes(self.mistakes)
-        self._draw(trainer, data, task, outcome, wrong, "mistakes/val", f"{folder}/mistake")
-
-    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw what was judged wrongly."""
-        data, task, outcome = self._parts(trainer, pl_module)
-        if data is None or task is None or outcome is None:
-            return
-        wrong = outcome.mistakes(self.test_mistakes)
-        self._draw(trainer, data, task, outcome, wrong, "mistakes/test", "mistakes_test/mistake")
-
-    @staticmethod
-    def _parts(
-        trainer: L.Trainer, module: L.LightningModule
-    ) -> tuple[ImageDataModule | None, InspectionTask | None, Outcome | None]:
-        """Data, task and outcome, where this process draws and there is something to draw."""
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        if not trainer.is_global_zero or not isinstance(module, InspectionTask) or module.outcome is None:
-            return None, None, None
-        return (data, module, module.outcome) if isinstance(data, ImageDataModule) else (None, None, None)
-
-    def _draw(
+    def panels(
         self,
-        trainer: L.Trainer,
-        data: ImageDataModule,
         task: InspectionTask,
+        data: ImageDataModule,
         outcome: Outcome,
-        chosen: np.ndarray,
-        tag: str,
-        file: str,
-    ) -> None:
-        for start in range(0, len(chosen), 8):  # a few at a time: feature maps of large images are large
-            part = chosen[start : start + 8]
-            pictures = data.images(outcome.rows[part].numpy())
-            if isinstance(task.decision, OneOf):
-                panels = self._class_panels(task, task.decision, data, outcome, part, pictures)
-            else:
-                panels = self._label_panels(task, data, outcome, part, pictures)
-            for number, panel in enumerate(panels, start + 1):
-                show(trainer, f"{tag}_{number}", panel, f"{file}_{number:02d}.png")
+        positions: np.ndarray,
+        images: torch.Tensor,
+    ) -> list[np.ndarray]:
+        """Image, heatmap and overlay, or a heatmap an attribute."""
+        if isinstance(outcome, LabelOutcome):
+            return self._label_panels(task, data, outcome, positions, images)
+        assert isinstance(outcome, ClassOutcome)
+        return self._class_panels(task, data, outcome, positions, images)
 
     def _explain(self, task: InspectionTask, images: torch.Tensor, wanted: torch.Tensor) -> Heatmaps:
         with torch.autocast(task.device.type, enabled=False):
@@ -140,13 +102,13 @@ class HeatmapLogger(L.Callback):
     def _class_panels(
         self,
         task: InspectionTask,
-        decision: OneOf,
         data: ImageDataModule,
-        outcome: Outcome,
+        outcome: ClassOutcome,
         part: np.ndarray,
         images: torch.Tensor,
     ) -> list[np.ndarray]:
         """The evidence for the defect class, or without one for the verdict."""
+        decision = outcome.decision
         probabilities = outcome.probabilities[part]
         judged, targets = decision.labels(probabilities), outcome.targets[part]
         wanted = judged if decision.defect is None else torch.full((len(part),), decision.defect)
@@ -165,7 +127,7 @@ class HeatmapLogger(L.Callback):
                 images[place].permute(1, 2, 0).numpy(),
                 maps.of(place),
                 title,
-                note=_origin(data),
+                note=origin(data),
                 right=bool(judged[place] == targets[place]),
             )
             panels.append(panel)
@@ -175,12 +137,12 @@ class HeatmapLogger(L.Callback):
         self,
         task: InspectionTask,
         data: ImageDataModule,
-        outcome: Outcome,
+        outcome: LabelOutcome,
         part: np.ndarray,
         images: torch.Tensor,
     ) -> list[np.ndarray]:
         """The evidence for each attribute in its colour."""
-        names = task.decision.names
+        names = outcome.decision.names
         colours = shown_colours(names, self.colours)
         maps = {
             name: self._explain(task, images, torch.full((len(part),), names.index(name))) for name in colours
@@ -190,7 +152,7 @@ class HeatmapLogger(L.Callback):
             called, answers = outcome.called[position], outcome.answers[position]
             title = [
                 data.samples.files[outcome.rows[position]],
-                f"{task.decision.words(called)} · target: {task.decision.words(answers)}",
+                f"{outcome.decision.words(called)} · target: {outcome.decision.words(answers)}",
             ]
             said = {
                 name: LabelVerdict(
@@ -206,12 +168,8 @@ class HeatmapLogger(L.Callback):
                 colours,
                 title,
                 said,
-                note=_origin(data),
+                note=origin(data),
                 right=bool(outcome.right[position]),
             )
             panels.append(panel)
         return panels
-
-
-def _origin(data: ImageDataModule) -> str:
-    return "SYNTHETIC image" if data.is_synthetic else ""

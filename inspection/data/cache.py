@@ -2,7 +2,7 @@
 
 In memory when they fit the budget, else in one file under `cache_dir`:
 
-    rows       uint8 [R, C, H, W]
+    rows       [R, C, H, W] of one dtype
     index      JSON: for each image its row, and the size and time of its file when it was decoded
     footer     the number of rows, the length of the index, and a mark
 
@@ -25,12 +25,11 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.data.geometry import Geometry
 from inspection.errors import InputError
 
 MIB = 2**20
@@ -43,12 +42,39 @@ _Stamp = tuple[int, int]  # of an image file: bytes, and modification time in ns
 _Index = dict[str, tuple[int, int, int]]  # name of an image: its row, and the stamp of its file
 
 
+class Reader(Protocol):
+    """How a file becomes a row: the geometry, for images.
+
+    Attributes:
+        shape: Of a row, `(C, H, W)`.
+        dtype: Of a row.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a row."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of a row."""
+        ...
+
+    def read(self, path: Path) -> NDArray[Any]:
+        """The row of a file, or an `InputError`."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that decides what `read` gives, as plain values."""
+        ...
+
+
 class ImageCache:
-    """The images of a data set after the geometry, as uint8.
+    """The images of a data set as the network sees them, or their masks.
 
     Args:
         paths: image files; row `i` of the cache is `paths[i]`.
-        geometry: how a file becomes an image `[C, H, W]`.
+        reader: how a file becomes a row.
         memory_budget: MiB. Up to this the images lie in memory, beyond it on disk.
         cache_dir: folder for the cache file; made when it is needed.
         root: folder of the data set: caches of different roots are kept apart, and within one a file is known
@@ -64,19 +90,18 @@ class ImageCache:
     def __init__(
         self,
         paths: Sequence[Path],
-        geometry: Geometry,
+        reader: Reader,
         memory_budget: int,
         cache_dir: Path,
         root: Path | None = None,
     ) -> None:
         self.paths = [Path(path) for path in paths]
-        self.geometry = geometry
+        self.reader = reader
         self.memory_budget = memory_budget
         self.cache_dir = Path(cache_dir)
         self.root = None if root is None else Path(root)
-        self.row_shape = (geometry.channels, *geometry.image_size)
-        self.row_bytes = int(np.prod(self.row_shape))
-        self._images: NDArray[np.uint8] | None = None
+        self.row_bytes = int(np.prod(reader.shape)) * reader.dtype.itemsize
+        self._images: NDArray[Any] | None = None
         self._rows: NDArray[np.int64] | None = None
         self._descriptor = -1
 
@@ -95,9 +120,9 @@ class ImageCache:
 
     @property
     def cache_file(self) -> Path:
-        """The file of disk mode, named by root and geometry: all file lists of a data set share it."""
+        """The file of disk mode, named by root and reader: all file lists of a data set share it."""
         root = "" if self.root is None else self.root.resolve().as_posix()
-        facts = json.dumps([_VERSION, root, self.geometry.to_dict()], sort_keys=True)
+        facts = json.dumps([_VERSION, root, self.reader.to_dict()], sort_keys=True)
         return self.cache_dir / f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.u8"
 
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> None:
@@ -111,7 +136,7 @@ class ImageCache:
             InputError: unreadable images, all of them in one message; or no room in `cache_dir`.
         """
         if self.in_memory:
-            images = np.empty((len(self), *self.row_shape), np.uint8)
+            images = np.empty((len(self), *self.reader.shape), self.reader.dtype)
             errors = self._decode(self.paths, images.__setitem__, progress)
             self._raise_unreadable(list(errors.values()))
             self._images = images
@@ -120,14 +145,14 @@ class ImageCache:
             if not self._open(stamps):
                 self._build(stamps, progress)
 
-    def gather(self, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint8]:
+    def gather(self, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[Any]:
         """The images of a batch.
 
         Args:
             indices: `B` numbers in 0..len-1.
 
         Returns:
-            `[B, C, H, W]` uint8, contiguous, own memory.
+            `[B, C, H, W]` of the reader's dtype, contiguous, own memory.
 
         Raises:
             IndexError: an index outside the cache.
@@ -139,8 +164,8 @@ class ImageCache:
         if self._rows is None:
             raise RuntimeError("ImageCache.gather: call prepare() first.")
         rows = self._rows[wanted].tolist()
-        batch = np.empty((len(rows), *self.row_shape), np.uint8)
-        view = batch.reshape(-1).data
+        batch = np.empty((len(rows), *self.reader.shape), self.reader.dtype)
+        view = batch.reshape(-1).view(np.uint8).data
         for place, row in enumerate(rows):
             image = view[place * self.row_bytes : (place + 1) * self.row_bytes]
             _read_exactly(self._descriptor, image, row * self.row_bytes)
@@ -226,8 +251,8 @@ class ImageCache:
                     _read_exactly(old_descriptor, buffer.data, entry[0] * self.row_bytes)
                     _write_exactly(descriptor, buffer.data, row * self.row_bytes)
 
-                def store(number: int, image: NDArray[np.uint8]) -> None:
-                    view = image.reshape(-1).data
+                def store(number: int, image: NDArray[Any]) -> None:
+                    view = image.reshape(-1).view(np.uint8).data
                     _write_exactly(descriptor, view, (len(kept) + number) * self.row_bytes)
 
                 errors = self._decode([paths[name] for name in missing], store, progress)
@@ -252,14 +277,14 @@ class ImageCache:
     def _decode(
         self,
         paths: Sequence[Path],
-        store: Callable[[int, NDArray[np.uint8]], None],
+        store: Callable[[int, NDArray[Any]], None],
         progress: Callable[[int, int], None] | None,
     ) -> dict[int, InputError]:
         """Decode and store files in threads (OpenCV lets go of the interpreter); the errors by number."""
 
         def decode(number: int) -> InputError | None:
             try:
-                image = self.geometry.read(paths[number])
+                image = self.reader.read(paths[number])
             except InputError as error:
                 return error
             store(number, image)

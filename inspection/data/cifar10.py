@@ -10,7 +10,7 @@ from torchvision.datasets import CIFAR10
 from inspection.data.cifar10_files import Cifar10, read_cifar10
 from inspection.data.folder import FolderDataModule
 from inspection.data.geometry import Geometry
-from inspection.data.module import Found, Images
+from inspection.data.module import Found, Rows
 from inspection.data.splits import Samples
 from inspection.errors import InputError
 
@@ -27,10 +27,10 @@ class ArrayImages:
     def __init__(
         self, images: np.ndarray, geometry: Geometry, progress: Callable[[int, int], None] | None = None
     ) -> None:
-        if geometry.crop is None and images.shape[1:] == (geometry.channels, *geometry.image_size):
+        if geometry.crop is None and images.shape[1:] == geometry.shape:
             self.images = images
             return
-        self.images = np.empty((len(images), geometry.channels, *geometry.image_size), np.uint8)
+        self.images = np.empty((len(images), *geometry.shape), np.uint8)
         for row, image in enumerate(images):
             self.images[row] = geometry.apply(np.moveaxis(image, 0, -1))
             if progress is not None and (row % 1000 == 999 or row + 1 == len(images)):
@@ -89,7 +89,7 @@ class Cifar10DataModule(FolderDataModule):
             np.concatenate([np.full(len(own.targets), part, dtype="<U5") for part, own in parts.items()]),
         )
 
-    def open_images(self, samples: Samples) -> Images:
+    def open_images(self, samples: Samples) -> Rows:
         """The published array, or the decoded files."""
         if self._published is None:
             return super().open_images(samples)

@@ -72,6 +72,16 @@ class Geometry:
                 f"data.white_level: expected an integer in 1..65535 or null, but got {self.white_level!r}."
             )
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of what the network sees: channels, height and width."""
+        return (self.channels, *self.image_size)
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """Of what the network sees."""
+        return np.dtype(np.uint8)
+
     def apply(self, image: CameraImage, name: str = "image") -> NDArray[np.uint8]:
         """What the network sees of a camera image.
 

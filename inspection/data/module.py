@@ -1,7 +1,7 @@
 """What all data modules of still images share: samples, split, cache, balance, loaders."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -26,6 +26,7 @@ from inspection.data.splits import (
     read_splits,
     shared_groups,
     split,
+    split_folds,
 )
 from inspection.data.synthetic.sets import is_synthetic
 from inspection.errors import InputError
@@ -42,11 +43,11 @@ class SyntheticSet(Protocol):
         ...
 
 
-class Images(Protocol):
-    """Images after the geometry, row by row."""
+class Rows(Protocol):
+    """What is known of each image, row by row: the image itself after the geometry, its mask, its boxes."""
 
     def gather(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Copies of some rows, uint8 `[N, C, H, W]`."""
+        """Copies of some rows, `[N, ...]`."""
         ...
 
 
@@ -58,18 +59,21 @@ class Found:
         files: Paths relative to the root, with forward slashes.
         targets: int64 `[N]` or bool `[N, A]`.
         parts: Part of each file where the set itself says it (`train`, `val`, `test`), or None.
+        kinds: What each image is, more finely than its target says (the type of defect), or None. Each part gets
+            its share of each kind.
     """
 
     files: list[str]
     targets: np.ndarray
     parts: np.ndarray | None = None
+    kinds: Sequence[str] | None = None
 
 
-class _Rows(Dataset[dict[str, Tensor]]):
-    """Rows of the cache as batches: one gather a batch instead of one read an image and a collate."""
+class _Batches(Dataset[dict[str, Tensor]]):
+    """Rows as batches: one gather a batch instead of one read an image and a collate."""
 
-    def __init__(self, images: Images, targets: Tensor) -> None:
-        self.images, self.targets = images, targets
+    def __init__(self, images: Rows, targets: Tensor, truth: Mapping[str, Rows]) -> None:
+        self.images, self.targets, self.truth = images, targets, truth
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -80,11 +84,12 @@ class _Rows(Dataset[dict[str, Tensor]]):
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """A whole batch (PyTorch's loader calls this with the indices of a batch)."""
         index = torch.as_tensor(indices)
+        truth = {name: torch.from_numpy(rows.gather(indices)) for name, rows in self.truth.items()}
         return {
             "image": torch.from_numpy(self.images.gather(indices)),
             "target": self.targets[index],
             "index": index,
-        }
+        } | truth
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -95,8 +100,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
     """Finds labelled images, splits them, decodes them once and deals them out in batches.
 
     A batch is a dict of `image` uint8 `[B, C, H, W]`, `target` (int64 `[B]` for classes, float32 `[B, A]` for
-    attributes) and `index` int64 `[B]` (the row in `samples`). Subclasses say how a folder becomes files and
-    targets.
+    attributes) and `index` int64 `[B]` (the row in `samples`), and what else is known of the images, see
+    `open_truth`. Subclasses say how a folder becomes files and targets.
 
     Args:
         root: Folder of the real set, or None to draw the synthetic one.
@@ -111,6 +116,9 @@ class ImageDataModule(L.LightningDataModule, ABC):
         split_seed: Which images go where.
         group: Regular expression on a file's path; images whose first group matches alike stay together.
         splits: A `splits.csv` to read back instead of splitting.
+        fold: Cross-validation: which fold is the test part, from 0; the rest is shared out by the first two
+            of `split`. None: one split by `split`.
+        folds: Number of folds.
         balance: `sampler` draws the classes equally often (in every batch), `loss` weights them, `none` does
             neither.
         batch_size: Images an optimizer step, over all processes together.
@@ -148,6 +156,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         split_seed: int,
         group: str | None,
         splits: str | None,
+        fold: int | None,
+        folds: int,
         balance: Balance,
         batch_size: int,
         memory_budget: int,
@@ -164,6 +174,12 @@ class ImageDataModule(L.LightningDataModule, ABC):
             raise InputError(f"data.seed={seed}, data.split_seed={split_seed}: expected 0 or more")
         if batch_size < 1:
             raise InputError(f"data.batch_size={batch_size}: expected 1 or more")
+        if folds < 2:
+            raise InputError(f"data.folds={folds}: expected 2 or more")
+        if fold is not None and not 0 <= fold < folds:
+            raise InputError(f"data.fold={fold}: expected 0 to {folds - 1} (data.folds={folds}), or null")
+        if fold is not None and splits is not None:
+            raise InputError(f"data.fold={fold} and data.splits={splits}: both say what is tested; keep one")
         mean, std = (list(values) * channels if len(values) == 1 else values for values in (mean, std))
         if not len(mean) == len(std) == channels:
             raise InputError(
@@ -182,6 +198,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self.mean, self.std = tuple(mean), tuple(std)
         self.given_root, self.synthetic = root, synthetic
         self.shares, self.split_seed, self.group, self.splits = tuple(split), split_seed, group, splits
+        self.fold, self.folds = fold, folds
         self.balance, self.batch_size, self.seed = balance, batch_size, seed
         self.memory_budget, self.cache_dir = memory_budget, Path(cache_dir)
         self.augment = augment
@@ -200,7 +217,15 @@ class ImageDataModule(L.LightningDataModule, ABC):
         """Part names `[N]` out of `data.splits`."""
         return read_splits(place, files, targets, self.labels)
 
-    def open_images(self, samples: Samples) -> Images:
+    def open_truth(self, samples: Samples) -> dict[str, Rows]:
+        """What else is known of these samples, by its name in a batch.
+
+        `mask`: uint8 `[N, 1, H, W]`, 1 where the defect is. `boxes`: float32 `[N, M, 4]`, left, top, right and
+        bottom in pixels of the image after the geometry, and `box_class`: int64 `[N, M]`, -1 behind the last one.
+        """
+        return {}
+
+    def open_images(self, samples: Samples) -> Rows:
         """The images of these samples, decoded."""
         paths = [self.root / file for file in samples.files]
         cache = ImageCache(paths, self.geometry, self.memory_budget, self.cache_dir, self.root)
@@ -236,7 +261,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
             self.labels.classes_to_draw(targets)  # or a refusal, before the images are decoded
         if self.balance == "loss":
             self.loss_weights = self.labels.loss_weights(targets)
-        self._rows = _Rows(self.open_images(samples), self.labels.tensor(samples.targets))
+        truth = self.open_truth(samples)  # first: what is wrong with it is said before images are decoded
+        self._batches = _Batches(self.open_images(samples), self.labels.tensor(samples.targets), truth)
         self.samples = samples
 
     def deal_out(self) -> Samples:
@@ -257,20 +283,13 @@ class ImageDataModule(L.LightningDataModule, ABC):
                 f"data.split={list(self.shares)} does not sum to 1; taken as shares of {shares}"
             )
         groups = find_groups(files, self.group)
-        grouped = "" if self.group is None else f", in {len(set(groups))} groups that stay together"
-        if self.splits is not None:
-            parts = self.read_given_split(Path(self.splits), files, targets)
-            self.split_by = f"as {self.splits} says"
-        elif found.parts is not None:
-            parts = self._complete(found.parts, targets, groups)
-            drawn = "" if "val" in found.parts else f"; validation shared out of training{grouped}"
-            self.split_by = f"as the set has it{drawn}"
-        else:
-            parts = split(self.labels.indicators(targets), groups, self.shares, self.split_seed)
-            self.split_by = f"shared out by {self.labels.kind}, seed {self.split_seed}{grouped}"
-        samples = Samples(tuple(files), targets, groups, parts, self.labels)
+        parts = self._share_out(found, groups)
+        kinds = None if found.kinds is None else tuple(found.kinds)
+        samples = Samples(tuple(files), targets, groups, parts, self.labels, kinds)
         if self.splits is not None or found.parts is not None:
             check_given_parts(samples)
+        elif self.fold is not None:
+            check_parts(samples)
         else:
             check_parts(samples, self.shares)
             self._note_shares(samples)
@@ -284,6 +303,34 @@ class ImageDataModule(L.LightningDataModule, ABC):
             )
         return samples
 
+    def _share_out(self, found: Found, groups: Sequence[str]) -> np.ndarray:
+        """Part names `[N]`, and `split_by` in words."""
+        indicators, by = self.labels.indicators(found.targets), self.labels.kind
+        if found.kinds is not None:
+            names, kind_of = np.unique(np.asarray(found.kinds), return_inverse=True)
+            indicators = np.concatenate([indicators, np.eye(len(names), dtype=bool)[kind_of]], axis=1)
+            by = f"{by} and kind"
+        grouped = "" if self.group is None else f", in {len(set(groups))} groups that stay together"
+        by = f"shared out by {by}, seed {self.split_seed}{grouped}"
+        if self.splits is not None:
+            self.split_by = f"as {self.splits} says"
+            return self.read_given_split(Path(self.splits), found.files, found.targets)
+        if self.fold is not None:
+            if found.parts is not None:
+                raise InputError(
+                    f"data.fold={self.fold}: the set says itself what is its test part; use data.fold=null, or "
+                    "have it split anew where that can be asked for (data.part_folders=false)"
+                )
+            self.split_by = f"fold {self.fold} of {self.folds} is tested; {by}"
+            parts = split_folds(indicators, groups, self.folds, self.fold, self.split_seed)
+            return self._complete(parts, indicators, groups)
+        if found.parts is not None:
+            drawn = "" if "val" in found.parts else f"; validation shared out of training{grouped}"
+            self.split_by = f"as the set has it{drawn}"
+            return self._complete(found.parts, indicators, groups)
+        self.split_by = by
+        return split(indicators, groups, self.shares, self.split_seed)
+
     def _note_shares(self, samples: Samples) -> None:
         """Say where groups that can't be divided make a part much smaller or larger than was asked for."""
         for part, share in zip(PARTS, np.asarray(self.shares) / sum(self.shares), strict=True):
@@ -295,22 +342,24 @@ class ImageDataModule(L.LightningDataModule, ABC):
                     "groups are not divided"
                 )
 
-    def _complete(self, parts: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+    def _complete(self, parts: np.ndarray, indicators: np.ndarray, groups: Sequence[str]) -> np.ndarray:
         """Parts as the set has them; where it has no validation part, that is shared out of the training part."""
         if "val" in parts:
             return parts
         own = np.flatnonzero(parts == "train")
         shares = (*self.shares[:2], 0.0)
-        dealt = split(
-            self.labels.indicators(targets)[own], [groups[int(row)] for row in own], shares, self.split_seed
-        )
+        dealt = split(indicators[own], [groups[int(row)] for row in own], shares, self.split_seed)
         completed = parts.copy()
         completed[own] = dealt
         return completed
 
     def images(self, rows: Sequence[int] | np.ndarray) -> Tensor:
         """Images of some rows after the geometry, uint8 `[N, C, H, W]`."""
-        return torch.from_numpy(self._rows.images.gather(rows))
+        return torch.from_numpy(self._batches.images.gather(rows))
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
+        """Some rows as the loaders give them, not augmented."""
+        return self._batches.__getitems__([int(row) for row in rows])
 
     def _process(self) -> tuple[int, int]:
         """This process's rank and the number of processes."""
@@ -337,7 +386,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self.check_processes(world)
         # No worker processes: a batch is one copy out of the cache, faster than the trip between processes.
         return DataLoader(
-            Subset(self._rows, list(sampler)) if fixed else self._rows,
+            Subset(self._batches, list(sampler)) if fixed else self._batches,
             batch_size=self.batch_size // world,
             sampler=None if fixed else sampler,
             collate_fn=_as_it_is,
@@ -394,7 +443,11 @@ class ImageDataModule(L.LightningDataModule, ABC):
             trainer.global_rank,
         )
         generator = torch.Generator().manual_seed(draw)
-        return batch | {"image": self.augment(batch["image"], generator)}
+        changes = self.augment.draw(len(batch["image"]), generator)
+        moved = {"image": changes.of_images(batch["image"])}
+        if "mask" in batch:
+            moved["mask"] = changes.of_masks(batch["mask"])
+        return batch | moved
 
 
-__all__ = ["PARTS", "Balance", "Found", "ImageDataModule", "Images", "SyntheticSet"]
+__all__ = ["PARTS", "Balance", "Found", "ImageDataModule", "Rows", "SyntheticSet"]

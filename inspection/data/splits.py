@@ -25,6 +25,7 @@ class Samples:
         groups: What must stay together; every file is its own group unless a pattern was declared.
         parts: `train`, `val` or `test`, one a row.
         labels: What the targets mean.
+        kinds: What an image is, more finely than its label says (which type of defect), or None.
     """
 
     files: tuple[str, ...]
@@ -32,6 +33,7 @@ class Samples:
     groups: tuple[str, ...]
     parts: np.ndarray
     labels: Labels
+    kinds: tuple[str, ...] | None = None
 
     def rows(self, part: str) -> np.ndarray:
         """Row numbers of a part, int64."""
@@ -92,6 +94,27 @@ def split(indicators: np.ndarray, groups: Sequence[str], shares: Sequence[float]
     return np.asarray(PARTS)[deal_out(indicators, groups, shares, seed)]
 
 
+def split_folds(
+    indicators: np.ndarray, groups: Sequence[str], folds: int, fold: int, seed: int
+) -> np.ndarray:
+    """One of several splits whose test parts together are the whole set, and share no image.
+
+    Args:
+        indicators: As in `split`.
+        groups: As in `split`.
+        folds: Number of test parts.
+        fold: Which of them, from 0.
+        seed: The same seed gives the same folds.
+
+    Returns:
+        `test` for the images of the fold and `train` for the others, `[N]`.
+
+    Raises:
+        InputError: If there are fewer groups than folds.
+    """
+    return np.where(deal_out(indicators, groups, [1] * folds, seed) == fold, "test", "train")
+
+
 def check_parts(samples: Samples, shares: Sequence[float] = (1, 1, 1)) -> None:
     """Raise an `InputError` when a part that was dealt its share has no image, or lacks what it needs."""
     for part, share in zip(PARTS, shares, strict=True):
@@ -130,15 +153,20 @@ def shared_groups(samples: Samples) -> list[str]:
 
 
 def write_splits(path: Path, samples: Samples) -> None:
-    """Write `file, split, class, group` (or a column an attribute instead of class), one row an image."""
+    """Write `file, split, class, group` (or other columns of the labels instead of class), one row an image.
+
+    Where the images are of kinds that the labels don't tell, a column `kind` follows.
+    """
+    kinds = [[]] * len(samples.files) if samples.kinds is None else [[kind] for kind in samples.kinds]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["file", "split", *samples.labels.columns, "group"])
-        for file, part, target, group in zip(
-            samples.files, samples.parts, samples.targets, samples.groups, strict=True
+        kind_column = [] if samples.kinds is None else ["kind"]
+        writer.writerow(["file", "split", *samples.labels.columns, "group", *kind_column])
+        for file, part, target, group, kind in zip(
+            samples.files, samples.parts, samples.targets, samples.groups, kinds, strict=True
         ):
-            writer.writerow([file, part, *samples.labels.cells(target), group])
+            writer.writerow([file, part, *samples.labels.cells(target), group, *kind])
 
 
 def read_splits(path: Path, files: Sequence[str], targets: np.ndarray, labels: Labels) -> np.ndarray:

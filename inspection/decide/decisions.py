@@ -1,7 +1,7 @@
-"""How logits become probabilities and probabilities a verdict: one class of several, or any of several attributes.
+"""How what a network gives becomes a verdict: one class of several, or any of several attributes.
 
-A verdict is kept as a bool matrix `[N, K]`: which of the K names are said to hold. So whoever draws, writes or
-counts verdicts need not know which of the two kinds of question was asked.
+A verdict on names is kept as a bool matrix `[N, K]`: which of the K names are said to hold. So whoever draws,
+writes or counts such verdicts need not know which of the two kinds of question was asked.
 """
 
 from abc import ABC, abstractmethod
@@ -15,14 +15,37 @@ from inspection.decide.verdicts import label_verdicts, verdicts
 
 
 class Decision(ABC):
-    """From logits to a verdict.
+    """From what a network gives to a verdict: plain values that ship with the inspector.
+
+    Attributes:
+        kind: Of decision, as `to_dict` has it.
+        names: Of what is decided, K.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+
+    @abstractmethod
+    def at(self, threshold: float | Mapping[str, float]) -> "Decision":
+        """The same decision at another operating point.
+
+        Raises:
+            ValueError: If the threshold can't be one, or names nothing that is decided by one.
+        """
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: `kind`, and the arguments of the class (see `inspection.decide.kinds`)."""
+
+
+class NameDecision(Decision):
+    """From logits to the names that hold.
 
     Attributes:
         names: Of the network's outputs, K.
         exclusive: Whether exactly one of the names holds for an image.
     """
 
-    names: tuple[str, ...]
     exclusive: bool
 
     @abstractmethod
@@ -41,18 +64,6 @@ class Decision(ABC):
     def agreement(self, probabilities: Tensor, targets: Tensor) -> Tensor:
         """How probable the network found the target, float `[N]`; of several attributes, the worst one."""
 
-    @abstractmethod
-    def at(self, threshold: float | Mapping[str, float]) -> "Decision":
-        """The same decision at another operating point.
-
-        Raises:
-            ValueError: If the threshold is no probability or names nothing that is decided by one.
-        """
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, see `decision_from`."""
-
     def words(self, called: Tensor) -> str:
         """One verdict `[K]` in words."""
         held = [name for name, holds in zip(self.names, called.tolist(), strict=True) if holds]
@@ -70,7 +81,7 @@ def _checked(threshold: float, name: str = "threshold") -> float:
     return float(threshold)
 
 
-class OneOf(Decision):
+class OneOf(NameDecision):
     """Exactly one class holds: softmax, and the defect class from a threshold on.
 
     Args:
@@ -84,6 +95,7 @@ class OneOf(Decision):
         'defect'
     """
 
+    kind = "one_of"
     exclusive = True
 
     def __init__(self, names: Sequence[str], defect: str | None, threshold: float = 0.5) -> None:
@@ -123,12 +135,12 @@ class OneOf(Decision):
         return OneOf(self.names, defect, threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """See `decision_from`."""
+        """Names and operating point."""
         defect = None if self.defect is None else self.names[self.defect]
-        return {"kind": "one_of", "names": list(self.names), "defect": defect, "threshold": self.threshold}
+        return {"kind": self.kind, "names": list(self.names), "defect": defect, "threshold": self.threshold}
 
 
-class AnyOf(Decision):
+class AnyOf(NameDecision):
     """Any of the attributes may hold: a sigmoid and a threshold each.
 
     Args:
@@ -144,6 +156,7 @@ class AnyOf(Decision):
         'error'
     """
 
+    kind = "any_of"
     exclusive = False
 
     def __init__(self, names: Sequence[str], thresholds: Mapping[str, float] | None = None) -> None:
@@ -177,16 +190,6 @@ class AnyOf(Decision):
         return AnyOf(self.names, dict(zip(self.names, self.thresholds, strict=True)) | dict(threshold))
 
     def to_dict(self) -> dict[str, Any]:
-        """See `decision_from`."""
+        """Names and operating point."""
         thresholds = dict(zip(self.names, self.thresholds, strict=True))
-        return {"kind": "any_of", "names": list(self.names), "thresholds": thresholds}
-
-
-def decision_from(values: Mapping[str, Any]) -> Decision:
-    """A decision out of what `to_dict` gave.
-
-    Raises:
-        KeyError, TypeError, ValueError: If the values are of none.
-    """
-    kinds: dict[str, type[Decision]] = {"one_of": OneOf, "any_of": AnyOf}
-    return kinds[values["kind"]](**{name: value for name, value in values.items() if name != "kind"})
+        return {"kind": self.kind, "names": list(self.names), "thresholds": thresholds}

@@ -62,7 +62,7 @@ def _from_here(path: Path) -> Path:
 def announce_data(task: Mapping[str, Any], data: ImageDataModule) -> None:
     """The question, the data in capitals when synthetic, and the split."""
     kind = "SYNTHETIC images" if data.is_synthetic else "images"
-    size = "x".join(map(str, (data.geometry.channels, *data.geometry.image_size)))
+    size = "x".join(map(str, data.geometry.shape))
     print(f"\n{task['name']}: {task['question']}")
     place, count = _from_here(data.root), len(data.samples.files)
     print(f"\ndata      {kind} in {place}: {count}, seen as {size}, balance: {data.balance}")

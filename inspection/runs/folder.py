@@ -6,7 +6,8 @@ from typing import Any
 
 from inspection.data.geometry import Geometry
 from inspection.errors import InputError
-from inspection.inspector import Inspector, Passport, read_passport
+from inspection.inspector import Inspector, Passport
+from inspection.inspector.passport import read_passport
 from inspection.runs.checkpoints import network_weights, read_checkpoint
 from inspection.tasks.module import InspectionTask
 

@@ -6,7 +6,8 @@ import itertools
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from inspection.data.images import find_images, read_image, to_channels, to_uint8
-from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.errors import InputError
-from inspection.explain.cam import METHOD_NAMES
 from inspection.inspector import Inspector, Verdict
-from inspection.pictures.colours import shown_colours
 from inspection.pictures.files import write_png
-from inspection.pictures.label_panel import LabelVerdict, label_panel
-from inspection.pictures.panel import heat_panel
 from inspection.runs.console import table
 from inspection.runs.folder import inspector_of
 
@@ -58,33 +54,31 @@ def predict(config: dict[str, Any]) -> int:
     print(f"\n{passport.task}: {passport.question}")
     if (passport.made.get("data") or {}).get("synthetic"):
         print("the inspector was trained on SYNTHETIC images")
-    decision = inspector.decision
-    print(f"{_operating_point(decision)}\n")
-    asked = _shown_probabilities(decision)
-    shown: list[list[str]] = [["file", "verdict", *(asked.values() if asked else ["probability"])]]
+    answers = inspector.answers
+    print(f"{answers.operating_point()}\n")
+    shown: list[list[str]] = [["file", "verdict", *answers.headings()]]
     errors: list[str] = []
     judged: Counter[str] = Counter()
-    with (output / "predictions.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", *csv_columns(decision), "fault"])
+    with ExitStack() as stack:
+        judge = _open_table(stack, output / "predictions.csv", ["file", *answers.columns(), "fault"])
+        further = {
+            name: _open_table(stack, output / name, ["file", *columns])
+            for name, columns in answers.tables().items()
+        }
         for file, image, result in _inspect_all(inspector, root, files, config):
             if isinstance(result, Verdict):
-                judged.update(
-                    [result.label]
-                    if decision.exclusive
-                    else [name for name, on in result.called.items() if on]
-                )
-                writer.writerow([file, *csv_cells(result), ""])
-                values = [result.probabilities[name] for name in asked] or [result.probability or 0.0]
-                row = [file, result.label, *(f"{value:.4f}" for value in values)]
+                judged.update(answers.tally(result))
+                judge([[file, *answers.cells(result), ""]])
+                for name, rows in answers.rows(result).items():
+                    further[name]([[file, *row] for row in rows])
+                row = [file, result.label, *answers.figures(result)]
                 if config["overlays"]:
-                    panel = overlay_of(file, image, result, inspector)
+                    panel = answers.overlay(file, _shown(image, inspector), result)
                     write_png(output / "overlays" / f"{file}.png", panel)
             else:
-                writer.writerow([file, *("" for _ in csv_columns(decision)), str(result)])
-                row = [file, "unreadable", *("-" for _ in asked or [""])]
+                judge([[file, *("" for _ in answers.columns()), str(result)]])
+                row = [file, "unreadable", *("-" for _ in answers.headings())]
                 errors.append(str(result))
-            stream.flush()  # a run that is stopped keeps what it has
             if len(shown) <= SHOWN:
                 shown.append(row)
     print(table(shown))
@@ -92,47 +86,23 @@ def predict(config: dict[str, Any]) -> int:
         print(f"  ... {len(files) - SHOWN} more in {output / 'predictions.csv'}")
     if errors:
         print("\n" + "\n".join(errors[:SHOWN]))
-    totals = [f"{name} {judged[name]}" for name in decision.names]
+    totals = [f"{name} {judged[name]}" for name in inspector.decision.names]
     print(f"\n{len(files)} images: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
     return 1 if errors else 0
 
 
-def _operating_point(decision: Decision) -> str:
-    """What a probability has to be for a verdict, in words."""
-    if isinstance(decision, AnyOf):
-        limits = zip(decision.names, decision.thresholds, strict=True)
-        each = ", ".join(f"{name!r} {threshold:g}" for name, threshold in limits)
-        return f"an attribute holds at a probability of at least: {each}"
-    if isinstance(decision, OneOf) and decision.defect is not None:
-        return f"a part is {decision.names[decision.defect]!r} at a probability of {decision.threshold:g} or more"
-    return "the most probable class is the verdict"
+def _open_table(stack: ExitStack, path: Path, columns: Sequence[str]) -> Callable[[list[list[str]]], None]:
+    """Begin a CSV file; what is called with rows writes them at once: a run that is stopped keeps what it has."""
+    stream = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+    writer = csv.writer(stream)
 
+    def write(rows: list[list[str]]) -> None:
+        writer.writerows(rows)
+        stream.flush()
 
-def _shown_probabilities(decision: Decision) -> dict[str, str]:
-    """Names whose probabilities stand in the printed table, and their headings; empty: that of the verdict.
-
-    The defect's, whatever the verdict: one can sort by it, and a threshold speaks of it.
-    """
-    if isinstance(decision, OneOf):
-        return {} if decision.defect is None else {(name := decision.names[decision.defect]): f"P({name})"}
-    return {name: f"P({name})" for name in decision.names}
-
-
-def csv_columns(decision: Decision) -> list[str]:
-    """Columns of `predictions.csv` between file and fault."""
-    probabilities = [f"probability_{name}" for name in decision.names]
-    if decision.exclusive:
-        return ["class", "probability", *probabilities]
-    return [*(f"verdict_{name}" for name in decision.names), *probabilities]
-
-
-def csv_cells(verdict: Verdict) -> list[str]:
-    """One verdict in the columns of `csv_columns`."""
-    probabilities = [f"{value:.6f}" for value in verdict.probabilities.values()]
-    if verdict.probability is not None:
-        return [verdict.label, f"{verdict.probability:.6f}", *probabilities]
-    return [*(str(on) for on in verdict.called.values()), *probabilities]
+    write([list(columns)])
+    return write
 
 
 def find_input(given: str) -> tuple[Path, list[str]]:
@@ -187,15 +157,6 @@ def _inspect_all(
     bar.close()
 
 
-def overlay_of(file: str, image: np.ndarray, verdict: Verdict, inspector: Inspector) -> np.ndarray:
-    """The whole camera image with its evidence, RGB."""
-    picture = np.moveaxis(to_channels(to_uint8(image, inspector.geometry.white_level), 3), 0, -1)
-    if verdict.probability is None:
-        colours = shown_colours(inspector.decision.names, inspector.passport.colours)
-        said = {name: LabelVerdict(verdict.probabilities[name], verdict.called[name]) for name in colours}
-        return label_panel(picture, verdict.heatmaps, colours, [file, verdict.label], said)
-    title = [file, f"{verdict.label} {verdict.probability:.2f}"]
-    explained, heat = next(iter(verdict.heatmaps.items()))
-    if verdict.method is not None:
-        title[1] += f" · {METHOD_NAMES[verdict.method]} for {explained}"
-    return heat_panel(picture, heat, title, width=480)
+def _shown(image: np.ndarray, inspector: Inspector) -> np.ndarray:
+    """The whole camera image as people see it, RGB uint8 `[H, W, 3]`."""
+    return np.moveaxis(to_channels(to_uint8(image, inspector.geometry.white_level), 3), 0, -1)

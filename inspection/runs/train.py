@@ -24,7 +24,8 @@ from inspection.config.suggest import did_you_mean
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import write_splits
 from inspection.errors import InputError
-from inspection.inspector import Inspector, fit_weights, write_passport
+from inspection.inspector import Inspector
+from inspection.inspector.passport import fit_weights, write_passport
 from inspection.models.backbone import TorchvisionNetwork, without_weights_file
 from inspection.models.modes import evaluating
 from inspection.runs import console
@@ -42,6 +43,13 @@ from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
 PROFILE = "profile"
+LEARNED = {
+    "class": "one class an image",
+    "attribute": "any of several attributes an image",
+    "object": "boxes of objects",
+    "quantity": "quantities",
+}
+"""What labels are, in words, by their kind."""
 BACKBONE = f"{TorchvisionNetwork.__module__}.{TorchvisionNetwork.__qualname__}"
 STATES = (
     "epoch",
@@ -135,7 +143,8 @@ def _prepare(
             f"task.monitor={monitor}: no such figure{did_you_mean(monitor, task.logged())}\n"
             f"there is: {', '.join(task.logged())}"
         )
-    check_fits(task, data)
+    check_kind(task, data)
+    fit_together(task, data)
     if resume is not None:
         check_goes_on(task, resume)
     return data, task
@@ -169,7 +178,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
             print("\nfast_dev_run: one batch of everything ran; no checkpoint and no inspector were kept")
         else:
             minutes = (time.perf_counter() - start) / 60
-            _write_after(run, config, task, data, hardware, outcomes, result, minutes)
+            further = _write_after(run, config, task, data, hardware, outcomes, result, minutes)
             for logger in _boards(trainer):
                 # Names of their own: a second `val/f1` would be one more point in the curve.
                 finals = {
@@ -179,7 +188,9 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
                 }
                 logger.log_hyperparams(hyperparameters(config), finals)
                 logger.finalize("success")
-            console.print_places(run, FILES, config["paths"]["outputs"] if _boards(trainer) else None)
+            console.print_places(
+                run, FILES | further, config["paths"]["outputs"] if _boards(trainer) else None
+            )
     return result
 
 
@@ -270,29 +281,40 @@ def check_goes_on(task: InspectionTask, path: Path) -> None:
         ) from None
 
 
-def check_fits(task: InspectionTask, data: ImageDataModule) -> None:
-    """Raise when the network can't take the images, the loss the targets or the optimizer its settings.
-
-    Better now than after an epoch.
-    """
-    if task.decision.exclusive != (data.labels.kind == "class"):
-        asked = "one class an image" if task.decision.exclusive else "several attributes an image"
+def check_kind(task: InspectionTask, data: ImageDataModule) -> None:
+    """Raise when the data do not say what the task is to learn."""
+    together = "choose data= and task= that belong together"
+    if task.kind != data.labels.kind:
         raise InputError(
-            f"the task asks for {asked}, but the data have {data.labels.kind} labels; "
-            "choose data= and task= that belong together"
+            f"the task learns {LEARNED[task.kind]}, but the data have {LEARNED[data.labels.kind]}; {together}"
         )
-    size = (data.geometry.channels, *data.geometry.image_size)
+    missing = [name for name in task.needs if name not in data.batch([0])]
+    if missing:
+        raise InputError(
+            f"the task learns from the {missing[0]} of each image, and the data have none; {together}"
+        )
+
+
+def fit_together(task: InspectionTask, data: ImageDataModule) -> None:
+    """Tell the task what the data are like, and try everything on one image: better now than after an epoch.
+
+    Raises:
+        InputError: If the network can't take the images, the loss the targets or the optimizer its settings.
+    """
+    size = data.geometry.shape
     try:
         with torch.no_grad(), evaluating(task.model):
-            logits = task.model(torch.zeros(1, *size, dtype=torch.uint8))
+            task(torch.zeros(1, *size, dtype=torch.uint8))
     except (RuntimeError, AssertionError) as error:  # torchvision's transformers assert their size
         name, reason = console.network_name(task.model.network), str(error).splitlines()[0]
         raise InputError(
             f"{name} can't take images of {'x'.join(map(str, size))} (data.channels, data.image_size): {reason}"
         ) from error
-    target = data.labels.tensor(data.samples.targets[:1])
+    batch = data.batch(data.samples.rows("train")[:1])
     try:
-        task.make_loss(data.loss_weights)(logits.float(), target)
+        task.take(data)
+        with torch.no_grad(), evaluating(task.model):
+            task.loss_of(task.outputs_of(batch), batch)
     except InputError:
         raise
     except (RuntimeError, TypeError, ValueError) as error:
@@ -418,8 +440,8 @@ def _write_after(
     outcomes: Mapping[str, Outcome],
     result: Mapping[str, Any],
     minutes: float,
-) -> None:
-    """The files of a finished run: figures, predictions, inspector."""
+) -> dict[str, str]:
+    """The files of a finished run: figures, predictions, inspector. What those hold that not every run has."""
     made = {
         "task": config["task"]["name"],
         "question": config["task"]["question"],
@@ -437,8 +459,12 @@ def _write_after(
     }
     write_json(run / FIGURES, made | about | figures)
     write_predictions(run / "predictions.csv", outcomes, data.samples)
+    further: dict[str, str] = {}
+    for outcome in list(outcomes.values())[:1]:
+        further = outcome.write_files(run, outcomes, data.samples)
     passport = passport_of(config, task, data.geometry, made | {"run": run.as_posix()})
     Inspector(passport, task.model.network.state_dict()).save(run / INSPECTOR)
+    return further
 
 
 def _origin(data: ImageDataModule) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from inspection.decide.decisions import OneOf
 from inspection.tasks.metrics import confusion_counts, figures_of_confusion
-from inspection.tasks.module import InspectionTask
+from inspection.tasks.module import Kept
+from inspection.tasks.naming import NamingTask
 from inspection.tasks.outcomes import ClassOutcome
 
 
-class Classification(InspectionTask):
+class Classification(NamingTask):
     """Softmax classification of single images, with metrics of the defect class.
 
     Args:
@@ -24,6 +25,7 @@ class Classification(InspectionTask):
     """
 
     decision: OneOf
+    kind = "class"
     losses = "cross_entropy, weighted_cross_entropy, label_smoothing or focal"
 
     def __init__(self, classes: Sequence[str], defect: str | None, ordered: bool, **settings: Any) -> None:
@@ -34,7 +36,7 @@ class Classification(InspectionTask):
         """With class weights."""
         return self._make_loss(weight=weights)
 
-    def count(self, called: Tensor, answers: Tensor) -> Tensor:
+    def count_verdicts(self, called: Tensor, answers: Tensor) -> Tensor:
         """Confusion matrix `[K, K]`."""
         return confusion_counts(called, answers)
 
@@ -47,6 +49,6 @@ class Classification(InspectionTask):
         figures = self.figures_of(torch.eye(len(self.decision.names)))
         return ["auroc", "average_precision", *figures]
 
-    def make_outcome(self, rows: Tensor, logits: Tensor, targets: Tensor) -> ClassOutcome:
+    def outcome_of(self, rows: Tensor, kept: Kept) -> ClassOutcome:
         """The outcome of a pass."""
-        return ClassOutcome.of(self.decision, rows, logits, targets, self.ordered)
+        return ClassOutcome.of(self.decision, rows, kept["logits"], kept["targets"], self.ordered)

@@ -11,38 +11,52 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MeanMetric
 
+from inspection.data.module import ImageDataModule
 from inspection.decide.decisions import Decision
 from inspection.models.normalised import Normalised
 from inspection.tasks.outcomes import Outcome
 
 Batch = dict[str, Tensor]
+Kept = dict[str, Any]
+"""Of each image, tensors `[N, ...]` or lists of N."""
 
 
 class InspectionTask(L.LightningModule, ABC):
     """Trains a network on one kind of question and keeps what it said of the last part it was asked about.
 
+    A subclass says what of a batch is learned (`outputs_of`, `loss_of`), what an evaluation keeps of each image
+    (`keep`) and what is made of that (`make_outcome`).
+
     Training may run in low precision; every evaluation runs in float32, so that the figures are those of the
     network that ships, on whatever machine it was trained.
 
     Args:
-        network: Float images `[N, C, H, W]` to logits `[N, K]`. One whose weights were trained with a
-            normalisation of their own says it in its attributes `mean` and `std`, which then hold instead of the
-            data's.
-        loss: Called with the weights that the data asks for (see `make_loss`), gives a module of logits and
-            targets.
+        network: Float images `[N, C, H, W]` to logits `[N, K]`, or what else the kind of question asks for. One
+            whose weights were trained with a normalisation of their own says it in its attributes `mean` and
+            `std`, which then hold instead of the data's.
+        loss: Called with the weights that the data asks for (see `make_loss`), gives a module of what the network
+            gives and targets.
         optimizer: Called with the parameters to train, in groups.
         scheduler: Called with the optimizer; None or empty for a constant learning rate.
         mean: Normalisation, a value a channel.
         std: Normalisation, a value a channel.
-        decision: How a verdict is made of logits.
+        decision: How a verdict is made of what the network gives.
         monitor: Metric that a plateau scheduler follows, e.g. `val/f1`.
         mode: `max` or `min`: which way it gets better.
         backbone_lr: Learning rate of what lies before the network's head; None: that of the head.
 
     Attributes:
+        kind: Of labels that the data must have, see `Labels.kind`.
+        needs: What a batch must hold beside image and target.
         losses: Options of the config group `loss` that fit, for a message.
+        learned: Figures of the training counts that are logged each epoch.
         outcome: What the last pass over a part gave.
     """
+
+    kind: str
+    needs: tuple[str, ...] = ()
+    losses: str
+    learned: tuple[str, ...] = ("accuracy", "f1")
 
     def __init__(
         self,
@@ -69,41 +83,59 @@ class InspectionTask(L.LightningModule, ABC):
         # No buffer: DistributedDataParallel would overwrite it with the first process's at each step.
         self.train_counts: Tensor | int = 0
         self.outcome: Outcome | None = None
-        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._seen: list[tuple[Tensor, Kept]] = []
         self.channels_last = False
-
-    losses: str
 
     @abstractmethod
     def make_loss(self, weights: Tensor | None) -> nn.Module:
         """The loss with the weights that make up for what is rare, or None."""
 
     @abstractmethod
-    def count(self, called: Tensor, answers: Tensor) -> Tensor:
-        """Right and wrong verdicts of a batch (bool `[B, K]` each), int64; counts of batches add up."""
+    def loss_of(self, outputs: Any, batch: Batch) -> Tensor:
+        """The loss of what the network gave for a batch, a scalar."""
+
+    @abstractmethod
+    def count(self, outputs: Any, batch: Batch) -> Tensor:
+        """What of a training batch is counted for `figures_of`; counts of batches add up."""
 
     @abstractmethod
     def figures_of(self, counts: Tensor) -> dict[str, float]:
-        """Figures that counts tell, `accuracy` and `f1` among them."""
+        """Figures that counts tell, those of `learned` among them."""
 
     @abstractmethod
-    def make_outcome(self, rows: Tensor, logits: Tensor, targets: Tensor) -> Outcome:
-        """The outcome of a pass, with all its figures but the loss."""
+    def keep(self, outputs: Any, batch: Batch) -> Kept:
+        """What an evaluation keeps of each image of a batch, on the CPU."""
+
+    @abstractmethod
+    def make_outcome(self, rows: Tensor, kept: Kept) -> Outcome:
+        """The outcome of a pass with all its figures, `loss` among them.
+
+        Args:
+            rows: Row numbers in the data module's samples, int64 `[N]`, sorted.
+            kept: What was kept of these images.
+        """
 
     @abstractmethod
     def evaluated(self) -> list[str]:
         """Names of the figures that an outcome has beside the loss."""
 
+    def outputs_of(self, batch: Batch) -> Any:
+        """What the network gives for a batch."""
+        return self(batch["image"])
+
+    def take(self, data: ImageDataModule | None) -> None:
+        """Take what is to be known of the training part before it is learned: here the weights of the loss."""
+        self.loss = self.make_loss(None if data is None else data.loss_weights)
+
     def logged(self) -> list[str]:
         """Names of all figures that are logged while training, for what is to follow one of them."""
         names = ("loss", *self.evaluated())
-        return ["train/loss", "train/accuracy", "train/f1", *(f"val/{name}" for name in names)]
+        return [*(f"train/{name}" for name in ("loss", *self.learned)), *(f"val/{name}" for name in names)]
 
     def setup(self, stage: str) -> None:
-        """Build the loss with the weights of the training part."""
+        """Take what the data have to say, if nobody saw to it before."""
         if not hasattr(self, "loss"):
-            datamodule = getattr(self.trainer, "datamodule", None)
-            self.loss = self.make_loss(getattr(datamodule, "loss_weights", None))
+            self.take(getattr(self.trainer, "datamodule", None))
 
     def use_channels_last(self) -> None:
         """Keep weights and images in the memory layout that low-precision convolutions are fastest in."""
@@ -111,7 +143,7 @@ class InspectionTask(L.LightningModule, ABC):
         self.channels_last = True
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `[N, K]`, float32, of uint8 images `[N, C, H, W]`."""
+        """What the network gives, float32, for images `[N, C, H, W]` as the data module has them."""
         if self.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         return self.model(images).float()
@@ -123,12 +155,11 @@ class InspectionTask(L.LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
-        logits = self(batch["image"])
-        loss = self.loss(logits, batch["target"])
+        outputs = self.outputs_of(batch)
+        loss = self.loss_of(outputs, batch)
         with torch.no_grad():
-            self.train_loss.update(loss.detach(), len(logits))
-            called = self.decision.called(self.decision.probabilities(logits))
-            self.train_counts += self.count(called, self.decision.answers(batch["target"]))
+            self.train_loss.update(loss.detach(), len(batch["index"]))
+            self.train_counts += self.count(outputs, batch)
         if self.trainer.is_last_batch:  # once an epoch, early enough for the callbacks to see it
             self._log_training()
         return loss
@@ -137,25 +168,21 @@ class InspectionTask(L.LightningModule, ABC):
         """Log the epoch's training loss and figures (of augmented and resampled images, while learning)."""
         counts = self.trainer.strategy.reduce(torch.as_tensor(self.train_counts).clone(), reduce_op="sum")
         figures = self.figures_of(torch.as_tensor(counts).cpu())
-        shown = {"loss": float(self.train_loss.compute()), **{n: figures[n] for n in ("accuracy", "f1")}}
+        shown = {"loss": float(self.train_loss.compute()), **{name: figures[name] for name in self.learned}}
         for name, value in shown.items():
             self.log(f"train/{name}", value, on_step=False, on_epoch=True)
 
     def _evaluate(self, batch: Batch) -> None:
         with torch.autocast(self.device.type, enabled=False):
-            logits = self(batch["image"])
-        self._seen.append((batch["index"].cpu(), logits.cpu(), batch["target"].cpu()))
+            outputs = self.outputs_of(batch)
+            self._seen.append((batch["index"].cpu(), self.keep(outputs, batch)))
 
     def _start_evaluation(self) -> None:
         self._seen.clear()
 
     def _finish_evaluation(self, part: str) -> None:
-        rows, logits, targets = _gather(self._seen)
-        order = rows.argsort()
-        self.outcome = self.make_outcome(rows[order], logits[order], targets[order])
+        self.outcome = self.make_outcome(*_gather(self._seen))
         figures = self.outcome.figures
-        # Over all images at once: a weighted mean of batch means would depend on how the images were batched.
-        figures["loss"] = float(self.loss(logits.to(self.device), targets.to(self.device)))
         # The last pass over `val` is with the best epoch's weights: no point in the curve of the training.
         in_curve = None if part == "test" or self.trainer.state.fn == "fit" else False
         self.log_dict({f"{part}/{name}": value for name, value in figures.items()}, logger=in_curve)
@@ -225,12 +252,26 @@ class InspectionTask(L.LightningModule, ABC):
         return [group for group in groups if group["params"]]
 
 
-def _gather(seen: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, logits and targets of all batches of all processes."""
-    own = [np.asarray(torch.cat(parts)) for parts in zip(*seen, strict=True)]
+def _gather(seen: list[tuple[Tensor, Kept]]) -> tuple[Tensor, Kept]:
+    """Rows, sorted, and what was kept of them, of all batches of all processes."""
+    # Tensors travel between processes as arrays: a tensor would travel by a file descriptor that is lost with it.
+    own = [
+        (np.asarray(rows), {n: np.asarray(v) if isinstance(v, Tensor) else v for n, v in kept.items()})
+        for rows, kept in seen
+    ]
     shares = [own]
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         shares = [[]] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(shares, own)
-    parts = [torch.from_numpy(np.concatenate(column)) for column in zip(*filter(None, shares), strict=True)]
-    return parts[0], parts[1], parts[2]
+    batches = [batch for share in shares for batch in share]
+    rows = np.concatenate([rows for rows, _ in batches])
+    order = rows.argsort(kind="stable")
+    kept: Kept = {}
+    for name, first in batches[0][1].items():
+        parts = [batch[name] for _, batch in batches]
+        if isinstance(first, np.ndarray):
+            kept[name] = torch.from_numpy(np.concatenate(parts)[order])
+        else:
+            images = [image for part in parts for image in part]
+            kept[name] = [images[place] for place in order]
+    return torch.from_numpy(rows[order]), kept

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from inspection.decide.decisions import AnyOf
 from inspection.tasks.label_metrics import figures_of_labels, label_counts
-from inspection.tasks.module import InspectionTask
+from inspection.tasks.module import Kept
+from inspection.tasks.naming import NamingTask
 from inspection.tasks.outcomes import LabelOutcome
 
 
-class MultiLabel(InspectionTask):
+class MultiLabel(NamingTask):
     """Any number of attributes of single images, each with a sigmoid and a threshold of its own.
 
     Args:
@@ -22,6 +23,7 @@ class MultiLabel(InspectionTask):
     """
 
     decision: AnyOf
+    kind = "attribute"
     losses = "bce"
 
     def __init__(
@@ -33,7 +35,7 @@ class MultiLabel(InspectionTask):
         """With weights of the true ones."""
         return self._make_loss(pos_weight=weights)
 
-    def count(self, called: Tensor, answers: Tensor) -> Tensor:
+    def count_verdicts(self, called: Tensor, answers: Tensor) -> Tensor:
         """A 2x2 matrix an attribute, `[A, 2, 2]`."""
         return label_counts(called, answers)
 
@@ -47,6 +49,6 @@ class MultiLabel(InspectionTask):
         each = [f"{name}/{attribute}" for name in names for attribute in self.decision.names]
         return [*names, "exact_match", *each]
 
-    def make_outcome(self, rows: Tensor, logits: Tensor, targets: Tensor) -> LabelOutcome:
+    def outcome_of(self, rows: Tensor, kept: Kept) -> LabelOutcome:
         """The outcome of a pass."""
-        return LabelOutcome.of(self.decision, rows, logits, targets)
+        return LabelOutcome.of(self.decision, rows, kept["logits"], kept["targets"])

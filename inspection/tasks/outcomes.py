@@ -4,12 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
 
-from inspection.decide.decisions import AnyOf, Decision, OneOf
+from inspection.data.splits import Samples
+from inspection.decide.decisions import AnyOf, Decision, NameDecision, OneOf
 from inspection.pictures.charts import confusion_matrix, label_matrices
 from inspection.tasks.label_metrics import average_precisions, figures_of_labels, label_counts, with_means
 from inspection.tasks.metrics import (
@@ -20,18 +22,6 @@ from inspection.tasks.metrics import (
 )
 
 Cell = str | int | float
-HEADLINES = (
-    "f1",
-    "precision",
-    "recall",
-    "accuracy",
-    "balanced_accuracy",
-    "kappa",
-    "exact_match",
-    "auroc",
-    "average_precision",
-    "loss",
-)
 
 
 @dataclass(frozen=True)
@@ -47,20 +37,86 @@ class Outcome(ABC):
     """What the network said of each image in the last pass over a part, sorted by row.
 
     Attributes:
-        decision: How a verdict is made of logits.
+        decision: How a verdict is made of what the network gives.
         rows: Row numbers in the data module's samples, int64 `[N]`.
-        logits: float32 `[N, K]`.
-        targets: As the loss takes them.
         figures: Metrics by name, NaN when undefined.
-        counts: What the figures of the verdicts are computed from: a confusion matrix, or several.
+        headlines: Names of the main figures, in order; those that an outcome has are shown.
     """
 
     decision: Decision
     rows: Tensor
+    figures: dict[str, float]
+
+    headlines: ClassVar[tuple[str, ...]]
+
+    def headline(self, outcomes: Mapping[str, "Outcome"], of: str) -> Table:
+        """The main figures of several parts side by side."""
+        names = [name for name in self.headlines if name in self.figures]
+        rows: list[Sequence[Cell]] = [["", *outcomes]]
+        rows += [[name, *(outcome.figures[name] for outcome in outcomes.values())] for name in names]
+        return Table(of, rows)
+
+    @abstractmethod
+    def tables(self, outcomes: Mapping[str, "Outcome"]) -> list[Table]:
+        """What the console shows of the outcomes of several parts, of which this is the last."""
+
+    @abstractmethod
+    def details(self) -> dict[str, Any]:
+        """What `metrics.json` has beside the figures, plain values."""
+
+    @abstractmethod
+    def columns(self) -> list[str]:
+        """Columns of `predictions.csv` behind file and split."""
+
+    @abstractmethod
+    def cells(self) -> list[list[str]]:
+        """Rows of `predictions.csv`, `[N]` rows of as many cells as there are columns."""
+
+    @abstractmethod
+    def charts(self) -> dict[str, np.ndarray]:
+        """Pictures of all images together by name, RGB uint8 `[H, W, 3]`: `confusion_matrix`, say."""
+
+    @abstractmethod
+    def mistakes(self, count: int) -> np.ndarray:
+        """Positions of the images that were judged wrongly, the worst first, at most `count`."""
+
+    @abstractmethod
+    def examples(self) -> dict[str, np.ndarray]:
+        """Positions of images by what they are examples of: each class or attribute, say."""
+
+    @classmethod
+    def write_files(cls, run: Path, outcomes: Mapping[str, "Outcome"], samples: Samples) -> dict[str, str]:
+        """Write what else a run keeps of the outcomes of its parts: what each file holds, by its name."""
+        return {}
+
+
+@dataclass(frozen=True)
+class NameOutcome(Outcome):
+    """Which names the network said to hold for each image.
+
+    Attributes:
+        logits: float32 `[N, K]`.
+        targets: As the loss takes them.
+        counts: What the figures of the verdicts are computed from: a confusion matrix, or several.
+    """
+
+    decision: NameDecision
     logits: Tensor
     targets: Tensor
-    figures: dict[str, float]
     counts: Tensor
+
+    headlines = (
+        "f1",
+        "precision",
+        "recall",
+        "accuracy",
+        "balanced_accuracy",
+        "kappa",
+        "exact_match",
+        "auroc",
+        "average_precision",
+        "loss",
+    )
 
     @cached_property
     def probabilities(self) -> Tensor:
@@ -95,40 +151,13 @@ class Outcome(ABC):
             name: np.flatnonzero(column) for name, column in zip(self.decision.names, columns, strict=True)
         }
 
-    def headline(self, outcomes: Mapping[str, "Outcome"], of: str) -> Table:
-        """The main figures of several parts side by side."""
-        names = [name for name in HEADLINES if name in self.figures]
-        rows: list[Sequence[Cell]] = [["", *outcomes]]
-        rows += [[name, *(outcome.figures[name] for outcome in outcomes.values())] for name in names]
-        return Table(of, rows)
-
-    @abstractmethod
-    def tables(self, outcomes: Mapping[str, "Outcome"]) -> list[Table]:
-        """What the console shows of the outcomes of several parts, of which this is the last."""
-
-    @abstractmethod
-    def details(self) -> dict[str, Any]:
-        """What `metrics.json` has beside the figures, plain values."""
-
-    @abstractmethod
-    def columns(self) -> list[str]:
-        """Columns of `predictions.csv` behind file and split."""
-
-    @abstractmethod
-    def cells(self) -> list[list[str]]:
-        """Rows of `predictions.csv`, `[N]` rows of as many cells as there are columns."""
-
-    @abstractmethod
-    def chart(self) -> np.ndarray:
-        """Right and wrong verdicts as a picture, RGB uint8."""
-
 
 def _decimals(values: Sequence[float]) -> list[str]:
     return [f"{value:.6f}" for value in values]
 
 
 @dataclass(frozen=True)
-class ClassOutcome(Outcome):
+class ClassOutcome(NameOutcome):
     """One class an image; `counts` is the confusion matrix int64 `[K, K]`, rows are targets."""
 
     decision: OneOf
@@ -150,7 +179,7 @@ class ClassOutcome(Outcome):
         counts = confusion_counts(decision.called(probabilities), decision.answers(targets))
         figures = figures_of_confusion(counts, decision.names, decision.defect, ordered)
         figures |= score_figures(probabilities, targets, decision.defect)
-        return cls(decision, rows, logits, targets, figures, counts)
+        return cls(decision, rows, figures, logits, targets, counts)
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures, the confusion matrix and, of three or more classes, each one's figures."""
@@ -183,13 +212,13 @@ class ClassOutcome(Outcome):
             )
         ]
 
-    def chart(self) -> np.ndarray:
+    def charts(self) -> dict[str, np.ndarray]:
         """The confusion matrix."""
-        return confusion_matrix(self.counts.numpy(), self.decision.names)
+        return {"confusion_matrix": confusion_matrix(self.counts.numpy(), self.decision.names)}
 
 
 @dataclass(frozen=True)
-class LabelOutcome(Outcome):
+class LabelOutcome(NameOutcome):
     """Any number of attributes an image; `counts` is int64 `[A, 2, 2]`: false and true targets in rows."""
 
     decision: AnyOf
@@ -212,7 +241,7 @@ class LabelOutcome(Outcome):
             {"average_precision": average_precisions(probabilities, answers)}, decision.names
         )
         figures["exact_match"] = float((called == answers).all(1).double().mean())  # of no image at all: NaN
-        return cls(decision, rows, logits, targets, figures, counts)
+        return cls(decision, rows, figures, logits, targets, counts)
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures, and those of each attribute with its right and wrong verdicts."""
@@ -245,6 +274,6 @@ class LabelOutcome(Outcome):
             )
         ]
 
-    def chart(self) -> np.ndarray:
+    def charts(self) -> dict[str, np.ndarray]:
         """A matrix an attribute."""
-        return label_matrices(self.counts.numpy(), self.decision.names)
+        return {"confusion_matrix": label_matrices(self.counts.numpy(), self.decision.names)}

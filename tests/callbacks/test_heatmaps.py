@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from inspection.callbacks import heatmaps
+from inspection.callbacks import heatmaps, panels
 from inspection.callbacks.heatmaps import HeatmapLogger
 from inspection.callbacks.samples import spread
 from inspection.decide.decisions import OneOf
@@ -51,7 +51,7 @@ def drawn(monkeypatch):
         pictures.append((trainer.state.fn.value, trainer.current_epoch, tag, file, picture))
 
     monkeypatch.setattr(heatmaps, "heat_panel", panel)
-    monkeypatch.setattr(heatmaps, "show", note)
+    monkeypatch.setattr(panels, "show", note)
     return pictures
 
 

@@ -287,7 +287,7 @@ def peak():  # MiB
 
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 cache = ImageCache([folder / f"{n}.png" for n in range(count)], Geometry((400, 700)), 20, folder / "cache")
-warm = ImageCache(cache.paths[:4], cache.geometry, 20, folder / "cache")
+warm = ImageCache(cache.paths[:4], cache.reader, 20, folder / "cache")
 warm.prepare()
 warm.gather(range(4))
 before = peak()

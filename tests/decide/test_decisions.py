@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from inspection.decide.decisions import AnyOf, OneOf, decision_from
+from inspection.decide.decisions import AnyOf, OneOf
+from inspection.decide.kinds import decision_from
 
 
 def test_the_image_that_a_threshold_was_taken_from_is_called():

@@ -10,7 +10,7 @@ from torch import nn
 
 from inspection.errors import InputError
 from inspection.models.backbone import TorchvisionNetwork
-from inspection.runs.train import check_fits
+from inspection.runs.train import fit_together
 from inspection.tasks.classification import Classification
 
 
@@ -154,7 +154,7 @@ def test_trying_the_network_leaves_it_as_it_was(module, draw, tmp_path, settings
     draw(tmp_path / "images", good=8, defects=8)
     data = module(image_size=[64, 64])
     data.setup()
-    check_fits(task, data)
+    fit_together(task, data)
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     assert norms
     assert all(norm.training == awake for norm in norms)

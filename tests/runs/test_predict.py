@@ -58,10 +58,10 @@ def test_folder_gets_the_probabilities_and_verdicts_of_the_run(call, trained, im
     assert len(known) == len(said)
     for row in known:
         own = said[row["file"]]
-        assert row["class"] == own["verdict"]
+        assert row["verdict"] == own["verdict"]
         for name in ("probability_ok", "probability_defect"):
             assert float(row[name]) == pytest.approx(float(own[name]), abs=1e-4)
-        assert row["probability"] == row[f"probability_{row['class']}"]
+        assert row["probability"] == row[f"probability_{row['verdict']}"]
         assert row["fault"] == ""
 
 
@@ -69,7 +69,7 @@ def test_batch_size_and_overlays_change_no_verdict(call, some):
     _, plain = call(some, "overlays=false", "batch_size=1")
     _, drawn = call(some, "overlays=true", "batch_size=3")
     for one, two in zip(plain, drawn, strict=True):
-        assert one["class"] == two["class"]
+        assert one["verdict"] == two["verdict"]
         assert float(one["probability"]) == pytest.approx(float(two["probability"]), abs=1e-5)
 
 
@@ -142,7 +142,7 @@ def test_unreadable_image_is_a_row_and_the_rest_go_on(call, some, capsys):
     ]
     for file, row in by_file.items():
         bad = file in ("0_nio/bad.png", "1_io/text.png")
-        assert (row["class"] == "") == (row["probability_ok"] == "") == bad
+        assert (row["verdict"] == "") == (row["probability_ok"] == "") == bad
         assert (str(some / file) in row["fault"]) == bad
     output = capsys.readouterr().out
     for file in ("0_nio/bad.png", "1_io/text.png"):
@@ -190,7 +190,7 @@ def test_threshold_moves_the_verdict(call, some, capsys):
     for threshold, expected in ((0, "defect"), (1, "ok")):
         assert 0 < max(scores) < 1
         _, moved = call(some, "overlays=false", f"threshold={threshold}")
-        assert {row["class"] for row in moved} == {expected}
+        assert {row["verdict"] for row in moved} == {expected}
         assert [float(row["probability_defect"]) for row in moved] == pytest.approx(scores, abs=1e-6)
         assert f"a part is 'defect' at a probability of {threshold} or more" in capsys.readouterr().out
 
@@ -202,8 +202,8 @@ def test_table_on_the_console(call, some, trained, capsys, tmp_path):
     assert lines[1] == "a part is 'defect' at a probability of 0.5 or more"
     assert lines[2].split() == ["file", "verdict", "P(defect)"]
     for line, row in zip(lines[3:7], found, strict=True):
-        assert line.split() == [row["file"], row["class"], f"{float(row['probability_defect']):.4f}"]
-    count = sum(row["class"] == "ok" for row in found)
+        assert line.split() == [row["file"], row["verdict"], f"{float(row['probability_defect']):.4f}"]
+    count = sum(row["verdict"] == "ok" for row in found)
     assert lines[-2:] == [f"4 images: ok {count}, defect {4 - count}", str(tmp_path / "out")]
 
 

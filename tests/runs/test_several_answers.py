@@ -172,7 +172,7 @@ def test_a_loss_of_classes_is_refused(compose, run_training, root, tmp_path, los
 def test_data_of_another_kind_are_refused(compose, run_training, images, tmp_path):
     chosen = ["task=seam", "data=coil", "model=small_cnn", f"data.root={images}", "data.crop=null"]
     config = compose("train", [*chosen, "data.balance=none", f"paths.data={tmp_path}"])
-    message = "the task asks for several attributes an image, but the data have class labels"
+    message = "the task learns any of several attributes an image, but the data have one class an image"
     with pytest.raises(InputError, match=message):
         run_training(config, tmp_path / "run")
 

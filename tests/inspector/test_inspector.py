@@ -9,7 +9,9 @@ from safetensors.torch import load_file, save_file
 from inspection.data.geometry import Geometry
 from inspection.decide.decisions import AnyOf, OneOf
 from inspection.errors import InputError
-from inspection.inspector import FORMAT, Inspector, Passport, fit_weights
+from inspection.inspector import Inspector, Passport
+from inspection.inspector.inspector import FORMAT
+from inspection.inspector.passport import fit_weights
 from inspection.models.small_cnn import SmallCNN
 
 GEOMETRY = Geometry(image_size=(16, 20), crop=(2, 4, 42, 36))

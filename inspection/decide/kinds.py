@@ -1,0 +1,17 @@
+"""All kinds of decision, by the name that an inspector's file has for them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from inspection.decide.decisions import AnyOf, Decision, OneOf
+
+KINDS: dict[str, type[Decision]] = {decision.kind: decision for decision in (OneOf, AnyOf)}
+
+
+def decision_from(values: Mapping[str, Any]) -> Decision:
+    """A decision out of what `Decision.to_dict` gave.
+
+    Raises:
+        KeyError, TypeError, ValueError: If the values are of none.
+    """
+    return KINDS[values["kind"]](**{name: value for name, value in values.items() if name != "kind"})
