@@ -1,6 +1,7 @@
 """The ranked table of a sweep."""
 
 import csv
+import statistics
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from inspection.config.jobs import RECORD, read_record
 
 FIXED = ("job", "overrides", "status", "error", "metric", "mode", "value", "minutes", "folder")
 UNDEFINED = "undefined"
+REPEATS = ("seed", "data.seed", "data.split_seed", "data.fold")
+"""Keys that repeat a setting rather than being one: over their values, figures have a mean and a spread."""
 
 
 def read_jobs(folder: Path) -> list[dict[str, Any]]:
@@ -71,8 +74,66 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def repeats(jobs: Sequence[dict[str, Any]], keys: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
+    """Mean and spread of each setting over its seeds or folds.
+
+    Args:
+        jobs: As from `read_jobs`.
+        keys: Keys that differ between the jobs.
+
+    Returns:
+        Head and rows: the setting, the number of finished jobs, and mean and standard deviation (of the sample,
+        from two values on) of the metric and the test figures; a figure that is undefined in a job is left out of
+        its mean, and the number of jobs that it is of is told. Without rows when nothing was repeated.
+    """
+    repeated = [key for key in keys if key in REPEATS]
+    settings: dict[str, list[dict[str, Any]]] = {}
+    for job in jobs:
+        others = [o for o in job["overrides"] if o.partition("=")[0] in keys]
+        setting = " ".join(o for o in others if o.partition("=")[0] not in repeated)
+        settings.setdefault(setting, []).append(job)
+    finished = {setting: [job for job in own if job["status"] == "done"] for setting, own in settings.items()}
+    finished = {setting: own for setting, own in finished.items() if len(own) > 1}
+    if not repeated or not finished:
+        return [], []
+    every = [job for own in finished.values() for job in own]
+    metrics = {job["metric"] for job in every}
+    metric = metrics.pop() if len(metrics) == 1 else "value"
+    figures = dict.fromkeys(n for job in every for n in job if n.startswith("test/") and n != metric)
+    rows: list[list[Any]] = []
+    for setting, own in sorted(finished.items()):
+        row: list[Any] = [setting or "all", len(own)]
+        for name in ("value", *figures):
+            values = [job[name] for job in own if job.get(name) is not None]
+            row += [
+                statistics.fmean(values) if values else UNDEFINED,
+                statistics.stdev(values) if len(values) > 1 else UNDEFINED,
+                len(values),
+            ]
+        rows.append(row)
+    head = [f"{what}{name}" for name in (metric, *figures) for what in ("mean ", "std ", "jobs ")]
+    return ["over " + ", ".join(repeated), "jobs", *head], rows
+
+
+def _short(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """The table of means for a screen: a figure a line, a setting a column; none of single classes."""
+    names = [name.removeprefix("mean ") for name in head[2::3]]
+    lines = [[head[0], *(f"{row[0]} ({row[1]} jobs)" for row in rows)]]
+    for place, name in enumerate(names):
+        if name.count("/") > 1:
+            continue
+        cells = []
+        for row in rows:
+            mean, spread, number = row[2 + 3 * place : 5 + 3 * place]
+            cell = f"{mean:.4f}" if isinstance(mean, float) else str(mean)
+            cell += f" ± {spread:.4f}" if isinstance(spread, float) else ""
+            cells.append(cell if number == row[1] else f"{cell} (of {number})")
+        lines.append([name, *cells])
+    return table(lines[0], lines[1:])
+
+
 def report(folder: Path, keys: Sequence[str], expected: int | None = None) -> bool:
-    """Print the table of a sweep and save it as `sweep.csv` in its folder.
+    """Print the table of a sweep and save it as `sweep.csv` in its folder; means over seeds or folds beside it.
 
     Args:
         folder: The sweep's.
@@ -91,6 +152,12 @@ def report(folder: Path, keys: Sequence[str], expected: int | None = None) -> bo
         with path.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([head, *rows])
         print(f"\n{table(*columns(_brief(jobs, keys)))}\n\n{path}")
+        head, rows = repeats(jobs, keys)
+        if rows:
+            path = folder / "repeats.csv"
+            with path.open("w", newline="", encoding="utf-8") as stream:
+                csv.writer(stream).writerows([head, *rows])
+            print(f"\nmean ± standard deviation\n{_short(head, rows)}\n\n{path}")
     if failed or absent:
         print(f"{failed} failed, {absent} not run, of {expected or len(jobs)} jobs")
     return not failed and not absent

@@ -78,6 +78,10 @@ def announce_split(data: ImageDataModule, samples: Samples) -> None:
         label = f"{name} (defect class)" if name == data.labels.defect and name != "defect" else name
         row = [int(counts[part][index]) for part in PARTS]
         rows.append([label, *map(str, row), str(sum(row))])
+    if samples.kinds is not None:
+        for kind in sorted(set(samples.kinds) - set(data.labels.names)):
+            own = [sum(samples.kinds[row] == kind for row in samples.rows(part)) for part in PARTS]
+            rows.append([f"  {kind}", *map(str, own), str(sum(own))])
     sizes = [str(len(samples.rows(part))) for part in PARTS]
     rows.append(["images", *sizes, str(len(samples.files))])
     print(table(rows))

@@ -1,6 +1,8 @@
 import csv
 import json
 
+import numpy as np
+
 from inspection.config.sweep import read_jobs, report
 
 
@@ -62,3 +64,35 @@ def test_all_done(tmp_path, capsys):
     record(tmp_path, 0)
     assert report(tmp_path, [], expected=1)
     assert "failed" not in capsys.readouterr().out
+
+
+def test_folds_have_a_mean_and_a_spread(tmp_path, capsys):
+    """Two settings in three folds: one figure is undefined in a fold, one job failed."""
+    numbers = iter(range(6))
+    for rate, values in ((0.1, (0.5, 0.7, 0.9)), (0.2, (0.6, 0.8, None))):
+        for fold, value in enumerate(values):
+            job = ["task=mvtec", f"optimizer.lr={rate}", f"data.fold={fold}"]
+            test = {"test/f1": None if fold == 2 else 0.25 * fold, "test/f1/cat": 1.0}
+            failed = {"status": "failed", "error": "RuntimeError: no"} if value is None else {}
+            record(tmp_path, next(numbers), overrides=job, value=value, **test, **failed)
+    assert not report(tmp_path, ["optimizer.lr", "data.fold"])
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("mean ± standard deviation")
+    assert lines[start + 1 : start + 4] == [
+        "over data.fold  optimizer.lr=0.1 (3 jobs)  optimizer.lr=0.2 (2 jobs)",
+        "val/f1          0.7000 ± 0.2000            0.7000 ± 0.1414",
+        "test/f1         0.1250 ± 0.1768 (of 2)     0.1250 ± 0.1768",
+    ]
+    with (tmp_path / "repeats.csv").open(newline="", encoding="utf-8") as stream:
+        first = next(csv.DictReader(stream))
+    assert first["over data.fold"] == "optimizer.lr=0.1"
+    assert float(first["std val/f1"]) == np.std([0.5, 0.7, 0.9], ddof=1)
+    assert (first["jobs val/f1"], first["jobs test/f1"]) == ("3", "2")
+
+
+def test_settings_are_no_repeats(tmp_path, capsys):
+    for number in range(3):
+        record(tmp_path, number)
+    assert report(tmp_path, ["optimizer.lr"])
+    assert "mean" not in capsys.readouterr().out
+    assert not (tmp_path / "repeats.csv").exists()

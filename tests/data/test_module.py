@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +14,10 @@ import pytest
 import torch
 
 from inspection.data.augment import Augment
+from inspection.data.folder import FolderDataModule
+from inspection.data.splits import write_splits
 from inspection.errors import InputError
+from tests.conftest import PLAIN_DATA
 
 
 def write(path: Path, image):
@@ -419,3 +425,105 @@ def test_part_that_lacks_a_class(module, tmp_path):
 def test_settings_that_cannot_be(module, settings, message):
     with pytest.raises(InputError, match=message):
         module(**settings)
+
+
+# --- folds, kinds, and what else is known of an image ---
+
+
+class Known(FolderDataModule):
+    """Class folders with a kind of each image, by its number, and a mask: a bar at the left."""
+
+    def find_samples(self, root):
+        found = super().find_samples(root)
+        kinds = [f"kind {int(Path(file).stem) % 3}" for file in found.files]
+        return replace(found, kinds=kinds)
+
+    def open_truth(self, samples):
+        masks = np.zeros((len(samples.files), 1, *self.geometry.image_size), np.uint8)
+        masks[:, :, :, 0] = 1
+        return {"mask": SimpleNamespace(gather=lambda rows: masks[np.asarray(rows)])}
+
+
+@pytest.fixture
+def known(tmp_path):
+    fill(tmp_path / "images", good=45, defects=30)
+    own = {
+        "folders": [["0_nio", "defect"], ["1_io", "ok"]],
+        "part_folders": False,
+        "root": str(tmp_path / "images"),
+        "classes": ["ok", "defect"],
+        "defect": "defect",
+        "cache_dir": str(tmp_path / "cache"),
+    }
+
+    def build(**settings):
+        data = Known(**PLAIN_DATA | own | settings)
+        data.setup()
+        return data
+
+    return build
+
+
+def test_folds_share_the_set_out_and_each_has_its_share_of_each_kind(known):
+    tested = []
+    for fold in range(5):
+        data = known(fold=fold)
+        samples = data.samples
+        own = samples.rows("test")
+        tested += own.tolist()
+        assert samples.counts("test").tolist() == [9, 6]
+        assert sorted(Counter(samples.kinds[row] for row in own).values()) == [5, 5, 5]
+        # The rest is shared out by the first two shares, 5 : 3.
+        assert len(samples.rows("train")) == pytest.approx(60 * 5 / 8, abs=1)
+        assert f"fold {fold} of 5 is tested" in data.split_by
+    assert sorted(tested) == list(range(75))
+
+
+def test_folds_keep_groups_together(known):
+    # The first digit of the number: fifteen groups of ten images and of five.
+    data = known(fold=1, group="([01]_n?io/[0-9])")
+    groups, parts = np.asarray(data.samples.groups), data.samples.parts
+    for group in set(groups):
+        assert len(set(parts[groups == group])) == 1
+
+
+def test_kinds_are_written_down(known, tmp_path):
+    data = known()
+    write_splits(tmp_path / "splits.csv", data.samples)
+    with (tmp_path / "splits.csv").open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert [row["kind"] for row in table] == list(data.samples.kinds)
+    again = known(splits=str(tmp_path / "splits.csv"))
+    assert again.samples.parts.tolist() == data.samples.parts.tolist()
+
+
+def test_masks_come_with_their_images_and_move_with_them(known):
+    data = known(augment=Augment(horizontal_flip=1.0))
+    data.trainer = trainer()
+    batch = data.batch([3, 1])
+    assert batch["mask"].shape == (2, 1, 8, 10)
+    moved = data.on_after_batch_transfer(batch, 0)
+    assert torch.equal(moved["mask"], batch["mask"].flip(-1))
+    assert torch.equal(moved["image"], batch["image"].flip(-1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fold": 5}, "data.fold=5: expected 0 to 4"),
+        ({"fold": 0, "folds": 1}, "data.folds=1: expected 2 or more"),
+        ({"fold": 0, "splits": "splits.csv"}, "both say what is tested"),
+        ({"fold": 0, "folds": 5, "group": "(io)"}, "1 groups can't fill 5 parts"),
+    ],
+)
+def test_folds_that_cannot_be(known, settings, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        known(**settings)
+
+
+def test_set_with_a_test_part_of_its_own_has_no_folds(module, tmp_path):
+    for part in ("train", "test"):
+        fill(tmp_path / "images" / part)
+    data = module(part_folders="auto", fold=0)
+    with pytest.raises(InputError, match=r"data.fold=0: the set says itself what is its test part"):
+        data.setup()

@@ -1,9 +1,13 @@
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
+from inspection.data.labels import Classes
+from inspection.data.splits import Samples
 from inspection.runs import console
 
 
@@ -59,3 +63,20 @@ def test_network_and_its_parameters(capsys, tmp_path, trainable, words):
     assert lines[1] == "hardware  CPU x; bf16-mixed, channels last; evaluation in float32"
     assert lines[2] == f"run       {tmp_path}"
     assert lines[4:6] == [f"network   resnet18, 10 parameters, {words}", "          weights of a file"]
+
+
+def test_kinds_that_the_labels_do_not_tell_have_rows_of_their_own(capsys):
+    labels = Classes(["good", "defect"], "defect")
+    parts = np.asarray(["train", "train", "val", "test", "test"])
+    kinds = ("good", "spot", "spot", "scratch", "good")
+    samples = Samples(tuple("abcde"), np.asarray([0, 1, 1, 1, 0]), tuple("abcde"), parts, labels, kinds)
+    data = SimpleNamespace(split_by="shared out", labels=labels, notes=[])
+    console.announce_split(data, samples)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert rows == [
+        ["good", "1", "0", "1", "2"],
+        ["defect", "1", "1", "1", "3"],
+        ["scratch", "0", "0", "1", "1"],
+        ["spot", "1", "1", "0", "2"],
+        ["images", "2", "1", "2", "5"],
+    ]
