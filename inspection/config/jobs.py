@@ -4,6 +4,7 @@ import gc
 import json
 import math
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -21,7 +22,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from inspection.config.folders import register_resolvers
 from inspection.errors import InputError
 
-RECORD, TRACEBACK = "job.json", "traceback.txt"
+RECORD, TRACEBACK, HYDRA = "job.json", "traceback.txt", ".hydra"
 Result = Mapping[str, Any] | int | None
 Function = Callable[[DictConfig, Path], Result]
 
@@ -72,7 +73,11 @@ class Job:
         if hydra.mode == RunMode.MULTIRUN:
             return self._in_sweep(cfg, record, int(hydra.job.num))
         with record:
-            result = self._or_exit(cfg, run)
+            try:
+                result = self.function(cfg, run)
+            except InputError as error:
+                record.drop_if_nothing_began()
+                exit_with(error)
             record.finish(result)
         return _value(result)
 
@@ -139,15 +144,24 @@ class _Record:
     def __init__(self, run: Path, overrides: list[str]) -> None:
         self.run, self.overrides = run, overrides
         self.number = 0
+        self.dropped = False
         self._result: Mapping[str, Any] = {}
 
     def finish(self, result: Result) -> None:
         self._result = result if isinstance(result, Mapping) else {}
 
+    def drop_if_nothing_began(self) -> None:
+        """Remove a run folder that holds nothing but the config that Hydra wrote: a mistake was found before."""
+        if {entry.name for entry in self.run.iterdir()} <= {HYDRA} and self.run.resolve() != Path.cwd():
+            shutil.rmtree(self.run)
+            self.dropped = True
+
     def __enter__(self) -> None:
         self._start = time.monotonic()
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if self.dropped:
+            return
         result = self._result
         figures = {k: _number(v) for k, v in result.items() if isinstance(v, Real) or v is None}
         cause = error.__context__ if isinstance(error, SystemExit) and error.__context__ else error

@@ -16,6 +16,7 @@ DPI = 110
 
 # Okabe and Ito's colours, told apart by the colour-blind.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
+_MARKERS = ("o", "s", "^", "D")  # the next one when all colours are in use
 
 
 def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
@@ -177,7 +178,7 @@ def _curve(
         color=_COLOURS[index % len(_COLOURS)],
         linestyle="--" if name.startswith("train") else "-",
         linewidth=2.6 if monitored else 1.5,
-        marker="o",
+        marker=_MARKERS[index // len(_COLOURS) % len(_MARKERS)],
         markersize=(4.5 if monitored else 3) if len(epochs) <= 60 else 0.8,
         label=drawable(name) + (f" ({', '.join(remarks)})" if remarks else ""),
     )

@@ -101,6 +101,7 @@ TASKS = [path.stem for path in FILES if path.parent.name == "task"]
 @pytest.mark.parametrize("schedule", [path.stem for path in FILES if path.parent.name == "scheduler"])
 def test_the_schedule_of_every_task_can_be_replaced(task, schedule):
     """A task that set keys of one schedule could have no other."""
+    register_resolvers(reserve=False)
     assert preflight("train", [f"task={task}", f"scheduler={schedule}"], CONF) is None
 
 
