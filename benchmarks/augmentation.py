@@ -11,9 +11,6 @@ All run in turns on the same batch, so that a noisy machine hits them alike; a r
 turns of their time / our time (above 1: ours is faster).
 """
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,9 +18,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from benchmarks.timing import arguments_of, in_turns, milliseconds, ratio
 from inspection.data.augment import Augment
-
-Change = Callable[[Tensor], Tensor]
 
 
 class Case(NamedTuple):
@@ -72,53 +68,26 @@ CASES = (
 )
 
 
-def seconds(work: Change, images: Tensor) -> float:
-    start = time.perf_counter()
-    work(images)
-    if images.is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def rivals(case: Case) -> dict[str, Change]:
+def rivals(case: Case, images: Tensor) -> dict[str, Callable[[], Tensor]]:
     generator = torch.Generator().manual_seed(0)
     return {
-        "ours": lambda images: case.ours(images, generator),
-        "image by image": lambda images: torch.stack([case.theirs(image) for image in images]),
-        "one draw a batch": case.theirs,
-        "torch.roll": lambda images: images.roll((2, 2), (2, 3)),
+        "ours": lambda: case.ours(images, generator),
+        "image by image": lambda: torch.stack([case.theirs(image) for image in images]),
+        "one draw a batch": lambda: case.theirs(images),
+        "torch.roll": lambda: images.roll((2, 2), (2, 3)),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=20, help="turns a case (default 20)")
-    parser.add_argument("--warmup", type=int, default=3, help="turns that are not counted (default 3)")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads of torch")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-
-    print(f"torch {torch.__version__}, {arguments.device}, {arguments.threads} threads, ", end="")
-    print(f"{arguments.repeats} interleaved repeats a case, medians\n")
+    arguments = arguments_of(__doc__)
     print(f"{'':<32}{'ms a batch':>12}{'ratio to ours':>16}")
     for case in CASES:
         images = torch.randint(0, 256, case.shape, dtype=torch.uint8, device=arguments.device)
-        works = rivals(case)
-        turns: list[dict[str, float]] = []
-        for turn in range(arguments.warmup + arguments.repeats):
-            names = list(works) if turn % 2 else list(works)[::-1]
-            times = {name: seconds(works[name], images) for name in names}
-            if turn >= arguments.warmup:
-                turns.append(times)
+        works = rivals(case, images)
+        turns = in_turns(works, arguments)
         print(f"{case.name} ({' x '.join(map(str, case.shape))})")
         for name in works:
-            milliseconds = statistics.median(times[name] for times in turns) * 1e3
-            ratio = statistics.median(times[name] / times["ours"] for times in turns)
-            print(f"  {name:<30}{milliseconds:>12.2f}{ratio:>16.2f}")
+            print(f"  {name:<30}{milliseconds(turns, name):>12.2f}{ratio(turns, name, 'ours'):>16.2f}")
 
 
 if __name__ == "__main__":

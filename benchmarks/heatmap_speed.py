@@ -7,11 +7,6 @@ is the median over the turns of package time / our time (above 1: ours is faster
 the maps is printed beside it: a fast wrong map is worth nothing.
 """
 
-import argparse
-import statistics
-import time
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from pytorch_grad_cam import GradCAM
@@ -19,6 +14,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from benchmarks.timing import arguments_of, in_turns, milliseconds, ratio
 from inspection.explain.cam import heatmap
 
 
@@ -38,33 +34,13 @@ def lenet() -> nn.Module:
     )
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def min_max(maps: Tensor) -> Tensor:
     maps = maps - maps.amin(dim=(1, 2), keepdim=True)
     return maps / maps.amax(dim=(1, 2), keepdim=True).clamp_min(1e-30)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=20, help="turns a case (default 20)")
-    parser.add_argument("--warmup", type=int, default=3, help="turns that are not counted (default 3)")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads of torch")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-
-    print(f"torch {torch.__version__}, {arguments.device}, {arguments.threads} threads, ", end="")
-    print(f"{arguments.repeats} interleaved repeats a row, Grad-CAM, medians\n")
+    arguments = arguments_of(__doc__)
     print(
         f"{'network':<10}{'layer':<16}{'batch':>5}{'package ms':>12}{'ours ms':>10}"
         f"{'ratio':>8}{'max diff':>10}"
@@ -92,18 +68,12 @@ def main() -> None:
                     found = heatmap(network, images, targets, method="grad_cam")  # noqa: B023 - as above
                     return found.maps.cpu()
 
-                turns = []
-                for turn in range(arguments.warmup + arguments.repeats):
-                    first, second = (theirs, ours) if turn % 2 else (ours, theirs)
-                    times = {first: seconds(first), second: seconds(second)}
-                    if turn >= arguments.warmup:
-                        turns.append((times[theirs], times[ours]))
+                turns = in_turns({"theirs": theirs, "ours": ours}, arguments)
                 difference = (min_max(torch.from_numpy(theirs())) - min_max(ours())).abs().max().item()
-            package_ms, our_ms = (statistics.median(column) * 1e3 for column in zip(*turns, strict=True))
-            ratio = statistics.median(a / b for a, b in turns)
+            package_ms, our_ms = (milliseconds(turns, which) for which in ("theirs", "ours"))
             print(
                 f"{name:<10}{layer or 'layer4.1.conv2':<16}{batch:>5}{package_ms:>12.2f}{our_ms:>10.2f}"
-                f"{ratio:>8.2f}{difference:>10.1e}"
+                f"{ratio(turns, 'theirs', 'ours'):>8.2f}{difference:>10.1e}"
             )
 
 
