@@ -66,7 +66,7 @@ class Labels(ABC):
         ]
         if not absent or not len(targets):
             return []
-        return [f"no {part} image {self.of(absent)}: some figures will be undefined"]
+        return [f"no {part} image {self.of(absent)}: some figures will be undefined; means leave them out"]
 
     @abstractmethod
     def of(self, names: Sequence[str]) -> str:

@@ -51,6 +51,7 @@ LEARNED = {
 }
 """What labels are, in words, by their kind."""
 BACKBONE = f"{TorchvisionNetwork.__module__}.{TorchvisionNetwork.__qualname__}"
+LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
 STATES = (
     "epoch",
     "global_step",
@@ -137,6 +138,10 @@ def _prepare(
         data.notes.append(
             "overfit_batches: the validation figures are of the very images that are trained on"
         )
+    limited = [name for name in LIMITS if repr(config["trainer"][name]) != "1.0"]  # 1 is one batch
+    if limited:
+        keys = ", ".join(f"trainer.{name}={config['trainer'][name]}" for name in limited)
+        data.notes.append(f"{keys}: the figures are of a part of the images")
     monitor = config["task"]["monitor"]
     if monitor not in task.logged():
         raise InputError(

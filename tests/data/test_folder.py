@@ -243,7 +243,9 @@ def test_a_part_as_it_was_given_may_lack_a_class(module, tmp_path):
     fill_parts(tmp_path / "images", {"train": (10, 10), "val": (3, 3), "test": (4, 0)})
     data = module(folders=None, part_folders="auto")
     assert parts_of(data)["test"] == [4, 0]
-    assert "no test image of class 'defect': some figures will be undefined" in data.notes
+    assert (
+        "no test image of class 'defect': some figures will be undefined; means leave them out" in data.notes
+    )
 
 
 def test_part_folders_can_be_left_unheard(module, tmp_path):

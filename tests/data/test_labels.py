@@ -41,7 +41,7 @@ def test_what_a_part_needs():
     ]
     assert lacking(several, "test", SEVERAL[:2]) == []  # a figure that is undefined is not the end
     assert several.notes("test", SEVERAL[:2]) == [
-        "no test image where break is true: some figures will be undefined"
+        "no test image where break is true: some figures will be undefined; means leave them out"
     ]
     assert several.notes("test", SEVERAL) == several.notes("test", SEVERAL[:0]) == []
 

@@ -383,6 +383,8 @@ def test_fast_dev_run_tries_everything_and_keeps_no_network(config, run_training
 
 def test_limit_writes_every_file(config, run_training, tmp_path, trained):
     run = run_training(config("debug=limit", "~callbacks.heatmaps"), tmp_path)
+    told = "trainer.limit_train_batches=4, trainer.limit_val_batches=4, trainer.limit_test_batches=4: "
+    assert f"note: {told}the figures are of a part of the images" in run.output
     assert {p.name for p in tmp_path.iterdir() if "events" not in p.name} == {
         p.name for p in trained.folder.iterdir() if "events" not in p.name
     }
