@@ -10,14 +10,15 @@ With activations A [C, h, w] of a layer and the gradient G of the class *logit* 
     Grad-CAM  = ReLU( sum_c mean_hw(G_c) * A_c )
     HiResCAM  = ReLU( sum_c      G_c     * A_c )
 
-Both are the same for a network that ends in global average pooling and one linear layer. Where the head
-flattens the map into linear layers (LeNet, VGG), a channel counts for one place and against another; the
-mean over places loses that, and HiResCAM is the faithful one.
+Both are the same for a network that ends in global average pooling and one linear layer, and need no backward
+pass there: method "cam", see `class_maps.py`. Where the head flattens the map into linear layers (LeNet, VGG), a
+channel counts for one place and against another; the mean over places loses that, and HiResCAM is the faithful
+one.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -27,10 +28,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inspection.errors import InputError
+from inspection.explain.class_maps import weigh_features
+from inspection.explain.hooks import eager, hooked
 
-CamMethod = Literal["grad_cam", "hires_cam"]
+CamMethod = Literal["grad_cam", "hires_cam", "cam"]
 
-METHOD_NAMES: dict[str, str] = {"grad_cam": "Grad-CAM", "hires_cam": "HiResCAM"}
+METHOD_NAMES: dict[str, str] = {"grad_cam": "Grad-CAM", "hires_cam": "HiResCAM", "cam": "CAM"}
 """How a method is written in titles and reports."""
 
 NOISE = 1.0
@@ -44,7 +47,7 @@ class Heatmaps:
     Attributes:
         maps: Float32 [N, H, W] in 0..1. A map with evidence has its maximum at exactly 1.
         evidence: Bool [N]. False: nothing in the layer speaks for the class, and the map is all zero.
-        method: "grad_cam" or "hires_cam", the one that was used.
+        method: "grad_cam", "hires_cam" or "cam", the one that was used.
         logits: Float32 [N, K] of the same forward pass, so that verdict and heatmap belong together.
         targets: Int64 [N], the class that each map explains.
     """
@@ -69,7 +72,7 @@ def heatmap(
     layer: str | nn.Module | None = None,
     size: tuple[int, int] | None = None,
 ) -> Heatmaps:
-    """Explain the class logits of a batch in one forward and one backward pass.
+    """Explain the class logits of a batch in one forward and one backward pass, or "cam" in the forward one alone.
 
     The network comes back as it went in: its mode, its parameters, their `.grad` and its hooks. Frozen
     networks, `torch.no_grad`, `torch.inference_mode`, autocast and compiled networks (run eagerly here) are
@@ -81,11 +84,12 @@ def heatmap(
         images: What the network takes, [N, C, H, W]; uint8 too where the network does.
         targets: Int64 [N], the class to explain for each image. None: the predicted class.
         method: "auto" takes the `heatmap_method` of the network or of the first module in it that has one,
-            and "grad_cam" where there is none.
+            and "grad_cam" where there is none. "cam" needs a head as in `class_maps.py`.
         layer: The module, or its dotted name, whose output [N, C, h, w] is explained; a name may leave out
             what the network is wrapped in ("layer4" finds "network.layer4"). None: the `heatmap_layer` that the
             network asks for, else the convolution that runs last, see `last_convolution`.
-            The output of a module that runs several times is the last one.
+            The output of a module that runs several times is the last one. For "cam" it is always what the
+            head is given.
         size: (H, W) of the maps. None: that of the images.
 
     Returns:
@@ -96,6 +100,8 @@ def heatmap(
         ValueError: The targets do not fit the batch, or the network does not return logits [N, K].
     """
     chosen = heatmap_method(network) if method == "auto" else _known_method(method, "method")
+    if chosen == "cam":
+        return _forward_only(network, images, targets, layer, size)
     layer = layer or heatmap_layer(network)
     if layer is None:
         candidates, accepts = _convolutions(network), _has_places
@@ -103,7 +109,7 @@ def heatmap(
         candidates, accepts = [_find_layer(network, layer)], _gives_map
 
     # Inference tensors can't take part in a backward pass, not even as constants.
-    with torch.inference_mode(False), _without_cast_cache(images.device.type), _eager(network):
+    with torch.inference_mode(False), _without_cast_cache(images.device.type), eager(network):
         images = images.clone() if images.is_inference() else images.detach()
         with torch.no_grad():
             logits, activations = _record(network, images, candidates, accepts)
@@ -166,7 +172,7 @@ def last_convolution(network: nn.Module, images: Tensor) -> str:
         if _has_places(output):
             ran.append(names[module])
 
-    with torch.no_grad(), _eager(network), _hooked(_convolutions(network), note):
+    with torch.no_grad(), eager(network), hooked(_convolutions(network), note):
         network(images[:1])
     if not ran:
         raise InputError(_no_map_message(network, None))
@@ -196,7 +202,7 @@ def _record(
         torch.set_grad_enabled(True)  # the caller's context restores it
         return leaf.clone()  # an in-place ReLU behind the layer must not write into the activations
 
-    with _hooked(candidates, restart):
+    with hooked(candidates, restart):
         logits = network(images)
     if not isinstance(logits, Tensor):
         raise ValueError(f"Expected a network that returns logits [N, K] but got {type(logits).__name__}.")
@@ -217,18 +223,6 @@ def _gradients(logits: Tensor, targets: Tensor, activations: Tensor) -> Tensor:
     return torch.zeros_like(activations) if gradients is None else gradients
 
 
-@contextmanager
-def _hooked(modules: Iterable[nn.Module], hook: Callable[[nn.Module, Any, Any], Any]) -> Iterator[None]:
-    handles = []
-    try:
-        for module in modules:
-            handles.append(module.register_forward_hook(hook))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 def _without_cast_cache(device: str) -> AbstractContextManager[Any]:
     """Keep the caller's autocast, but not its cache of cast weights.
 
@@ -240,13 +234,27 @@ def _without_cast_cache(device: str) -> AbstractContextManager[Any]:
     return torch.autocast(device, dtype=torch.get_autocast_dtype(device), cache_enabled=False)
 
 
-def _eager(network: nn.Module) -> AbstractContextManager[Any]:
-    """Compiled code does not see hooks that come later, so let a compiled network run eagerly."""
-    compiled = any(
-        getattr(module, "_compiled_call_impl", None) is not None or "_orig_mod" in module._modules
-        for module in network.modules()
-    )
-    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+def _forward_only(
+    network: nn.Module,
+    images: Tensor,
+    targets: Tensor | None,
+    layer: str | nn.Module | None,
+    size: tuple[int, int] | None,
+) -> Heatmaps:
+    if layer is not None:
+        raise InputError(
+            "heatmap method cam: the layer is what the head is given; leave the layer out (null)."
+        )
+    with torch.no_grad(), _without_cast_cache(images.device.type):
+        logits, features, weights = weigh_features(network, images)
+        targets = _checked_targets(targets, logits)
+        with torch.autocast(images.device.type, enabled=False):
+            a, w = features.float(), weights[targets].float()
+            raw = torch.einsum("nc,nchw->nhw", w, a)
+            scale = torch.einsum("nc,nchw->nhw", w.abs(), a.abs()).flatten(1).amax(dim=1)
+            evidence = _evidence(raw, scale, torch.finfo(features.dtype).eps)
+            maps = _scaled(raw, evidence, size or (images.shape[-2], images.shape[-1]))
+    return Heatmaps(maps, evidence, "cam", logits.detach().float(), targets)
 
 
 # --- from activations to a map ------------------------------------------------------------------------------
@@ -300,7 +308,9 @@ def _known_method(method: str, where: str) -> CamMethod:
     for known in get_args(CamMethod):
         if method == known:
             return known
-    raise InputError(f"{where}: unknown heatmap method {method!r}; expected grad_cam, hires_cam or auto.")
+    raise InputError(
+        f"{where}: unknown heatmap method {method!r}; expected grad_cam, hires_cam, cam or auto."
+    )
 
 
 def _convolutions(network: nn.Module) -> list[nn.Module]:

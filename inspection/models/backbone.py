@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import AlexNet, VisionTransformer, get_model, get_model_builder, list_models
 
-from inspection.errors import InputError
+from inspection.models.frozen import batch_norms, keep_frozen, refuse_to_unfold
 from inspection.models.pretrained import (
     IMAGENET,
     fit_pretrained,
@@ -116,7 +116,7 @@ class TorchvisionNetwork(nn.Module):
                     f"trainable={list(trainable)}: the head ({self.head_name}) is new and would stay random; "
                     "add head"
                 )
-            self._refuse_to_unfold(weights)
+            refuse_to_unfold(self.net, weights)
         self._set_heatmap()
         self.train()
 
@@ -143,8 +143,7 @@ class TorchvisionNetwork(nn.Module):
     def train(self, mode: bool = True) -> "TorchvisionNetwork":
         """Set the mode of everything but frozen batch norms, which stay in eval mode."""
         super().train(mode)
-        for norm in self._batch_norms():
-            norm.train(mode and any(parameter.requires_grad for parameter in norm.parameters()))
+        keep_frozen(self, mode)
         return self
 
     def load_state_dict(
@@ -157,10 +156,6 @@ class TorchvisionNetwork(nn.Module):
             versioned.update(state_dict)
             state_dict = versioned
         return super().load_state_dict(state_dict, strict, assign)
-
-    def _batch_norms(self) -> list[nn.modules.batchnorm._BatchNorm]:
-        norms = [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-        return [norm for norm in norms if norm.affine and norm.track_running_stats]
 
     def _freeze(
         self, trainable: Literal["auto"] | Sequence[str], freeze_batch_norm: bool, pretrained: bool
@@ -178,24 +173,8 @@ class TorchvisionNetwork(nn.Module):
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(name in chosen)
         if freeze_batch_norm:
-            for norm in self._batch_norms():
+            for norm in batch_norms(self):
                 norm.requires_grad_(False)
-
-    def _refuse_to_unfold(self, weights: str) -> None:
-        """Raise where batch norms that do nothing yet would begin to.
-
-        Converted weights often have their norms folded into the convolutions: mean 0, variance 1. In eval mode
-        that is the same function. In training mode such a norm standardises maps that never were, and nothing
-        of the features is left: a linear classifier of CIFAR-10 on MobileNetV2 fell from 47 % to chance.
-        """
-        norms = self._batch_norms()
-        folded = all(_does_nothing(norm) for norm in norms)
-        if folded and any(parameter.requires_grad for norm in norms for parameter in norm.parameters()):
-            raise InputError(
-                f"model.weights={weights}: its batch norms all have mean 0 and variance 1, as after folding them "
-                "into the convolutions; trained like this they would destroy the features\n"
-                "set model.freeze_batch_norm=true"
-            )
 
     def _set_heatmap(self) -> None:
         """Say where class activation maps are to be taken, and how."""
@@ -292,11 +271,6 @@ def _stages(network: nn.Module, head: str) -> list[tuple[str, nn.Module]]:
             (f"{name}.{inner}", child) for inner, child in largest.named_children()
         ]
     return row
-
-
-def _does_nothing(norm: nn.modules.batchnorm._BatchNorm) -> bool:
-    mean, variance = norm.running_mean, norm.running_var
-    return mean is None or variance is None or bool((mean == 0).all() and ((variance - 1).abs() < 0.01).all())
 
 
 def _size(module: nn.Module) -> int:

@@ -1,0 +1,121 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from inspection.errors import InputError
+from inspection.explain.cam import heatmap, heatmap_method
+from inspection.explain.class_maps import class_maps
+from inspection.models.cam_net import CamNetwork
+from inspection.models.normalised import Normalised
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return CamNetwork("resnet18", 3, frozen=0).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.rand(4, 3, 96, 64)
+
+
+def test_maps_are_the_features_weighted_by_the_linear_row(network, images):
+    with torch.no_grad():
+        logits, maps = class_maps(network, images)
+        features = network.features(images)
+    weights, bias = network.head.linear.weight.detach(), network.head.linear.bias
+    assert maps.shape == (4, 3, 3, 2)
+    for image in range(4):
+        for kind in range(3):
+            by_hand = sum(float(weights[kind, c]) * features[image, c] for c in range(512))
+            torch.testing.assert_close(maps[image, kind], by_hand, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(maps.mean(dim=(2, 3)) + bias, logits, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits, network(images))
+
+
+def test_network_gives_the_same_pair(network, images):
+    with torch.no_grad():
+        for ours, own in zip(class_maps(network, images), network.with_maps(images), strict=True):
+            torch.testing.assert_close(ours, own)
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "hires_cam"])
+def test_heatmap_equals_that_of_a_backward_pass(network, images, method):
+    targets = torch.tensor([0, 1, 2, 1])
+    forward = heatmap(network, images, targets, method="cam")
+    backward = heatmap(network, images, targets, method=method, layer="backbone.layer4")
+    assert forward.method == "cam"
+    assert forward.evidence.any()
+    assert forward.evidence.equal(backward.evidence)
+    torch.testing.assert_close(forward.maps, backward.maps, atol=1e-5, rtol=0)
+    torch.testing.assert_close(forward.logits, backward.logits)
+
+
+def test_the_grad_cam_package_agrees(network, images):
+    package = pytest.importorskip("pytorch_grad_cam")
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    with package.GradCAM(model=network, target_layers=[network.backbone.layer4]) as cam:
+        theirs = torch.from_numpy(cam(images, [ClassifierOutputTarget(2)] * 4))
+    ours = heatmap(network, images, torch.full((4,), 2)).maps
+    low = ours.amin(dim=(1, 2), keepdim=True)  # the package scales by the extremes after the resize
+    torch.testing.assert_close(
+        (ours - low) / (ours - low).amax(dim=(1, 2), keepdim=True), theirs, atol=1e-5, rtol=0
+    )
+
+
+def test_is_upsampled_bilinearly_and_peaks_at_one(network, images):
+    maps = heatmap(network, images, torch.full((4,), 1), size=(33, 41))
+    with torch.no_grad():
+        raw = class_maps(network, images)[1][:, 1].relu()
+    for row in range(4):
+        if bool(maps.evidence[row]):
+            by_hand = F.interpolate(raw[row][None, None], (33, 41), mode="bilinear", align_corners=False)[
+                0, 0
+            ]
+            torch.testing.assert_close(maps.maps[row], by_hand / by_hand.max(), atol=1e-6, rtol=0)
+
+
+def test_network_asks_for_it_also_behind_its_normalisation(network):
+    model = Normalised(network, (0.5,) * 3, (0.25,) * 3)
+    assert heatmap_method(model) == "cam"
+    images = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
+    found = heatmap(model, images)
+    assert found.method == "cam"
+    with torch.no_grad():
+        torch.testing.assert_close(found.logits, model(images))
+
+
+def test_leaves_no_gradient_and_no_hook(network, images):
+    heatmap(network.train(), images)
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in network.modules())
+    assert network.training
+
+
+def test_training_under_autocast_still_reaches_the_weights(network, images):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        heatmap(network, images)
+        network(images).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_nothing_that_speaks_for_the_class_is_no_evidence(network, images):
+    nn.init.constant_(network.head.linear.weight, -1.0)  # features behind a ReLU are never negative
+    found = heatmap(network, images, torch.zeros(4, dtype=torch.int64))
+    assert not found.evidence.any()
+    assert not found.maps.any()
+    assert found.of(0) is None
+
+
+def test_other_networks_are_refused_by_name(images):
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(2))
+    with pytest.raises(InputError, match="cam: Sequential does not end in global average pooling"):
+        heatmap(plain, images, method="cam")
+
+
+def test_a_layer_can_not_be_chosen(network, images):
+    with pytest.raises(InputError, match="leave the layer out"):
+        heatmap(network, images, layer="backbone.layer3")
