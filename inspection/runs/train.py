@@ -45,6 +45,7 @@ from inspection.tasks.outcomes import Outcome
 PROFILE = "profile"
 LEARNED = {
     "class": "one class an image",
+    "good": "good images alone (data.mode=one_class)",
     "attribute": "any of several attributes an image",
     "object": "boxes of objects",
     "quantity": "quantities",
