@@ -75,9 +75,7 @@ class PanelLogger(L.Callback):
         if data is None or task is None or outcome is None:
             return
         folder = f"{self.folder}/epoch_{trainer.current_epoch + 1:03d}" if fitting else f"{self.folder}/best"
-        for name, positions in outcome.examples().items():
-            chosen = spread(positions, self.per_class)
-            self._draw(trainer, data, task, outcome, chosen, f"{self.folder}/{name}", f"{folder}/{name}")
+        self.draw_examples(trainer, pl_module, self.folder, folder)
         wrong = outcome.mistakes(self.mistakes)
         self._draw(trainer, data, task, outcome, wrong, "mistakes/val", f"{folder}/mistake")
 
@@ -88,6 +86,15 @@ class PanelLogger(L.Callback):
             return
         wrong = outcome.mistakes(self.test_mistakes)
         self._draw(trainer, data, task, outcome, wrong, "mistakes/test", "mistakes_test/mistake")
+
+    def draw_examples(self, trainer: L.Trainer, pl_module: L.LightningModule, tag: str, folder: str) -> None:
+        """Draw some images of each class, or of what else the last outcome has examples of."""
+        data, task, outcome = _parts(trainer, pl_module)
+        if data is None or task is None or outcome is None:
+            return
+        for name, positions in outcome.examples().items():
+            chosen = spread(positions, self.per_class)
+            self._draw(trainer, data, task, outcome, chosen, f"{tag}/{name}", f"{folder}/{name}")
 
     def _draw(
         self,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from inspection.decide.decisions import AnyOf, Decision, OneOf
+from inspection.decide.located import Located
 
-KINDS: dict[str, type[Decision]] = {decision.kind: decision for decision in (OneOf, AnyOf)}
+KINDS: dict[str, type[Decision]] = {decision.kind: decision for decision in (OneOf, AnyOf, Located)}
 
 
 def decision_from(values: Mapping[str, Any]) -> Decision:

@@ -24,11 +24,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inspection.errors import InputError
-from inspection.explain.class_maps import weigh_features
+from inspection.explain.class_maps import to_heat, weigh_features
 from inspection.explain.hooks import eager, hooked
 
 CamMethod = Literal["grad_cam", "hires_cam", "cam"]
@@ -128,7 +127,9 @@ def heatmap(
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             raw, scale = _class_activation(activations, gradients, chosen)
             evidence = _evidence(raw, scale, torch.finfo(activations.dtype).eps)
-            maps = _scaled(raw, evidence, size or (images.shape[-2], images.shape[-1]))
+            maps = to_heat(
+                torch.where(evidence[:, None, None], raw, 0.0), size or (images.shape[-2], images.shape[-1])
+            )
     return Heatmaps(maps, evidence, chosen, logits.detach().float(), targets)
 
 
@@ -253,7 +254,9 @@ def _forward_only(
             raw = torch.einsum("nc,nchw->nhw", w, a)
             scale = torch.einsum("nc,nchw->nhw", w.abs(), a.abs()).flatten(1).amax(dim=1)
             evidence = _evidence(raw, scale, torch.finfo(features.dtype).eps)
-            maps = _scaled(raw, evidence, size or (images.shape[-2], images.shape[-1]))
+            maps = to_heat(
+                torch.where(evidence[:, None, None], raw, 0.0), size or (images.shape[-2], images.shape[-1])
+            )
     return Heatmaps(maps, evidence, "cam", logits.detach().float(), targets)
 
 
@@ -287,18 +290,6 @@ def _evidence(raw: Tensor, scale: Tensor, eps: float) -> Tensor:
     peak = raw.flatten(1).amax(dim=1)
     floor = (NOISE * eps * scale).clamp_min(torch.finfo(raw.dtype).tiny)
     return (peak > floor) & raw.isfinite().all(dim=2).all(dim=1) & scale.isfinite()
-
-
-def _scaled(raw: Tensor, evidence: Tensor, size: tuple[int, int]) -> Tensor:
-    """Apply ReLU, resize [N, h, w] to [N, H, W] and divide each map by its maximum."""
-    positive = torch.where(evidence[:, None, None], raw, 0.0).relu()
-    # Towards fewer pixels, plain bilinear sampling could step over the only hot place.
-    shrinks = size[0] < raw.shape[-2] or size[1] < raw.shape[-1]
-    resized = F.interpolate(
-        positive[:, None], size=size, mode="bilinear", align_corners=False, antialias=shrinks
-    )[:, 0]
-    peak = resized.flatten(1).amax(dim=1).clamp_min(torch.finfo(resized.dtype).tiny)
-    return (resized / peak[:, None, None]).float()
 
 
 # --- checks -------------------------------------------------------------------------------------------------

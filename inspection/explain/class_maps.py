@@ -14,6 +14,7 @@ anywhere in the network, so that the network can be wrapped in its normalisation
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inspection.errors import InputError
@@ -69,3 +70,27 @@ def class_maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     with torch.autocast(images.device.type, enabled=False):  # bf16 sums would lose small evidence
         maps = torch.einsum("kc,nchw->nkhw", weights.float(), features.float())
     return logits.float(), maps
+
+
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps [N, h, w] interpolated bilinearly to [N, H, W]."""
+    # Towards fewer pixels, plain bilinear sampling could step over the only hot place.
+    shrinks = size[0] < maps.shape[-2] or size[1] < maps.shape[-1]
+    return F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False, antialias=shrinks)[
+        :, 0
+    ]
+
+
+def to_heat(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Heatmaps of signed maps: what speaks for the class, each map scaled by its own maximum.
+
+    Args:
+        maps: Float [N, h, w].
+        size: (H, W).
+
+    Returns:
+        Float32 [N, H, W] in 0..1; all zero where nothing speaks for the class.
+    """
+    positive = resized(maps.relu(), size)
+    peak = positive.flatten(1).amax(dim=1).clamp_min(torch.finfo(positive.dtype).tiny)
+    return (positive / peak[:, None, None]).float()

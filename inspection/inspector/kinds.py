@@ -1,10 +1,16 @@
 """Which answers belong to which kind of decision."""
 
 from inspection.decide.decisions import AnyOf, Decision, OneOf
+from inspection.decide.located import Located
 from inspection.inspector.answers import Answers
+from inspection.inspector.located import LocatedAnswers
 from inspection.inspector.naming import ClassAnswers, LabelAnswers
 
-_ANSWERS: dict[type[Decision], type[Answers]] = {OneOf: ClassAnswers, AnyOf: LabelAnswers}
+_ANSWERS: dict[type[Decision], type[Answers]] = {
+    OneOf: ClassAnswers,
+    AnyOf: LabelAnswers,
+    Located: LocatedAnswers,
+}
 
 
 def answers_of(decision: Decision) -> type[Answers]:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -44,17 +45,25 @@ class NameAnswers(Answers):
         else:
             with torch.inference_mode():
                 logits = model(images)
-        probabilities = self.decision.probabilities(logits.cpu())
-        called = self.decision.called(probabilities)
         names = self.decision.names
         results = []
-        for row, shape in enumerate(camera_shapes):
+        for row, (verdict, shape) in enumerate(zip(self.named(logits), camera_shapes, strict=True)):
             shown: dict[str, np.ndarray | None] = {}
             for each in maps:
                 found = each.of(row)
                 shown[names[int(each.targets[row])]] = (
                     None if found is None else self.geometry.heatmap_to_camera(found, shape)
                 )
+            results.append(replace(verdict, heatmaps=shown, method=maps[0].method if maps else None))
+        return results
+
+    def named(self, logits: Tensor) -> list[Verdict]:
+        """Verdicts on names alone, of logits `[N, K]`."""
+        probabilities = self.decision.probabilities(logits.cpu())
+        called = self.decision.called(probabilities)
+        names = self.decision.names
+        results = []
+        for row in range(len(logits)):
             values = dict(zip(names, probabilities[row].tolist(), strict=True))
             label = self.decision.words(called[row])
             results.append(
@@ -63,8 +72,6 @@ class NameAnswers(Answers):
                     probability=values[label] if self.decision.exclusive else None,
                     probabilities=values,
                     called=dict(zip(names, called[row].tolist(), strict=True)),
-                    heatmaps=shown,
-                    method=maps[0].method if maps else None,
                 )
             )
         return results

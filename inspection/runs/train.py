@@ -26,7 +26,7 @@ from inspection.data.splits import write_splits
 from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.passport import fit_weights, write_passport
-from inspection.models.backbone import TorchvisionNetwork, without_weights_file
+from inspection.models import backbone, cam_net
 from inspection.models.modes import evaluating
 from inspection.runs import console
 from inspection.runs.checkpoints import (
@@ -51,8 +51,12 @@ LEARNED = {
     "quantity": "quantities",
 }
 """What labels are, in words, by their kind."""
-BACKBONE = f"{TorchvisionNetwork.__module__}.{TorchvisionNetwork.__qualname__}"
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
+WITHOUT_WEIGHTS = {
+    "inspection.models.backbone.TorchvisionNetwork": backbone.without_weights_file,
+    "inspection.models.cam_net.CamNetwork": cam_net.without_weights_file,
+}
+"""Arguments of networks that read a file of weights, without it: what goes on has them in its checkpoint."""
 STATES = (
     "epoch",
     "global_step",
@@ -126,9 +130,10 @@ def _prepare(
     data: ImageDataModule = instantiate(settings)
     # Before the images: a misspelt network is said at once.
     module = config["task"]["module"]
-    if resume is not None and module["network"]["_target_"] == BACKBONE:  # the checkpoint brings all weights
+    without_weights = WITHOUT_WEIGHTS.get(module["network"]["_target_"])
+    if resume is not None and without_weights is not None:  # the checkpoint brings all weights
         try:
-            module = module | {"network": without_weights_file(module["network"])}
+            module = module | {"network": without_weights(module["network"])}
         except ValueError as error:
             raise InputError(f"model: {error}") from None
     task: InspectionTask = instantiate(module)

@@ -1,5 +1,7 @@
 """Losses that torch does not have."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +27,32 @@ class WeightedCrossEntropy(nn.CrossEntropyLoss):
                 "else has set; leave data.balance out, or take loss=cross_entropy"
             )
         super().__init__(weight=weight, label_smoothing=label_smoothing)
+
+
+class ClassWeightedCrossEntropy(nn.CrossEntropyLoss):
+    """Cross-entropy with class weights that a person has chosen.
+
+    Args:
+        class_weights: Of each class, K positive numbers.
+        label_smoothing: 0..1, share of each target that goes to all classes alike.
+        weight: Weights from the data, of which there must be none: an imbalance is made up for once.
+
+    Raises:
+        InputError: If the data give weights, too.
+        ValueError: If a weight is not positive.
+    """
+
+    def __init__(
+        self, class_weights: Sequence[float], label_smoothing: float = 0.0, weight: Tensor | None = None
+    ) -> None:
+        if weight is not None:
+            raise InputError(
+                f"loss.class_weights={list(class_weights)} and data.balance=loss: both weight the classes; "
+                "keep one of them (data.balance=none, or loss=weighted_cross_entropy)"
+            )
+        if min(class_weights, default=0) <= 0:
+            raise ValueError(f"class_weights={list(class_weights)}: expected positive numbers, one a class")
+        super().__init__(torch.as_tensor(class_weights, dtype=torch.float32), label_smoothing=label_smoothing)
 
 
 class FocalLoss(nn.Module):

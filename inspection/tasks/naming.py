@@ -23,12 +23,12 @@ class NamingTask(InspectionTask):
     def outcome_of(self, rows: Tensor, kept: Kept) -> NameOutcome:
         """The outcome of a pass, with all its figures but the loss."""
 
-    def loss_of(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss_of(self, outputs: Any, batch: Batch) -> Tensor:
         """Of logits and targets."""
         loss: Tensor = self.loss(outputs, batch["target"])
         return loss
 
-    def count(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def count(self, outputs: Any, batch: Batch) -> Tensor:
         """Of the verdicts."""
         called = self.decision.called(self.decision.probabilities(outputs))
         return self.count_verdicts(called, self.decision.answers(batch["target"]))

@@ -105,7 +105,7 @@ class NameOutcome(Outcome):
     targets: Tensor
     counts: Tensor
 
-    headlines = (
+    headlines: ClassVar[tuple[str, ...]] = (
         "f1",
         "precision",
         "recall",

@@ -18,8 +18,8 @@ class PixelScores:
     """Scores of pixels within and beside defects, counted exactly by their float16 value.
 
     Five thousand maps of 224x224 would be 1 GB of floats; this is 1.5 MB, whatever their number. Counts of parts
-    of a set add up to those of the set. A score is rounded to float16: 11 bits, and what is beyond +-65504 counts as
-    that.
+    of a set add up to those of the set. A score is rounded to float16: 11 bits, and what is beyond +-65504 counts
+    as that.
 
     Attributes:
         good: Pixels without a defect by score, int64 `[LEVELS]`, in the order of the scores.
@@ -75,8 +75,8 @@ class PixelScores:
         """Area under the per-region overlap.
 
         For each threshold, the share of a connected defect that scores at least as much, averaged over all
-        defects, large or small, is plotted over the share of good pixels that do. The area up to a false-positive rate of
-        `limit`, divided by it. Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 2021.
+        defects, large or small, is plotted over the share of good pixels that do. The area up to a false-positive
+        rate of `limit`, divided by it. Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 2021.
         """
         if self.regions == 0 or self.good.sum() == 0:
             return UNDEFINED
