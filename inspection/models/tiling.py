@@ -33,9 +33,9 @@ def tiled(
     """Maps of images of any size in bounded memory, as if the network had seen each image whole.
 
     Tiles overlap. What a network says near a cut is wrong for lack of surroundings and gets no weight at all: the
-    outer three eighths of the overlap on either side. Over the quarter between them one tile fades into the next, so
-    that no seam shows. The result is that of the whole image when a network sees no further than three eighths of the
-    overlap to each side.
+    outer three eighths of the overlap on either side. Over the quarter between them one tile fades into the next,
+    so that no seam shows. The result is that of the whole image when a network sees no further than three eighths
+    of the overlap to each side.
 
     Args:
         network: Images `[n, C, h, w]` to maps `[n, K, h, w]`; in evaluation mode.

@@ -9,8 +9,9 @@ from torchvision.ops import sigmoid_focal_loss
 def dice_losses(logits: Tensor, masks: Tensor, smooth: float = 1.0) -> Tensor:
     """1 less the soft Dice coefficient of each image.
 
-    Milletari, Navab and Ahmadi, "V-Net", 2016, https://arxiv.org/abs/1606.04797, with plain sums below the line. Of
-    each image by itself: counted over a batch, false pixels on a clean image would drown in the defects of others.
+    Milletari, Navab and Ahmadi, "V-Net", 2016, https://arxiv.org/abs/1606.04797, with plain sums below the line.
+    Of each image by itself: counted over a batch, false pixels on a clean image would drown in the defects of
+    others.
 
     Args:
         logits: `[N, ...]`.

@@ -67,7 +67,7 @@ def test_weights_fade_smoothly_and_ignore_what_lies_at_a_cut():
 
 
 def test_no_seam_between_tiles_that_disagree():
-    """A network that says how bright its tile is: the tiles differ, and no pixel differs much from its neighbour."""
+    """A network that says how bright its tile is: tiles differ, and no pixel differs much from its neighbour."""
 
     def brightness(images):
         return images.mean(dim=(2, 3), keepdim=True).expand(-1, -1, *images.shape[2:])
