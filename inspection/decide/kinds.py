@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from inspection.decide.area import Area
 from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.decide.located import Located
 
-KINDS: dict[str, type[Decision]] = {decision.kind: decision for decision in (OneOf, AnyOf, Located)}
+_ALL: tuple[type[Decision], ...] = (OneOf, AnyOf, Area, Located)
+KINDS: dict[str, type[Decision]] = {decision.kind: decision for decision in _ALL}
 
 
 def decision_from(values: Mapping[str, Any]) -> Decision:

@@ -2,6 +2,6 @@
 
 from inspection.inspector.inspector import Inspector
 from inspection.inspector.passport import Passport
-from inspection.inspector.verdict import Box, Verdict
+from inspection.inspector.verdict import Box, Defect, Verdict
 
-__all__ = ["Box", "Inspector", "Passport", "Verdict"]
+__all__ = ["Box", "Defect", "Inspector", "Passport", "Verdict"]

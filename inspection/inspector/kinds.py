@@ -1,14 +1,17 @@
 """Which answers belong to which kind of decision."""
 
+from inspection.decide.area import Area
 from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.decide.located import Located
 from inspection.inspector.answers import Answers
 from inspection.inspector.located import LocatedAnswers
+from inspection.inspector.masks import MaskAnswers
 from inspection.inspector.naming import ClassAnswers, LabelAnswers
 
 _ANSWERS: dict[type[Decision], type[Answers]] = {
     OneOf: ClassAnswers,
     AnyOf: LabelAnswers,
+    Area: MaskAnswers,
     Located: LocatedAnswers,
 }
 

@@ -27,6 +27,19 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Defect(Box):
+    """A connected defect of a mask.
+
+    Attributes:
+        area: In pixels of the camera image.
+        centre: x, y of the centre of gravity.
+    """
+
+    area: float
+    centre: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the line acts on. What a kind of question does not ask for stays empty.
 

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inspection.models.tiling import check_tiles, tiled
+
 LEVELS = 4
 
 
@@ -17,6 +19,9 @@ class UNet(nn.Module):
     Args:
         in_channels: Channels of the image.
         width: Filters of the first level; each halving doubles them. 64 as published: 64 to 1024.
+        tile: Side in pixels of the tiles in which larger images are evaluated, a multiple of 16, so that memory is
+            bounded; see `tiled`. None: whole images. Training sees whole images in any case.
+        overlap: Of two tiles, in pixels, a multiple of 16.
 
     Attributes:
         stride: Inside, sides are padded to multiples of it; tiles that begin at multiples of it give the same maps
@@ -29,8 +34,13 @@ class UNet(nn.Module):
 
     stride = 2**LEVELS
 
-    def __init__(self, in_channels: int, width: int = 64) -> None:
+    def __init__(
+        self, in_channels: int, width: int = 64, tile: int | None = None, overlap: int = 128
+    ) -> None:
         super().__init__()
+        if tile is not None:
+            check_tiles(tile, overlap, self.stride)
+        self.tile, self.overlap = tile, overlap
         if width < 1:
             raise ValueError(f"width={width}: expected 1 or more")
         filters = [width * 2**level for level in range(LEVELS + 1)]
@@ -46,6 +56,11 @@ class UNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a defect `[N, 1, H, W]` of float images `[N, in_channels, H, W]` of any size."""
+        if self.tile is None or self.training or max(images.shape[-2:]) <= self.tile:
+            return self._whole(images)
+        return tiled(self._whole, images, self.tile, self.overlap, stride=self.stride)
+
+    def _whole(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         # Repeated edges, cut off again below: a black margin would be an edge that the image does not have.
         beyond = (0, -width % self.stride, 0, -height % self.stride)

@@ -62,6 +62,23 @@ def test_every_level_reaches_the_mask():
     assert ((seen.amax(0) - 136 - 94 >= 0) & (seen.amax(0) - 136 - 94 < 16)).all()
 
 
+def test_tiles_for_evaluation_alone():
+    torch.manual_seed(0)
+    network = UNet(1, 2, tile=384, overlap=288)
+    whole = UNet(1, 2)
+    whole.load_state_dict(network.state_dict())
+    images = torch.rand(1, 1, 400, 401)
+    seen = []
+    network.down[0].register_forward_hook(lambda module, args, output: seen.append(max(output.shape[2:])))
+    with torch.inference_mode():
+        torch.testing.assert_close(network.eval()(images), whole.eval()(images), atol=1e-5, rtol=0)
+        assert max(seen) == 384
+        network.train()(images)
+    assert max(seen) == 416
+    with pytest.raises(ValueError, match="tile=100: expected a positive multiple of 16"):
+        UNet(1, 2, tile=100)
+
+
 def test_width_is_checked():
     with pytest.raises(ValueError, match="width=0: expected 1 or more"):
         UNet(3, 0)

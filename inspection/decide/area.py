@@ -1,0 +1,81 @@
+"""When a mask makes a defective part."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inspection.decide.decisions import Decision
+
+
+class Area(Decision):
+    """A pixel is defective from a probability on, and a part from a number of such pixels on.
+
+    Args:
+        names: The two class names, in the order of the targets.
+        defect: The one of them that is the defect.
+        threshold: Smallest probability with which a pixel is called defective.
+        min_area: Smallest number of called pixels, of the image after the geometry, that makes a defective part.
+
+    Raises:
+        ValueError: If there are not two names, the defect is none of them, or a number is out of range.
+
+    Example:
+        >>> decision = Area(["ok", "defect"], "defect", min_area=3)
+        >>> logits = torch.tensor([[[[2.0, 0.5], [0.0, -0.1]]]])
+        >>> called = decision.called(logits)
+        >>> decision.labels(called.flatten(1).sum(1)).tolist()
+        [1]
+    """
+
+    kind = "area"
+
+    def __init__(
+        self, names: Sequence[str], defect: str | None, threshold: float = 0.5, min_area: int = 1
+    ) -> None:
+        self.names = tuple(names)
+        if len(self.names) != 2 or defect not in self.names:
+            raise ValueError(
+                f"classes={list(names)}, defect={defect!r}: a mask tells what is defective from what is in order; "
+                "expected two classes, one of them the defect"
+            )
+        if not 0 < threshold <= 1:
+            raise ValueError(f"threshold={threshold}: expected a probability, above 0 and at most 1")
+        if min_area < 1 or min_area != int(min_area):
+            raise ValueError(f"min_area={min_area}: expected a number of pixels, 1 or more")
+        self.defect = self.names.index(defect)
+        self.threshold, self.min_area = float(threshold), int(min_area)
+
+    def called(self, logits: Tensor) -> Tensor:
+        """Which pixels are called defective, bool, of logits of any shape."""
+        # The logit of the threshold: no second map as large as the first.
+        limit = math.inf if self.threshold == 1 else math.log(self.threshold / (1 - self.threshold))
+        return logits >= limit
+
+    def labels(self, areas: Tensor) -> Tensor:
+        """Class indices int64 `[N]`, of the numbers of called pixels `[N]`."""
+        return torch.where(areas >= self.min_area, self.defect, 1 - self.defect)
+
+    def at(self, threshold: float | Mapping[str, float]) -> "Area":
+        """With another threshold of the pixels, or with `{pixel: 0.3, min_area: 20}`, or one of these."""
+        given = dict(threshold) if isinstance(threshold, Mapping) else {"pixel": threshold}
+        strange = [name for name in given if name not in ("pixel", "min_area")]
+        if strange:
+            raise ValueError(
+                f"threshold: {strange[0]!r} is neither pixel (a probability) nor min_area (pixels)"
+            )
+        min_area = given.get("min_area", self.min_area)
+        pixel = float(given.get("pixel", self.threshold))
+        return Area(self.names, self.names[self.defect], pixel, min_area)  # type: ignore[arg-type]  # checked there
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `inspection.decide.kinds`."""
+        return {
+            "kind": self.kind,
+            "names": list(self.names),
+            "defect": self.names[self.defect],
+            "threshold": self.threshold,
+            "min_area": self.min_area,
+        }

@@ -1,0 +1,53 @@
+"""The single defects of an image in pixels of the camera image, and the table that lists them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from inspection.data.geometry import Geometry
+from inspection.data.images import read_image
+from inspection.explain.regions import Region
+
+DEFECTS = "defects.csv"
+DEFECT_COLUMNS = ["number", "area", "left", "top", "right", "bottom", "centre_x", "centre_y", "probability"]
+"""Behind the file's name; places and areas in pixels of the camera image."""
+
+
+class Camera(NamedTuple):
+    """Where images come from.
+
+    Attributes:
+        root: Folder of the camera images.
+        geometry: From camera image to what the network sees.
+    """
+
+    root: Path
+    geometry: Geometry
+
+    def place(self, file: str, regions: list[Region]) -> list[Region]:
+        """Regions of an image of this folder, in its own pixels."""
+        if not regions:
+            return []
+        height, width = read_image(self.root / file).shape[:2]
+        return [to_camera(region, self.geometry, (height, width)) for region in regions]
+
+
+def to_camera(region: Region, geometry: Geometry, camera_shape: tuple[int, int]) -> Region:
+    """A region of the image after the geometry, where it lies in the camera image.
+
+    Args:
+        region: In pixels of what the network sees.
+        geometry: From camera image to that.
+        camera_shape: Height and width of the camera image; counts only without a crop.
+    """
+    pixel = (0, 0, 1, 1)
+    own = np.array([region.box, (*region.centre, *region.centre), pixel], np.float64)
+    box, (x, y, *_), (left, top, right, bottom) = geometry.boxes_to_camera(own, camera_shape).tolist()
+    return Region(region.area * (right - left) * (bottom - top), tuple(box), (x, y), region.score)
+
+
+def defect_cells(number: int, region: Region) -> list[str]:
+    """A region of a camera image in the columns of `DEFECT_COLUMNS`."""
+    places = (region.area, *region.box, *region.centre)
+    return [str(number), *(f"{value:.1f}" for value in places), f"{region.score:.4f}"]

@@ -1,0 +1,205 @@
+"""What a network said of each pixel, image by image, and how that is shown."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inspection.data.splits import Samples
+from inspection.decide.area import Area
+from inspection.explain.regions import Region
+from inspection.pictures.charts import confusion_matrix
+from inspection.tasks.defects import DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
+from inspection.tasks.mask_metrics import figures_of_kinds, pixel_figures, set_figures
+from inspection.tasks.metrics import confusion_counts, figures_of_confusion
+from inspection.tasks.outcomes import Cell, Outcome, Table
+
+POOR = 0.5  # a Dice below this is a mistake, even where the verdict is right
+
+
+@dataclass(frozen=True)
+class MaskOutcome(Outcome):
+    """Right and wrong pixels of each image, and the verdict on it.
+
+    Attributes:
+        pixels: Int64 `[N, 3]`, see `mask_counts`.
+        targets: Class indices int64 `[N]`.
+        regions: The connected defects of each image, in pixels of the image after the geometry.
+        kinds: Type of defect (or `good`) of each image; the class name where the data do not say more.
+        camera: Where the images come from; None: not known.
+    """
+
+    decision: Area
+    pixels: Tensor
+    targets: Tensor
+    regions: list[list[Region]]
+    kinds: list[str]
+    camera: Camera | None
+
+    headlines = (
+        "dice",
+        "iou",
+        "pixel_precision",
+        "pixel_recall",
+        "defect_dice",
+        "set_dice",
+        "set_iou",
+        "f1",
+        "precision",
+        "recall",
+        "accuracy",
+        "loss",
+    )
+
+    @classmethod
+    def of(
+        cls,
+        decision: Area,
+        rows: Tensor,
+        pixels: Tensor,
+        targets: Tensor,
+        losses: Tensor,
+        regions: list[list[Region]],
+        kinds: Sequence[str] | None,
+        camera: Camera | None,
+    ) -> "MaskOutcome":
+        """The outcome with all its figures.
+
+        Args:
+            decision: How logits become a mask and a mask a verdict.
+            rows: int64 `[N]`.
+            pixels: As above.
+            targets: As above.
+            losses: Of each image, `[N]`.
+            regions: As above.
+            kinds: As above, or None.
+            camera: As above.
+        """
+        if kinds is None:
+            kinds = [decision.names[target] for target in targets.tolist()]
+        outcome = cls(decision, rows, {}, pixels, targets, regions, list(kinds), camera)
+        outcome.figures.update(set_figures(pixels))
+        outcome.figures.update(figures_of_confusion(outcome.counts, decision.names, decision.defect))
+        outcome.figures["loss"] = float(losses.double().mean())
+        return outcome
+
+    @cached_property
+    def areas(self) -> Tensor:
+        """Called pixels of each image, int64 `[N]`."""
+        return self.pixels[:, 0] + self.pixels[:, 1]
+
+    @cached_property
+    def verdicts(self) -> Tensor:
+        """Class indices, int64 `[N]`."""
+        return self.decision.labels(self.areas)
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """Confusion matrix of the verdicts, int64 `[2, 2]`, rows are targets."""
+        called, answers = (
+            torch.nn.functional.one_hot(each, 2).bool() for each in (self.verdicts, self.targets)
+        )
+        return confusion_counts(called, answers)
+
+    @cached_property
+    def each(self) -> dict[str, Tensor]:
+        """Dice, IoU, precision and recall of each image, float64 `[N]`."""
+        return pixel_figures(self.pixels)
+
+    @cached_property
+    def defects(self) -> list[list[Region]]:
+        """The regions of the images that were judged defective; none of the others."""
+        judged = (self.verdicts == self.decision.defect).tolist()
+        return [each if defective else [] for each, defective in zip(self.regions, judged, strict=True)]
+
+    def by_kind(self) -> Mapping[str, dict[str, int | float]]:
+        """Figures of each type of defect."""
+        return figures_of_kinds(self.pixels, self.verdicts == self.decision.defect, self.kinds)
+
+    def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
+        """Figures, those of each type of defect, and the confusion matrix of the verdicts."""
+        names, least = self.decision.names, self.decision.min_area
+        of = (
+            f"dice to pixel_recall: mean over images; f1, precision, recall: of {names[self.decision.defect]!r}, "
+            f"judged so from {least} called {'pixel' if least == 1 else 'pixels'} on"
+        )
+        kinds = self.by_kind()
+        columns = list(next(iter(kinds.values()), {}))
+        report: list[Sequence[Cell]] = [["", *columns]]
+        report += [[kind, *figures.values()] for kind, figures in kinds.items()]
+        matrix: list[Sequence[Cell]] = [["", *names]]
+        matrix += [[name, *row] for name, row in zip(names, self.counts.tolist(), strict=True)]
+        return [
+            self.headline(outcomes, of),
+            Table(f"each type; called: share judged {names[self.decision.defect]!r}", report),
+            Table("target in rows, verdict in columns", matrix),
+        ]
+
+    def details(self) -> dict[str, Any]:
+        """The confusion matrix, and the figures of each type of defect."""
+        return {
+            "confusion_matrix": self.counts.tolist(),
+            "kinds": self.by_kind(),
+            "decision": self.decision.to_dict(),
+        }
+
+    def columns(self) -> list[str]:
+        """Target, verdict, and what the pixels say."""
+        return ["target", "kind", "verdict", "area", "defects", *self.each]
+
+    def cells(self) -> list[list[str]]:
+        """In words and figures; a figure that is undefined is empty."""
+        names = self.decision.names
+        figures = zip(*(values.tolist() for values in self.each.values()), strict=True)
+        return [
+            [names[target], kind, names[verdict], str(area), str(len(defects)), *map(_decimals, values)]
+            for target, kind, verdict, area, defects, values in zip(
+                self.targets.tolist(),
+                self.kinds,
+                self.verdicts.tolist(),
+                self.areas.tolist(),
+                self.defects,
+                figures,
+                strict=True,
+            )
+        ]
+
+    def charts(self) -> dict[str, np.ndarray]:
+        """The confusion matrix of the verdicts."""
+        return {"confusion_matrix": confusion_matrix(self.counts.numpy(), self.decision.names)}
+
+    def mistakes(self, count: int) -> np.ndarray:
+        """Wrong verdicts, then masks with a Dice below 0.5; each by their Dice, the smallest first."""
+        dice, wrong = self.each["dice"], self.verdicts != self.targets
+        order = torch.argsort(dice - 2 * wrong.double(), stable=True)
+        return order[(wrong | (dice < POOR))[order]][:count].numpy()
+
+    def examples(self) -> dict[str, np.ndarray]:
+        """Of each type of defect the positions of its images."""
+        kinds = np.asarray(self.kinds)
+        return {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
+
+    @classmethod
+    def write_files(cls, run: Path, outcomes: Mapping[str, Outcome], samples: Samples) -> dict[str, str]:
+        """Write `defects.csv`: the connected defects of the images that were judged defective."""
+        with (run / DEFECTS).open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["file", "split", *DEFECT_COLUMNS])
+            for outcome in outcomes.values():
+                if not isinstance(outcome, MaskOutcome) or outcome.camera is None:
+                    continue
+                for row, found in zip(outcome.rows.tolist(), outcome.defects, strict=True):
+                    file, part = samples.files[row], samples.parts[row]
+                    for number, region in enumerate(outcome.camera.place(file, found), 1):
+                        writer.writerow([file, part, *defect_cells(number, region)])
+        return {DEFECTS: "each defect: area, box and centre in pixels of the camera image"}
+
+
+def _decimals(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.6f}"
