@@ -55,6 +55,19 @@ TINY = {
         "data.synthetic.val=8",
         "data.synthetic.test=8",
     ],
+    "surface": [
+        "trainer.max_epochs=1",
+        "trainer.accelerator=cpu",
+        "callbacks.masks.per_class=1",
+        "callbacks.masks.mistakes=1",
+        "callbacks.masks.test_mistakes=1",
+        "data.image_size=[32,48]",
+        "data.synthetic.size=64",
+        "data.synthetic.good_train=8",
+        "data.synthetic.good_test=8",
+        "data.synthetic.defects=6",
+        "model.width=4",
+    ],
 }
 """What makes a task on its synthetic set small enough for a test."""
 

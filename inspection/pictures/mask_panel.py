@@ -1,5 +1,6 @@
 """A mask beside the truth, with what was missed and what was called in vain."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -15,6 +16,8 @@ DEFECT: Colour = (240, 228, 66)
 MISSED: Colour = (213, 94, 0)
 FALSE_ALARM: Colour = (0, 114, 178)
 HIT: Colour = (255, 255, 255)
+
+_SMALLEST = 200  # px: what the legend needs
 
 
 def mask_panel(
@@ -51,7 +54,9 @@ def mask_panel(
     for mask in (predicted, truth):
         if mask is not None and mask.shape != image.shape[:2]:
             raise ValueError(f"Expected a mask {list(image.shape[:2])} but got {list(mask.shape)}.")
-    photograph = fit_width(as_rgb(image), width)
+    own = image.shape[1]
+    # Small images by a whole number, so that all pixels look alike.
+    photograph = fit_width(as_rgb(image), width, smallest=own * math.ceil(_SMALLEST / own))
     width, height = photograph.shape[1::-1]
     called = fit_mask(predicted, width, height)
     columns = [captioned(photograph, "image")]

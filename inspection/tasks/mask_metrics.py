@@ -83,8 +83,8 @@ def figures_of_kinds(
         kinds: Type of each image, N.
 
     Returns:
-        By type, in alphabetical order: `images`, `dice` and `iou` (means over these images), `set_dice` and
-        `set_iou` (of all their pixels together) and `called`: the share of them that was judged to have a defect.
+        By type, in alphabetical order: `images`, means of `dice`, `iou`, `pixel_precision` and `pixel_recall` over
+        them, and `called`: the share of them that was judged to have a defect.
 
     Example:
         >>> counts = torch.tensor([[3, 1, 2], [0, 0, 5], [0, 0, 0]])
@@ -98,7 +98,7 @@ def figures_of_kinds(
         figures = set_figures(counts[rows])
         result[kind] = {
             "images": int(rows.sum()),
-            **{name: figures[name] for name in ("dice", "iou", "set_dice", "set_iou")},
+            **{name: figures[name] for name in ("dice", "iou", "pixel_precision", "pixel_recall")},
             "called": float(found[rows].double().mean()),
         }
     return result
