@@ -51,9 +51,9 @@ def find_regions(mask: np.ndarray, probabilities: np.ndarray | None = None) -> l
         return []
     inside = (mask != 0).astype(np.uint8)
     count, labels, stats, centres = cv2.connectedComponentsWithStats(inside, connectivity=8)
-    scores = np.ones(count)
+    areas, scores = stats[:, cv2.CC_STAT_AREA], np.ones(count)
     if probabilities is not None:
-        scores = np.bincount(labels.ravel(), probabilities.ravel(), count) / stats[:, cv2.CC_STAT_AREA]
+        scores = np.bincount(labels.ravel(), probabilities.ravel(), count) / areas.clip(1)
     regions = [
         Region(area, (x, y, x + width, y + height), (cx + 0.5, cy + 0.5), score)
         for (x, y, width, height, area), (cx, cy), score in zip(

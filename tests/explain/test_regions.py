@@ -55,7 +55,8 @@ def test_scores_are_means_of_the_pixels():
 
 
 def test_everything():
-    assert [region.box for region in find_regions(np.ones((5, 7), bool))] == [(0, 0, 7, 5)]
+    (whole,) = find_regions(np.ones((5, 7), bool), np.full((5, 7), 0.25))
+    assert (whole.box, whole.score) == ((0, 0, 7, 5), 0.25)
 
 
 def test_a_picture_is_no_mask():

@@ -1,0 +1,65 @@
+"""Masks from training to prediction: what a run says of its images, its inspector says again."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from inspection.inspector import Inspector
+from inspection.data.images import read_image
+from inspection.runs.predict import predict
+from tests.conftest import TINY
+
+
+def table(path):
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture(scope="module")
+def run(compose, run_training, tmp_path_factory):
+    """Trained until it calls some defects."""
+    place = tmp_path_factory.mktemp("surface")
+    places = [f"paths.data={place / 'data'}", f"paths.outputs={place / 'outputs'}"]
+    more = ["trainer.max_epochs=12", "optimizer.lr=0.01", "callbacks.masks.every_n_epochs=0"]
+    more += ["trainer.precision=32-true", "task.module.threshold=0.3", "task.module.min_area=2"]
+    return run_training(compose("train", ["task=surface", *TINY["surface"], *more, *places]), place / "run")
+
+
+@pytest.mark.slow
+def test_run_and_prediction_say_the_same(run, tmp_path, compose):
+    root = run.folder.parent / "data" / "synthetic" / "surface"
+    config = {"run": str(run.folder), "input": str(root / "test"), "output": str(tmp_path), "threshold": None}
+    assert predict(config | {"overlays": True, "batch_size": 7}) == 0
+    said = {f"test/{row['file']}": row for row in table(tmp_path / "predictions.csv")}
+    rows = [row for row in table(run.folder / "predictions.csv") if row["file"] in said]
+    assert len(rows) > 8
+    for row in rows:
+        again = said[row["file"]]
+        assert again["class"] == row["verdict"]
+        assert again["defects"] == row["defects"]
+        # 64 x 64 camera pixels became 32 x 48
+        assert float(again["area"]) == pytest.approx(float(row["area"]) * 64 * 64 / (32 * 48), abs=0.1)
+        assert (tmp_path / "overlays" / f"{row['file'].removeprefix('test/')}.png").is_file()
+    predicted = table(tmp_path / "defects.csv")
+    of_run = [row for row in table(run.folder / "defects.csv") if row["file"] in said]
+    assert len(of_run) > 4
+    for row in of_run:
+        part = {name: value for name, value in row.items() if name not in ("file", "split")}
+        assert any(part.items() <= other.items() for other in predicted if row["file"] == f"test/{other['file']}")
+
+
+@pytest.mark.slow
+def test_figures_of_a_run_follow_from_its_inspector_and_the_mask_files(run):
+    """Dice of each image, by hand from the camera images; where no size changes, the masks are the same."""
+    figures = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+    assert set(figures["test"]["kinds"]) == {"good", "scratch", "spot", "stain", "combined"}
+    each = [float(row["dice"]) for row in table(run.folder / "predictions.csv") if row["split"] == "test"]
+    assert figures["test"]["dice"] == pytest.approx(np.mean(each), abs=1e-5)
+    inspector = Inspector.load(run.folder / "inspector.safetensors")
+    root = run.folder.parent / "data" / "synthetic" / "surface"
+    row = next(row for row in table(run.folder / "predictions.csv") if row["kind"] == "stain")
+    (verdict,) = inspector.inspect([read_image(root / row["file"])])
+    assert verdict.mask.shape == (64, 64)
+    assert (verdict.mask.sum() > 0) == (int(row["area"]) > 0)
