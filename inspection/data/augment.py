@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inspection.data.boxes import clip_boxes, drop_boxes, flip_and_shift_boxes, rotate_boxes
 from inspection.data.transforms import blur, colour_matrices, flip_and_shift, rotate
 from inspection.errors import InputError
 
@@ -83,6 +84,35 @@ class Changes:
         if self.rotation.any():
             moved = rotate(moved.float(), self.rotation.deg2rad(), nearest=True).to(masks.dtype)
         return moved if masks.ndim == 4 else moved.squeeze(1)
+
+    def of_boxes(
+        self, boxes: Tensor, box_class: Tensor, size: tuple[int, int], least_share: float = 0.25
+    ) -> tuple[Tensor, Tensor]:
+        """Boxes moved as their images are, cut at the border.
+
+        A turned box is the upright box around it. One that a roll cuts in two is the larger part.
+
+        Args:
+            boxes: Left, top, right, bottom in pixels, right and bottom exclusive, float `[N, M, 4]`.
+            box_class: int64 `[N, M]`, -1 where there is none.
+            size: Height and width of the images.
+            least_share: A box of which less than this share (0..1, of its area) stays in the image is dropped.
+
+        Returns:
+            Boxes and classes; those dropped are zeros of class -1.
+        """
+        share = torch.ones_like(boxes[..., 0])
+        if self.roll.any() or self.upside_down.any() or self.left_right.any() or self.shift.any():
+            rows = (self.roll * size[0]).long()
+            moved, share = flip_and_shift_boxes(
+                boxes, self.left_right, self.upside_down, rows, self.shift, size
+            )
+            boxes, kept = clip_boxes(moved, size)
+            share = share * kept
+        if self.rotation.any():
+            boxes, kept = clip_boxes(rotate_boxes(boxes, self.rotation.deg2rad(), size), size)
+            share = share * kept
+        return drop_boxes(boxes, box_class, (share > 0) & (share >= least_share))
 
     def _displaced(self, images: Tensor) -> Tensor:
         if not (self.roll.any() or self.upside_down.any() or self.left_right.any() or self.shift.any()):

@@ -64,23 +64,24 @@ def matching_normalisation(
     return tuple(expects.mean), tuple(expects.std)
 
 
-def weights_file(name: str, weights: str, download: bool) -> Path:
+def weights_file(name: str, weights: str, download: bool, torchvision: str = IMAGENET) -> Path:
     """The file that holds a network's weights.
 
     Args:
         name: Of torchvision's network.
-        weights: `imagenet` for torchvision's default ones, else a path.
-        download: Whether ImageNet weights that are not in torch hub's cache are fetched into it.
+        weights: The word `torchvision` for its default ones, else a path.
+        download: Whether default weights that are not in torch hub's cache are fetched into it.
+        torchvision: The word for torchvision's default weights, after what they were trained on.
 
     Raises:
         InputError: If the file is not there and may not, or can't, be downloaded.
     """
-    if weights != IMAGENET:
+    if weights != torchvision:
         path = Path(weights).expanduser()
         if not path.is_file():
             raise InputError(
-                f"model.weights={weights}: no such file; expected {IMAGENET}, null, or the path of a state dict "
-                "(.pth, .pt, .ckpt, .safetensors)"
+                f"model.weights={weights}: no such file; expected {torchvision}, null, or the path of a state "
+                "dict (.pth, .pt, .ckpt, .safetensors)"
             )
         return path
     chosen = get_model_weights(name).DEFAULT
@@ -90,7 +91,8 @@ def weights_file(name: str, weights: str, download: bool) -> Path:
     if not download:
         size = f" ({chosen.meta['_file_size']:.0f} MB)" if "_file_size" in chosen.meta else ""
         raise InputError(
-            f"model.weights={IMAGENET}: {path.name}{size} is not in {path.parent}; nothing is downloaded unasked\n"
+            f"model.weights={torchvision}: {path.name}{size} is not in {path.parent}; nothing is downloaded "
+            "unasked\n"
             f"set model.download=true, put the file there yourself ({chosen.url}),\n"
             "or set model.weights=<path of a state dict>"
         )
