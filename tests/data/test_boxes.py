@@ -80,9 +80,7 @@ def test_the_larger_part_of_a_rolled_box_stays():
 
 def test_boxes_that_leave_are_dropped_by_their_share():
     changes = replace(Augment().draw(1, torch.Generator()), shift=torch.tensor([[-7, 0]]))
-    boxes = torch.tensor(
-        [[[10, 0, 20, -2 * down], [10, 0, 20, -down], [30, 30, 50, 50], [0, 0, 0, 0]]]
-    ).float()
+    boxes = torch.tensor([[[10.0, 0, 20, 14], [10, 0, 20, 7], [30, 30, 50, 50], [0, 0, 0, 0]]])
     classes = torch.tensor([[0, 1, 2, -1]])
     assert changes.of_boxes(boxes, classes, SIZE, 0.5)[1].tolist() == [[0, -1, 2, -1]]
     moved, kept = changes.of_boxes(boxes, classes, SIZE, 0.51)
