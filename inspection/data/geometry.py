@@ -168,6 +168,16 @@ class Geometry:
         scale = np.array([scale_x, scale_y, scale_x, scale_y])
         return np.asarray(boxes, np.float64).reshape(-1, 4) * scale + np.array([left, top, left, top])
 
+    def boxes_from_camera(
+        self, boxes: NDArray[np.floating], camera_shape: tuple[int, int]
+    ) -> NDArray[np.float64]:
+        """The way back of `boxes_to_camera`: boxes in the camera image, in pixels of the image; not cut at it."""
+        (left, top, right, bottom), *_ = self.boxes_to_camera(
+            np.array([[0, 0, self.image_size[1], self.image_size[0]]]), camera_shape
+        )
+        scale = np.array([self.image_size[1] / (right - left), self.image_size[0] / (bottom - top)] * 2)
+        return (np.asarray(boxes, np.float64).reshape(-1, 4) - np.array([left, top, left, top])) * scale
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON and YAML can hold; `from_dict` reads them back."""
         return {

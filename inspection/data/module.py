@@ -136,12 +136,14 @@ class ImageDataModule(L.LightningDataModule, ABC):
         split_by: How the parts came about, in words.
         loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
         progress: Called with (what, done, total) while images are drawn and decoded.
+        least_visible: Share of a box, 0..1, that must stay in the image for the box to stay.
 
     Raises:
         InputError: On a missing or empty folder, unreadable images, a class that is missing in a part, ...
     """
 
     samples: Samples
+    least_visible: float = 0.25
 
     def __init__(
         self,
@@ -447,6 +449,10 @@ class ImageDataModule(L.LightningDataModule, ABC):
         moved = {"image": changes.of_images(batch["image"])}
         if "mask" in batch:
             moved["mask"] = changes.of_masks(batch["mask"])
+        if "boxes" in batch:
+            moved["boxes"], moved["box_class"] = changes.of_boxes(
+                batch["boxes"], batch["box_class"], self.geometry.image_size, self.least_visible
+            )
         return batch | moved
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from inspection.decide.area import Area
+from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.decide.located import Located
 
-_ALL: tuple[type[Decision], ...] = (OneOf, AnyOf, Area, Located)
+_ALL: tuple[type[Decision], ...] = (OneOf, AnyOf, Area, Boxes, Located)
 KINDS: dict[str, type[Decision]] = {decision.kind: decision for decision in _ALL}
 
 

@@ -1,9 +1,11 @@
 """Which answers belong to which kind of decision."""
 
 from inspection.decide.area import Area
+from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.decide.located import Located
 from inspection.inspector.answers import Answers
+from inspection.inspector.boxes import BoxAnswers
 from inspection.inspector.located import LocatedAnswers
 from inspection.inspector.masks import MaskAnswers
 from inspection.inspector.naming import ClassAnswers, LabelAnswers
@@ -12,6 +14,7 @@ _ANSWERS: dict[type[Decision], type[Answers]] = {
     OneOf: ClassAnswers,
     AnyOf: LabelAnswers,
     Area: MaskAnswers,
+    Boxes: BoxAnswers,
     Located: LocatedAnswers,
 }
 

@@ -34,6 +34,10 @@ class Normalised(nn.Module):
         self.scale: Tensor
         self.shift: Tensor
 
+    def normalise(self, images: Tensor) -> Tensor:
+        """What the network sees of uint8 images `[N, C, H, W]`, float32."""
+        return torch.addcmul(self.shift, images.float(), self.scale)
+
     def forward(self, images: Tensor) -> Tensor:
         """Outputs of the network for uint8 images `[N, C, H, W]`."""
-        return self.network(torch.addcmul(self.shift, images.float(), self.scale))
+        return self.network(self.normalise(images))

@@ -139,9 +139,12 @@ class SimpleYolo(Detector):
         return GridBoxes(boxes, confidence, classes, self.stride)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Detections `[N, most, 6]`, see `Detector`; a box's class is the likeliest of its cell."""
-        grid = self.grid(images)
-        height, width = images.shape[-2:]
+        """Detections `[N, most, 6]`, see `Detector`."""
+        return self.detections(self.grid(images))
+
+    def detections(self, grid: GridBoxes) -> Tensor:
+        """Detections `[N, most, 6]` of a grid; a box's class is the likeliest of its cell."""
+        height, width = (cells * grid.stride for cells in grid.confidence.shape[1:3])
         likeliest, classes = grid.classes.sigmoid().max(-1, keepdim=True)
         scores = (grid.confidence.sigmoid() * likeliest).flatten(1)
         limits = grid.boxes.new_tensor([width, height, width, height])

@@ -14,6 +14,8 @@ from inspection.models.detector import Detector, check_decoding, padded
 from inspection.models.pretrained import fit_pretrained, read_state_dict, weights_file
 
 COCO = "coco"
+_SSD_TERMS = ("bbox_regression", "classification")
+_FASTER_TERMS = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg")
 
 
 class TorchvisionDetector(Detector):
@@ -39,6 +41,7 @@ class TorchvisionDetector(Detector):
         mean, std: Normalisation that the weights were trained with, three values each, or None where the weights
             are random and the data's own does.
         notes: What a person should know, a sentence each.
+        terms: Names of the terms of the loss.
 
     Raises:
         ValueError: If there is no such detector, or an argument is out of its range.
@@ -49,6 +52,8 @@ class TorchvisionDetector(Detector):
         >>> network(torch.zeros(1, 3, 320, 320)).shape
         torch.Size([1, 100, 6])
     """
+
+    terms: tuple[str, ...]
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class TorchvisionDetector(Detector):
                 tuple(values) for values in (self.net.transform.image_mean, self.net.transform.image_std)
             )
         self.net.transform = _AsTheyAre()
+        self.terms = _SSD_TERMS if isinstance(self.net, SSD) else _FASTER_TERMS
         decoder = self.net if isinstance(self.net, SSD) else self.net.roi_heads
         decoder.score_thresh, decoder.nms_thresh, decoder.detections_per_img = least_score, iou, most
         if freeze_batch_norm:

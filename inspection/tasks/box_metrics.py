@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
@@ -92,29 +93,52 @@ def match_boxes(detections: Tensor, boxes: Tensor, box_class: Tensor, hit: float
 
 
 def box_counts(
-    detections: Tensor, boxes: Tensor, box_class: Tensor, number: int, score: float
+    detections: Tensor, called: Tensor, boxes: Tensor, box_class: Tensor, number: int
 ) -> NDArray[np.int64]:
-    """Boxes found, false alarms and boxes missed of each image and class, at one score.
+    """Boxes found, false alarms and boxes missed, of each image and class.
 
     Args:
         detections: `[N, D, 6]`.
+        called: Which of them count, bool `[N, D]`.
         boxes: `[N, M, 4]`.
         box_class: int64 `[N, M]`.
         number: Of classes, K.
-        score: Smallest score that counts.
 
     Returns:
         int64 `[N, K, 3]`.
     """
     counts = np.zeros((len(detections), number, 3), np.int64)
-    for row, (image, objects, classes) in enumerate(zip(detections, boxes, box_class, strict=True)):
-        found = image[image[:, 4] >= score]
+    for row, (image, counting, objects, classes) in enumerate(
+        zip(detections, called, boxes, box_class, strict=True)
+    ):
+        found = image[counting]
         matched = match_boxes(found, objects, classes)
         which = found[:, 5].long().numpy()
         missed = np.delete(classes.numpy(), matched[matched >= 0])
         for column, some in enumerate((which[matched >= 0], which[matched < 0], missed[missed >= 0])):
             counts[row, :, column] = np.bincount(some, minlength=number)
     return counts
+
+
+def box_confusion(
+    detections: Tensor, called: Tensor, boxes: Tensor, box_class: Tensor, number: int
+) -> NDArray[np.int64]:
+    """What each object was taken for, whatever its class; arguments as of `box_counts`.
+
+    Returns:
+        int64 `[K + 1, K + 1]`, objects in rows and boxes in columns. The last column counts objects that no box
+        has found, the last row boxes where no object is.
+    """
+    confusion = np.zeros((number + 1, number + 1), np.int64)
+    for image, counting, objects, classes in zip(detections, called, boxes, box_class, strict=True):
+        found, there = image[counting], (classes >= 0).long() - 1
+        anything = torch.cat([found[:, :5], torch.zeros_like(found[:, 5:])], 1)  # of one class, all of them
+        matched = match_boxes(anything, objects, there)
+        for place, which in zip(matched, found[:, 5].long().tolist(), strict=True):
+            confusion[number if place < 0 else int(classes[place]), which] += 1
+        for which in np.delete(classes.numpy(), matched[matched >= 0]):
+            confusion[which, number] += which >= 0
+    return confusion
 
 
 def figures_of_boxes(counts: NDArray[np.int64], names: Sequence[str]) -> dict[str, float]:

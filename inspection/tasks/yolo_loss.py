@@ -7,6 +7,8 @@ from torchvision.ops import complete_box_iou_loss
 
 from inspection.models.simple_yolo import GridBoxes
 
+TERMS = ("coordinates", "object", "background", "classes")
+
 
 class YoloLoss(nn.Module):
     """Coordinates, confidence of object and background, and classes, of the boxes and cells responsible.
@@ -36,12 +38,7 @@ class YoloLoss(nn.Module):
         self, coordinates: float = 2.0, object: float = 1.0, background: float = 0.5, classes: float = 1.0
     ) -> None:
         super().__init__()
-        self.weights = {
-            "coordinates": coordinates,
-            "object": object,
-            "background": background,
-            "classes": classes,
-        }
+        self.weights = dict(zip(TERMS, (coordinates, object, background, classes), strict=True))
         for name, weight in self.weights.items():
             if not weight >= 0:
                 raise ValueError(f"{name}={weight}: expected 0 or more")
@@ -54,26 +51,39 @@ class YoloLoss(nn.Module):
             boxes: Left, top, right, bottom in pixels of the image, `[N, M, 4]`; centres within it.
             box_class: int64 `[N, M]`, -1 where there is none.
         """
+        terms, objects = self.sums(grid, boxes, box_class)
+        number = objects.sum().clamp_min(1)
+        return {name: each.sum() / number for name, each in terms.items()}
+
+    def sums(self, grid: GridBoxes, boxes: Tensor, box_class: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Of each image the weighted terms, not divided by anything, and its number of objects with a box.
+
+        So the loss of many images does not depend on how they were batched. Arguments as of `forward`.
+
+        Returns:
+            Terms by name, float32 `[N]`, and numbers, int64 `[N]`.
+        """
         image, slot, cell, truth = responsible_boxes(grid, boxes, box_class)
-        predicted = grid.boxes.flatten(1, 3)[image, slot]
+        predicted, objects = grid.boxes.flatten(1, 3)[image, slot], boxes[image, truth]
         confidence = grid.confidence.flatten(1)
         wanted = torch.zeros_like(confidence)
-        if len(image):
-            wanted[image, slot] = _paired_iou(predicted.detach(), boxes[image, truth])
+        wanted[image, slot] = _paired_iou(predicted.detach(), objects)
         surprise = F.binary_cross_entropy_with_logits(confidence, wanted, reduction="none")
         is_object = torch.zeros_like(wanted, dtype=torch.bool)
         is_object[image, slot] = True
 
         said = grid.classes.flatten(1, 2)[image, cell]
         of_cell = F.one_hot(box_class[image, truth], grid.classes.shape[-1]).to(said)
+        of_class = F.binary_cross_entropy_with_logits(said, of_cell, reduction="none").sum(1)
+        none = surprise.new_zeros(len(surprise))
         terms = {
-            "coordinates": complete_box_iou_loss(predicted, boxes[image, truth], reduction="sum"),
-            "object": surprise[is_object].sum(),
-            "background": surprise[~is_object].sum(),
-            "classes": F.binary_cross_entropy_with_logits(said, of_cell, reduction="sum"),
+            "coordinates": none.index_add(0, image, complete_box_iou_loss(predicted, objects)),
+            "object": (surprise * is_object).sum(1),
+            "background": (surprise * ~is_object).sum(1),
+            "classes": none.index_add(0, image, of_class),
         }
-        number = max(1, len(image))
-        return {name: self.weights[name] * term / number for name, term in terms.items()}
+        weighted = {name: self.weights[name] * term for name, term in terms.items()}
+        return weighted, torch.bincount(image, minlength=len(surprise))
 
 
 @torch.no_grad()

@@ -5,7 +5,13 @@ import pytest
 import torch
 from faster_coco_eval import COCO, COCOeval_faster
 
-from inspection.tasks.box_metrics import average_precisions, box_counts, figures_of_boxes, match_boxes
+from inspection.tasks.box_metrics import (
+    average_precisions,
+    box_confusion,
+    box_counts,
+    figures_of_boxes,
+    match_boxes,
+)
 
 NAMES = ["motor", "valve", "gauge"]
 
@@ -145,7 +151,8 @@ class TestAtOneScore:
             ]
         )
         boxes = torch.tensor([[BOX, OTHER, NOWHERE, [0, 0, 0, 0]]])
-        counts = box_counts(detections, boxes, torch.tensor([[0, 0, 1, -1]]), 2, score=0.5)
+        called = detections[..., 4] >= 0.5
+        counts = box_counts(detections, called, boxes, torch.tensor([[0, 0, 1, -1]]), 2)
         assert counts.tolist() == [[[1, 1, 1], [0, 1, 1]]]
         figures = figures_of_boxes(counts.sum(0), ["a", "b"])
         assert figures["precision"] == pytest.approx(1 / 3)
@@ -153,9 +160,14 @@ class TestAtOneScore:
         assert figures["f1/a"] == pytest.approx(0.5)
         assert figures["f1/b"] == 0
 
-    def test_a_score_that_is_just_reached_counts(self):
-        given = one_class([(BOX, 0.5)], [BOX])
-        assert box_counts(*given, 1, score=0.5).tolist() == [[[1, 0, 0]]]
+    def test_what_objects_were_taken_for(self):
+        detections = torch.tensor(
+            [[[*BOX, 0.9, 0], [*OTHER, 0.8, 1], [*NOWHERE, 0.7, 0], [*BOX, 0.1, 1], [0, 0, 0, 0, 0, 0]]]
+        )
+        boxes = torch.tensor([[BOX, OTHER, [80.0, 80, 90, 90], [0, 0, 0, 0]]])
+        classes, called = torch.tensor([[0, 0, 1, -1]]), detections[..., 4] >= 0.5
+        confusion = box_confusion(detections, called, boxes, classes, 2)
+        assert confusion.tolist() == [[1, 1, 0], [0, 0, 1], [1, 0, 0]]
 
     def test_the_surest_chooses_first_and_the_overlap_decides(self):
         near = [1.0, 0, 11, 10]
@@ -167,6 +179,8 @@ class TestAtOneScore:
         assert match_boxes(found[0], truth[0], classes[0]).tolist() == [0]
 
     def test_nothing_is_undefined(self):
-        counts = box_counts(torch.zeros(2, 3, 6), torch.zeros(2, 0, 4), torch.zeros(2, 0).long(), 2, 0.5)
+        nothing = torch.zeros(2, 3, 6)
+        truth, classes = torch.zeros(2, 0, 4), torch.zeros(2, 0, dtype=torch.long)
+        counts = box_counts(nothing, nothing[..., 4] > 0, truth, classes, 2)
         assert counts.shape == (2, 2, 3)
         assert np.isnan(list(figures_of_boxes(counts.sum(0), ["a", "b"]).values())).all()

@@ -1,0 +1,147 @@
+"""Images in which objects are marked by boxes, from a COCO JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from inspection.data.boxes import clip_boxes
+from inspection.data.coco import CocoImage, CocoSet, read_coco
+from inspection.data.images import find_images, read_image
+from inspection.data.module import Found, ImageDataModule, Rows
+from inspection.data.object_labels import Objects
+from inspection.data.splits import Samples
+from inspection.errors import InputError
+
+_LISTED = 5  # images named in a message
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A value an image, in memory."""
+
+    values: NDArray[Any]
+
+    def gather(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        return self.values[np.asarray(indices, np.int64)]
+
+
+class ObjectDataModule(ImageDataModule):
+    """Images with any number of objects each, from a COCO JSON with boxes.
+
+    A batch also has `boxes` float32 `[B, M, 4]` (left, top, right, bottom in pixels of the image after the
+    geometry, M the most of any image) and `box_class` int64 `[B, M]`, -1 behind the last one.
+
+    Args:
+        classes: Class names in the order of the network's outputs: the categories of the JSON.
+        pictures: Folder below the root that the file names in the JSON are relative to; `.` for the root itself.
+        annotations: The JSON, relative to the root.
+        least_visible: Share of a box, 0..1, that must lie in the image, after the crop and after a random change,
+            for it to count as an object; what is left of it is its box then.
+        **settings: As in `ImageDataModule`.
+
+    Attributes:
+        coco: What the JSON says, after `find_samples`.
+        camera_shapes: Height and width of the camera images, int64 `[N, 2]` in the order of the samples, after
+            `setup`.
+    """
+
+    coco: CocoSet
+    camera_shapes: NDArray[np.int64]
+
+    def __init__(
+        self, classes: Sequence[str], pictures: str, annotations: str, least_visible: float, **settings: Any
+    ) -> None:
+        super().__init__(labels=Objects(classes), **settings)
+        if not 0 <= least_visible <= 1:
+            raise InputError(f"data.least_visible={least_visible}: expected a share, 0 to 1")
+        self.pictures, self.annotations, self.least_visible = pictures, annotations, least_visible
+
+    def find_samples(self, root: Path) -> Found:
+        """The images of the JSON, and which classes occur in each."""
+        place = root / self.annotations
+        self.coco = read_coco(place, self.labels.names)
+        folder = root / self.pictures
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder}: no such folder; data.pictures={self.pictures} is to name the folder of the images"
+            )
+        there = {image.relative_to(folder).as_posix() for image in find_images(folder)}
+        gone = [image for image in self.coco.images if image.file not in there]
+        if gone:
+            listed = "\n".join(
+                f"{place}: image {image.id!r}: there is no {image.file!r} in {folder}"
+                for image in gone[:_LISTED]
+            )
+            more = f"\n... and {len(gone) - _LISTED} images more" if len(gone) > _LISTED else ""
+            raise InputError(
+                f"{listed}{more}\nadd the images, remove their entries, or name the images' folder (data.pictures)"
+            )
+        unnamed = there - {image.file for image in self.coco.images}
+        if unnamed:
+            self.notes.append(
+                f"{len(unnamed)} images have no entry in {self.annotations} and are left out (for example "
+                f"{min(unnamed)!r})"
+            )
+        if self.coco.crowds:
+            self.notes.append(
+                f"{self.coco.crowds} regions of many objects (iscrowd) are left out: what lies in them counts as "
+                "background"
+            )
+        targets = np.zeros((len(self.coco.images), len(self.labels.names)), dtype=bool)
+        for row, image in enumerate(self.coco.images):
+            targets[row, image.classes] = True
+        prefix = "" if self.pictures in ("", ".") else f"{Path(self.pictures).as_posix()}/"
+        return Found([prefix + image.file for image in self.coco.images], targets)
+
+    def open_truth(self, samples: Samples) -> dict[str, Rows]:
+        """Boxes after the geometry, and their classes."""
+        shapes = [
+            _camera_shape(self.root / file, image, self.annotations)
+            for file, image in zip(samples.files, self.coco.images, strict=True)
+        ]
+        self.camera_shapes = np.asarray(shapes, np.int64).reshape(-1, 2)
+        most = max((len(image.boxes) for image in self.coco.images), default=0)
+        boxes = np.zeros((len(shapes), max(most, 1), 4), np.float32)
+        classes = np.full(boxes.shape[:2], -1, np.int64)
+        cut = 0
+        for row, (image, shape) in enumerate(zip(self.coco.images, shapes, strict=True)):
+            placed = torch.from_numpy(self.geometry.boxes_from_camera(image.boxes, shape))
+            clipped, shares = clip_boxes(placed, self.geometry.image_size)
+            stays = ((shares > 0) & (shares >= self.least_visible)).numpy()
+            number = int(stays.sum())
+            boxes[row, :number] = clipped.numpy()[stays]
+            classes[row, :number] = image.classes[stays]
+            cut += len(stays) - number
+        if cut:
+            self.notes.append(
+                f"{cut} boxes lie outside of data.crop={list(self.geometry.crop or ())} (less than "
+                f"{self.least_visible:.0%} inside, data.least_visible) and are left out"
+            )
+        return {"boxes": _Table(boxes), "box_class": _Table(classes)}
+
+
+def _camera_shape(path: Path, image: CocoImage, annotations: str) -> tuple[int, int]:
+    """Height and width of an image file, from its header.
+
+    Raises:
+        InputError: If the JSON says otherwise: its boxes are of another image, or of this one in another size.
+    """
+    try:
+        with Image.open(path) as header:
+            shape = (header.height, header.width)
+    except OSError:  # what Pillow does not know, or what is damaged: this says which
+        height, width = read_image(path).shape[:2]
+        shape = (height, width)
+    if image.size is not None and image.size != shape:
+        raise InputError(
+            f"{path} is {shape[1]}x{shape[0]} pixels (width x height), but {annotations} says "
+            f"{image.size[1]}x{image.size[0]} (image {image.id!r}): its boxes would lie elsewhere\n"
+            "take the image that was annotated, or mend its entry and its boxes"
+        )
+    return shape

@@ -1,0 +1,75 @@
+"""From which score on a box counts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inspection.decide.decisions import Decision
+
+
+class Boxes(Decision):
+    """A box counts from a score on, the same for all classes or one for each.
+
+    Which of several boxes on one object stays (non-maximum suppression), and how many there are at most, is up to
+    the network: it belongs to its decoding and ships with it.
+
+    Args:
+        names: Of the classes.
+        score: Smallest score (0..1) of a box that counts; by name of the class, 0.5 for those that are not named.
+
+    Raises:
+        ValueError: If a score is none, or of no class.
+
+    Example:
+        >>> decision = Boxes(["motor", "valve"], {"valve": 0.2})
+        >>> detections = torch.tensor([[0, 0, 9, 9, 0.3, 1], [0, 0, 9, 9, 0.3, 0]])
+        >>> decision.called(detections).tolist()
+        [True, False]
+    """
+
+    kind = "boxes"
+
+    def __init__(self, names: Sequence[str], score: float | Mapping[str, float] = 0.5) -> None:
+        self.names = tuple(names)
+        given = dict(score) if isinstance(score, Mapping) else dict.fromkeys(self.names, score)
+        strange = [name for name in given if name not in self.names]
+        if strange:
+            raise ValueError(f"score: {strange[0]!r} is none of {', '.join(self.names)}")
+        for value in given.values():
+            if not 0 < value <= 1:
+                raise ValueError(f"score={value}: expected above 0, at most 1")
+        self.scores = tuple(float(given.get(name, 0.5)) for name in self.names)
+
+    def called(self, detections: Tensor) -> Tensor:
+        """Which detections `[..., D, 6]` count, bool `[..., D]` on the CPU: those at least at their score."""
+        limits = torch.tensor(self.scores, dtype=torch.float64)
+        scores, which = detections[..., 4].cpu().double(), detections[..., 5].long().cpu()
+        return scores >= limits[which]
+
+    def at(self, threshold: float | Mapping[str, float]) -> "Boxes":
+        """With one score for all classes, or other ones for those that are named."""
+        if not isinstance(threshold, Mapping):
+            return Boxes(self.names, threshold)
+        return Boxes(self.names, dict(zip(self.names, self.scores, strict=True)) | dict(threshold))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Names and scores."""
+        return {
+            "kind": self.kind,
+            "names": list(self.names),
+            "score": dict(zip(self.names, self.scores, strict=True)),
+        }
+
+    def words(self, classes: Sequence[int]) -> str:
+        """Class indices of boxes in words: `2 motor, 1 valve`, or `none`."""
+        counted = [(list(classes).count(place), name) for place, name in enumerate(self.names)]
+        return ", ".join(f"{number} {name}" for number, name in counted if number) or "none"
+
+    def limits(self) -> str:
+        """The scores in words."""
+        if len(set(self.scores)) == 1:
+            return f"a score of {self.scores[0]:g} or more"
+        each = ", ".join(f"{name} {score:g}" for name, score in zip(self.names, self.scores, strict=True))
+        return f"a score of at least: {each}"

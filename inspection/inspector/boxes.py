@@ -1,0 +1,99 @@
+"""Which objects are where."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inspection.decide.boxes import Boxes
+from inspection.inspector.answers import Answers, Row
+from inspection.inspector.verdict import Box, Verdict
+from inspection.pictures.box_panel import DrawnBox, found_panel
+
+BOXES = "boxes.csv"
+
+
+class BoxAnswers(Answers):
+    """Objects with their boxes in pixels of the camera image; the verdict counts them."""
+
+    decision: Boxes
+
+    def verdicts(
+        self, model: nn.Module, images: Tensor, camera_shapes: Sequence[tuple[int, int]], evidence: bool
+    ) -> list[Verdict]:
+        """Boxes are the verdict and its evidence in one."""
+        with torch.inference_mode():
+            detections = model(images).float().cpu()
+        called = self.decision.called(detections)
+        return [
+            self._verdict(found[counting].double().numpy(), shape)
+            for found, counting, shape in zip(detections, called, camera_shapes, strict=True)
+        ]
+
+    def _verdict(self, found: np.ndarray, shape: tuple[int, int]) -> Verdict:
+        names = self.decision.names
+        places = self.geometry.boxes_to_camera(found[:, :4], shape)
+        boxes = [
+            Box(left, top, right, bottom, names[int(which)], score)
+            for (left, top, right, bottom), (score, which) in zip(
+                places.tolist(), found[:, 4:].tolist(), strict=True
+            )
+        ]
+        counts = Counter(box.label for box in boxes)
+        return Verdict(
+            label=self.decision.words([names.index(box.label) for box in boxes]),
+            called={name: counts[name] > 0 for name in names},
+            boxes=boxes,
+            quantities={name: counts[name] for name in names},
+        )
+
+    def operating_point(self) -> str:
+        """The scores."""
+        return f"a box counts with {self.decision.limits()}; boxes are given in pixels of the camera image"
+
+    def columns(self) -> Row:
+        """The verdict, and how many of each class there are."""
+        return ["verdict", *(f"number_{name}" for name in self.decision.names)]
+
+    def cells(self, verdict: Verdict) -> Row:
+        """In words and numbers."""
+        return [verdict.label, *self.figures(verdict)]
+
+    def headings(self) -> Row:
+        """The classes."""
+        return list(self.decision.names)
+
+    def figures(self, verdict: Verdict) -> Row:
+        """How many of each there are."""
+        return [f"{verdict.quantities[name]:.0f}" for name in self.decision.names]
+
+    def tally(self, verdict: Verdict) -> list[str]:
+        """Each object."""
+        return [box.label for box in verdict.boxes]
+
+    def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
+        """The camera image with its boxes."""
+        boxes = [
+            DrawnBox((box.left, box.top, box.right, box.bottom), f"{box.label} {box.score:.2f}", "found")
+            for box in verdict.boxes
+        ]
+        return found_panel(picture, boxes, [title, verdict.label])
+
+    def tables(self) -> dict[str, Row]:
+        """Of the single boxes."""
+        return {BOXES: ["label", "score", "left", "top", "right", "bottom"]}
+
+    def rows(self, verdict: Verdict) -> dict[str, list[Row]]:
+        """The surest first, in pixels of the camera image."""
+        return {
+            BOXES: [
+                [
+                    box.label,
+                    f"{box.score:.6f}",
+                    *(f"{value:.2f}" for value in (box.left, box.top, box.right, box.bottom)),
+                ]
+                for box in verdict.boxes
+            ]
+        }

@@ -1,0 +1,180 @@
+"""What a detector found in each image of a part."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inspection.data.coco import write_results
+from inspection.data.geometry import Geometry
+from inspection.data.objects import ObjectDataModule
+from inspection.data.splits import Samples
+from inspection.decide.boxes import Boxes
+from inspection.pictures.charts import confusion_matrix
+from inspection.tasks.box_metrics import HIT, average_precisions, box_confusion, box_counts, figures_of_boxes
+from inspection.tasks.outcomes import Cell, Outcome, Table
+
+DETECTIONS = "detections.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the images of a set come from.
+
+    Attributes:
+        image_ids: Of each image in its COCO JSON.
+        category_ids: Of each class there.
+        camera_shapes: Height and width of each camera image.
+        geometry: From camera image to what the network sees.
+    """
+
+    image_ids: tuple[int | str, ...]
+    category_ids: tuple[int | str, ...]
+    camera_shapes: NDArray[np.int64]
+    geometry: Geometry
+
+    @classmethod
+    def of(cls, data: ObjectDataModule) -> "Source":
+        """The source of a data module that is set up."""
+        ids = tuple(image.id for image in data.coco.images)
+        return cls(ids, data.coco.category_ids, data.camera_shapes, data.geometry)
+
+
+@dataclass(frozen=True)
+class BoxOutcome(Outcome):
+    """Boxes that were found, and those that are there, in pixels of the image after the geometry.
+
+    Attributes:
+        detections: float32 `[N, D, 6]`, see `Detector`.
+        boxes: float32 `[N, M, 4]`.
+        box_class: int64 `[N, M]`, -1 where there is none.
+        counts: Found, false alarms and missed of each image and class at the decision's scores, int64 `[N, K, 3]`.
+        source: For the way back to camera images; None where it is not known.
+    """
+
+    decision: Boxes
+    detections: Tensor
+    boxes: Tensor
+    box_class: Tensor
+    counts: NDArray[np.int64]
+    source: Source | None
+
+    headlines = ("map_50", "map", "map_75", "mean_recall", "precision", "recall", "f1", "loss")
+
+    @classmethod
+    def of(
+        cls,
+        decision: Boxes,
+        rows: Tensor,
+        detections: Tensor,
+        boxes: Tensor,
+        box_class: Tensor,
+        source: Source | None = None,
+    ) -> "BoxOutcome":
+        """The outcome with all its figures but the loss."""
+        names = decision.names
+        counts = box_counts(detections, decision.called(detections), boxes, box_class, len(names))
+        figures = average_precisions(detections, boxes, box_class, names)
+        figures |= figures_of_boxes(counts.sum(0), names)
+        return cls(decision, rows, figures, detections, boxes, box_class, counts, source)
+
+    @cached_property
+    def called(self) -> Tensor:
+        """Which detections count, bool `[N, D]`."""
+        return self.decision.called(self.detections)
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether all objects of an image were found and nothing else, bool `[N]`."""
+        return self.counts[..., 1:].sum((1, 2)) == 0
+
+    def found(self, position: int) -> Tensor:
+        """The detections of an image that count, `[*, 6]`."""
+        return self.detections[position][self.called[position]]
+
+    def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
+        """Figures, and those of each class with its right and wrong boxes."""
+        figures = ("ap_50", "ap", "precision", "recall", "f1")
+        rows: list[Sequence[Cell]] = [["", *figures, "objects", "missed", "false alarms"]]
+        for name, (hits, alarms, missed) in zip(
+            self.decision.names, self.counts.sum(0).tolist(), strict=True
+        ):
+            own = [self.figures[f"{figure}/{name}"] for figure in figures]
+            rows.append([name, *own, hits + missed, missed, alarms])
+        of = f"precision, recall, f1: boxes with {self.decision.limits()}, right from an IoU of {HIT:g} on"
+        return [self.headline(outcomes, of), Table("each class", rows)]
+
+    def details(self) -> dict[str, Any]:
+        """The scores from which on boxes count, and right and wrong boxes of each class."""
+        counts = {
+            name: {"objects": hits + missed, "missed": missed, "false_alarms": alarms}
+            for name, (hits, alarms, missed) in zip(
+                self.decision.names, self.counts.sum(0).tolist(), strict=True
+            )
+        }
+        return {"score": self.decision.to_dict()["score"], "boxes": counts}
+
+    def columns(self) -> list[str]:
+        """What is there and what was found, and how many of the boxes are wrong."""
+        return ["target", "verdict", "objects", "missed", "false_alarms"]
+
+    def cells(self) -> list[list[str]]:
+        """In words and numbers."""
+        rows = []
+        for position, counts in enumerate(self.counts.sum(1).tolist()):
+            hits, alarms, missed = counts
+            there = [which for which in self.box_class[position].tolist() if which >= 0]
+            found = self.found(position)[:, 5].long().tolist()
+            words = [self.decision.words(there), self.decision.words(found)]
+            rows.append([*words, str(hits + missed), str(missed), str(alarms)])
+        return rows
+
+    def charts(self) -> dict[str, np.ndarray]:
+        """What objects were taken for."""
+        names = self.decision.names
+        confusion = box_confusion(self.detections, self.called, self.boxes, self.box_class, len(names))
+        return {"confusion_matrix": confusion_matrix(confusion, [*names, "(nothing)"])}
+
+    def mistakes(self, count: int) -> np.ndarray:
+        """Positions of the images with the most wrong boxes, missed ones and false alarms, at most `count`."""
+        wrong = self.counts[..., 1:].sum((1, 2))
+        order = np.argsort(-wrong, kind="stable")
+        return order[wrong[order] > 0][:count]
+
+    def examples(self) -> dict[str, np.ndarray]:
+        """Positions of the images with each class, and of those without any."""
+        there = {
+            name: np.flatnonzero((self.box_class == place).any(1).numpy())
+            for place, name in enumerate(self.decision.names)
+        }
+        return there | {"empty": np.flatnonzero((self.box_class < 0).all(1).numpy())}
+
+    def camera_boxes(self, position: int) -> NDArray[np.float64]:
+        """All detections of an image in pixels of its camera image, `[*, 6]`."""
+        assert self.source is not None
+        found = self.detections[position].double().numpy()
+        found = found[found[:, 4] > 0]
+        height, width = self.source.camera_shapes[int(self.rows[position])].tolist()
+        places = self.source.geometry.boxes_to_camera(found[:, :4], (height, width))
+        return np.concatenate([places, found[:, 4:]], axis=1)
+
+    @classmethod
+    def write_files(cls, run: Path, outcomes: Mapping[str, Outcome], samples: Samples) -> dict[str, str]:
+        """Write all detections, at any score, as COCO results in pixels of the camera images."""
+        each = [one for one in outcomes.values() if isinstance(one, BoxOutcome) and one.source is not None]
+        if not each or each[0].source is None:
+            return {}
+        source = each[0].source
+        pairs = [
+            (source.image_ids[int(row)], one.camera_boxes(position))
+            for one in each
+            for position, row in enumerate(one.rows)
+        ]
+        ids, found = [key for key, _ in pairs], [boxes for _, boxes in pairs]
+        write_results(run / DETECTIONS, ids, found, source.category_ids)
+        return {DETECTIONS: "every box found in an evaluated image, at any score, as COCO results"}
