@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.data.images import CameraImage, read_image, to_channels, to_uint8
+from inspection.data.images import CameraImage, read_image, stretched, to_channels, to_uint8
 from inspection.errors import InputError
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Crop, then resize, then 8 bit, then channels.
+    """Crop, then resize, then 8 bit (by fixed levels, or each image by its own), then channels.
 
     The order keeps accuracy: 16-bit values are averaged before they are rounded to 8 bit. Resizing averages
     areas along a side that shrinks (no aliasing of fine texture) and interpolates linearly along one that
@@ -31,6 +31,12 @@ class Geometry:
             all of it.
         channels: 1 (grey) or 3 (RGB).
         white_level: raw value that becomes 255; None means 255 for 8-bit images and 65535 for 16-bit ones.
+        black_level: raw value that becomes 0.
+        auto_gain: whether the smallest and the largest value of each image, within the crop, become 0 and 255
+            instead, as a camera with automatic gain does: the absolute scale is lost. Of a constant image all
+            becomes 0.
+        depth: bits of a pixel that the camera is to give, 8 or 16; None takes either. Levels for 16 bits would
+            make every 8-bit image black.
 
     Raises:
         InputError: a value that cannot be; names the key of the data config.
@@ -45,6 +51,9 @@ class Geometry:
     crop: tuple[int, int, int, int] | None = None
     channels: int = 1
     white_level: int | None = None
+    black_level: int = 0
+    auto_gain: bool = False
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         size = _integers("data.image_size", self.image_size, "[height, width]")
@@ -71,6 +80,22 @@ class Geometry:
             raise InputError(
                 f"data.white_level: expected an integer in 1..65535 or null, but got {self.white_level!r}."
             )
+        top = 65535 if self.white_level is None else self.white_level
+        if (
+            isinstance(self.black_level, bool)
+            or not isinstance(self.black_level, int)
+            or not 0 <= self.black_level < top
+        ):
+            raise InputError(
+                f"data.black_level: expected an integer from 0 to below the white level ({top}), "
+                f"but got {self.black_level!r}."
+            )
+        if self.auto_gain and (self.white_level is not None or self.black_level):
+            raise InputError(
+                "data.auto_gain: each image has levels of its own; leave white_level and black_level out."
+            )
+        if self.depth not in (None, 8, 16):
+            raise InputError(f"data.depth: expected 8, 16 or null, but got {self.depth!r}.")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -102,6 +127,11 @@ class Geometry:
                 f"{name}: expected uint8 or uint16 of shape [H, W] or [H, W, 3], "
                 f"but got {image.dtype} of shape {list(image.shape)}."
             )
+        if self.depth is not None and image.dtype.itemsize * 8 != self.depth:
+            raise InputError(
+                f"{name}: has {image.dtype.itemsize * 8} bits a pixel; expected {self.depth}, as the images that "
+                "the network was made for.\nGive the camera's raw images, not pictures made of them."
+            )
         if self.crop is not None:
             left, top, right, bottom = self.crop
             height, width = image.shape[:2]
@@ -112,7 +142,25 @@ class Geometry:
                     f"Set data.crop inside the image or to null, or take the image out of the folder."
                 )
             image = image[top:bottom, left:right]
-        return to_channels(to_uint8(_resize(image, self.image_size), self.white_level), self.channels)
+        return to_channels(self._shades(_resize(image, self.image_size), image), self.channels)
+
+    def picture(self, image: CameraImage) -> NDArray[np.uint8]:
+        """A whole camera image in the grey values of what the network sees, for a person to look at.
+
+        Args:
+            image: `[H, W]` grey or `[H, W, 3]` RGB, uint8 or uint16, not smaller than the crop.
+
+        Returns:
+            `[H, W, 3]`, uint8.
+        """
+        left, top, right, bottom = self.crop or (0, 0, image.shape[1], image.shape[0])
+        return np.moveaxis(to_channels(self._shades(image, image[top:bottom, left:right]), 3), 0, -1)
+
+    def _shades(self, image: CameraImage, whole: CameraImage) -> NDArray[np.uint8]:
+        """8 bits of an image, any shape, by the levels or by the extremes of `whole`."""
+        if self.auto_gain:  # of the camera's pixels, as a camera has them: the mean of an area is no extreme
+            return stretched(image, int(whole.min()), int(whole.max()))
+        return to_uint8(image, self.white_level, self.black_level)
 
     def read(self, path: Path) -> NDArray[np.uint8]:
         """What the network sees of an image file: `apply` to what `read_image` gives.
@@ -192,9 +240,14 @@ class Geometry:
             InputError: a key is missing or unknown, or a value cannot be.
         """
         keys = set(cls.__dataclass_fields__)
+        values = _SINCE_ADDED | dict(values)
         if set(values) != keys:
             raise InputError(f"geometry: expected the keys {sorted(keys)}, but got {sorted(values)}.")
         return cls(**values)
+
+
+# What inspectors of before these keys do.
+_SINCE_ADDED: dict[str, Any] = {"black_level": 0, "auto_gain": False, "depth": None}
 
 
 def _integers(key: str, values: Any, expected: str) -> tuple[int, ...]:

@@ -101,13 +101,14 @@ def read_image(path: Path) -> CameraImage:
     )
 
 
-def to_uint8(image: CameraImage, white_level: int | None = None) -> NDArray[np.uint8]:
-    """Grey values scaled to 0..255 by a fixed white level, never by the image's own extremes.
+def to_uint8(image: CameraImage, white_level: int | None = None, black_level: int = 0) -> NDArray[np.uint8]:
+    """Grey values scaled to 0..255 between two fixed levels, never by the image's own extremes.
 
     Args:
         image: any shape, uint8 or uint16.
         white_level: the value that becomes 255; larger ones are clipped. None: 255 for uint8, 65535 for
             uint16.
+        black_level: the value that becomes 0, below the white level; smaller ones are clipped.
 
     Returns:
         Same shape, uint8, rounded to nearest. The image itself when there is nothing to scale.
@@ -117,9 +118,29 @@ def to_uint8(image: CameraImage, white_level: int | None = None) -> NDArray[np.u
     """
     full_scale = np.iinfo(image.dtype).max
     level = full_scale if white_level is None else white_level
-    if image.dtype == np.uint8 and level == 255:
+    if image.dtype == np.uint8 and level == 255 and black_level == 0:
         return image.astype(np.uint8, copy=False)
-    return _scale(full_scale, level)[image]
+    return _scale(full_scale, level, black_level)[image]
+
+
+def stretched(image: CameraImage, low: int, high: int) -> NDArray[np.uint8]:
+    """Grey values scaled so that `low` becomes 0 and `high` 255; all 0 where the two are the same.
+
+    What a camera with automatic gain does, given the image's own extremes. Unlike `to_uint8` it keeps no table,
+    since every image has its own levels.
+
+    Args:
+        image: any shape, uint8 or uint16.
+        low: the value that becomes 0; smaller ones are clipped.
+        high: the value that becomes 255; larger ones are clipped.
+
+    >>> stretched(np.array([100, 150, 200], np.uint16), 100, 200), stretched(np.array([7, 7], np.uint8), 7, 7)
+    (array([  0, 128, 255], dtype=uint8), array([0, 0], dtype=uint8))
+    """
+    if high <= low:
+        return np.zeros(image.shape, np.uint8)
+    values = (image.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+    return np.floor(np.clip(values, 0, 255) + np.float32(0.5)).astype(np.uint8)
 
 
 def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
@@ -142,10 +163,10 @@ def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=4)
-def _scale(full_scale: int, white_level: int) -> NDArray[np.uint8]:
+def _scale(full_scale: int, white_level: int, black_level: int) -> NDArray[np.uint8]:
     """The 8-bit value of each raw value."""
-    values = np.arange(full_scale + 1, dtype=np.float64)
-    return np.floor(np.minimum(values * 255 / white_level, 255) + 0.5).astype(np.uint8)
+    values = np.arange(full_scale + 1, dtype=np.float64) - black_level
+    return np.floor(np.clip(values * 255 / (white_level - black_level), 0, 255) + 0.5).astype(np.uint8)
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -128,3 +128,78 @@ def test_boxes_follow_the_heatmap_back():
 def test_a_heatmap_for_a_camera_image_smaller_than_the_crop_is_refused():
     with pytest.raises(InputError, match="smaller than"):
         Geometry((4, 4), crop=(0, 0, 9, 9)).heatmap_to_camera(np.ones((4, 4)), (8, 9))
+
+
+RAW = np.random.default_rng(1).integers(1000, 3000, (52, 80)).astype(np.uint16)
+
+
+def test_a_window_of_raw_values_is_spread_over_8_bit():
+    window = Geometry((52, 80), black_level=1200, white_level=2475, depth=16)
+    expected = np.clip((RAW.astype(float) - 1200) / 5, 0, 255)
+    assert np.abs(window.apply(RAW)[0] - expected).max() <= 0.5
+    unchanged = Geometry((52, 80), white_level=2475, black_level=0)
+    np.testing.assert_array_equal(unchanged.apply(RAW), Geometry((52, 80), white_level=2475).apply(RAW))
+
+
+def test_auto_gain_takes_the_extremes_of_the_camera_s_pixels_within_the_crop():
+    raw = RAW.copy()
+    raw[0, 0], raw[30, 40] = 60000, 20000  # a wild pixel outside the crop, a hot one inside
+    image = Geometry((20, 35), crop=(5, 6, 75, 46), auto_gain=True).apply(raw)[0]
+    inside = raw[6:46, 5:75].astype(float)
+    areas = inside.reshape(20, 2, 35, 2).mean((1, 3))
+    expected = (areas - inside.min()) * 255 / (inside.max() - inside.min())
+    assert np.abs(image - expected).max() <= 0.51
+    assert image.max() < 100  # the hot pixel is an extreme of the camera's, not of the mean over its area
+
+
+def test_auto_gain_does_not_change_with_gain_and_offset_nor_when_it_is_applied_again():
+    geometry = Geometry((52, 80), auto_gain=True)
+    image = geometry.apply(RAW)
+    np.testing.assert_array_equal(geometry.apply(RAW * 7 + 500), image)
+    np.testing.assert_array_equal(geometry.apply(image[0]), image)
+
+
+def test_auto_gain_of_a_constant_image_is_black_and_not_a_division_by_zero():
+    with np.errstate(all="raise"):
+        image = Geometry((4, 5), auto_gain=True).apply(np.full((8, 10), 1234, np.uint16))
+    np.testing.assert_array_equal(image, np.zeros((1, 4, 5), np.uint8))
+
+
+def test_another_depth_than_the_network_was_made_for_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "ü.png"), CAMERA)
+    with pytest.raises(InputError, match=r"ü\.png: has 8 bits a pixel; expected 16"):
+        Geometry((4, 4), depth=16).read(tmp_path / "ü.png")
+    with pytest.raises(InputError, match="has 16 bits a pixel; expected 8"):
+        Geometry((4, 4), depth=8).apply(RAW)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"black_level": -1},
+            "data.black_level: expected an integer from 0 to below the white level (65535)",
+        ),
+        ({"black_level": 300, "white_level": 300}, "below the white level (300), but got 300"),
+        ({"auto_gain": True, "white_level": 300}, "data.auto_gain: each image has levels of its own"),
+        ({"depth": 12}, "data.depth: expected 8, 16 or null, but got 12"),
+    ],
+)
+def test_levels_that_cannot_be_name_their_config_key(values, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        Geometry(**{"image_size": (4, 4)} | values)
+
+
+def test_a_picture_shows_all_of_the_camera_image_in_the_network_s_shades():
+    for geometry in (
+        Geometry((40, 70), crop=(5, 6, 75, 46), black_level=1200, white_level=2500),
+        Geometry((40, 70), crop=(5, 6, 75, 46), auto_gain=True),
+    ):
+        picture = geometry.picture(RAW)
+        assert picture.shape == (52, 80, 3)
+        np.testing.assert_array_equal(picture[6:46, 5:75, 1], geometry.apply(RAW)[0])
+
+
+def test_a_geometry_of_before_the_levels_is_read():
+    old = {"image_size": [4, 5], "crop": None, "channels": 1, "white_level": 255}
+    assert Geometry.from_dict(old) == Geometry((4, 5), white_level=255)

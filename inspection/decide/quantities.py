@@ -1,0 +1,172 @@
+"""How a network's outputs become quantities with a unit, and a quantity an alarm."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_UNIT_SOFTPLUS = math.log(math.e - 1)  # where softplus is 1
+
+
+class Quantities:
+    """Several numbers an image, each with a centre and a scale of its own, and an alarm on one of them.
+
+    A network learns numbers about 0 of size about 1; the unit comes in here. So the outputs may start near 0, the
+    step of the optimizer fits every quantity, and a mean squared error counts them alike.
+
+    Where the quantities are ordered, the middle one is `centre + scale * output`, and each other one lies a step
+    away from its neighbour that can't be negative: `softplus` of its output times the distance of their centres. So
+    the order holds for any outputs, with a gradient everywhere, and outputs of 0 give the centres in either case.
+
+    Args:
+        names: Of the network's outputs, T.
+        unit: Of all of them, e.g. `K`.
+        centre: A value each, e.g. the training mean; in the unit.
+        scale: A value each above 0, e.g. the standard deviation in training; in the unit.
+        ordered: Whether the names go from the largest quantity to the smallest, and the values are to do so, too.
+        alarm: Name of the quantity and the value from which on there is an alarm; None: no alarm.
+
+    Raises:
+        ValueError: If lengths differ, a scale is not above 0, ordered centres do not fall, or the alarm is of none.
+
+    Example:
+        >>> heat = Quantities(["max", "mean", "min"], "K", [350, 300, 290], [20, 5, 5], alarm={"max": 360})
+        >>> values = heat.values(torch.zeros(1, 3))
+        >>> [round(value) for value in values[0].tolist()], heat.alarms(values).tolist()
+        ([350, 300, 290], [False])
+    """
+
+    kind = "quantities"
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        unit: str,
+        centre: Sequence[float],
+        scale: Sequence[float],
+        ordered: bool = True,
+        alarm: Mapping[str, float] | None = None,
+    ) -> None:
+        self.names, self.unit, self.ordered = tuple(names), unit, ordered
+        self.centre, self.scale = (tuple(float(value) for value in values) for values in (centre, scale))
+        if not self.names or len(set(self.names)) != len(self.names):
+            raise ValueError(f"names={list(names)}: expected one or more different names")
+        if not len(self.names) == len(self.centre) == len(self.scale):
+            raise ValueError(
+                f"Expected a centre and a scale for each of {len(self.names)} quantities but got "
+                f"{len(self.centre)} and {len(self.scale)}."
+            )
+        if not all(math.isfinite(value) for value in self.centre) or not all(
+            math.isfinite(value) and value > 0 for value in self.scale
+        ):
+            raise ValueError(f"centre={list(centre)}, scale={list(scale)}: expected numbers, scales above 0")
+        pairs = zip(self.centre, self.centre[1:], strict=False)
+        if ordered and any(upper <= lower for upper, lower in pairs):
+            raise ValueError(
+                f"centre={list(centre)}: expected falling values for the ordered {', '.join(self.names)}; "
+                "name them from the largest to the smallest, or take ordered=false"
+            )
+        self.alarm = _checked_alarm(alarm, self.names)
+
+    def values(self, outputs: Tensor) -> Tensor:
+        """Quantities `[N, T]` in the unit, float64 (float32 on a device without it), of outputs `[N, T]`."""
+        precise = outputs.float() if outputs.device.type == "mps" else outputs.double()
+        centre, scale = self._constants(precise)
+        plain = centre + scale * precise
+        if not self.ordered:
+            return plain
+        middle = len(self.names) // 2
+        columns = [plain[:, middle]]
+        for place in range(middle - 1, -1, -1):  # upwards from the middle
+            columns.insert(0, columns[0] + self._step(precise, place, place + 1))
+        for place in range(middle + 1, len(self.names)):
+            columns.append(columns[-1] - self._step(precise, place, place - 1))
+        return torch.stack(columns, 1)
+
+    def standardised(self, values: Tensor) -> Tensor:
+        """Quantities in the unit `[N, T]` about 0 with size about 1: what a loss compares."""
+        centre, scale = self._constants(values)
+        return (values - centre) / scale
+
+    def alarms(self, values: Tensor) -> Tensor:
+        """Whether each row of quantities `[N, T]` raises the alarm, bool `[N]`; without an alarm none does."""
+        if self.alarm is None:
+            return torch.zeros(len(values), dtype=torch.bool, device=values.device)
+        ((name, limit),) = self.alarm.items()
+        return values[:, self.names.index(name)] >= limit
+
+    def at(self, threshold: float | Mapping[str, float]) -> "Quantities":
+        """The same quantities with an alarm at another value.
+
+        Args:
+            threshold: In the unit; by name, of any quantity. A number alone moves the alarm that there is.
+
+        Raises:
+            ValueError: If it names none, or there is no alarm to move.
+        """
+        if not isinstance(threshold, Mapping):
+            if self.alarm is None:
+                raise ValueError(
+                    f"threshold={threshold}: there is no alarm to move; name a quantity: "
+                    f"threshold={{{self.names[0]}: {threshold}}}"
+                )
+            threshold = dict.fromkeys(self.alarm, threshold)
+        return Quantities(self.names, self.unit, self.centre, self.scale, self.ordered, threshold)
+
+    def fitted(self, targets: Tensor) -> "Quantities":
+        """The same quantities with mean and standard deviation of these targets `[N, T]` as centre and scale.
+
+        A scale is at least a millionth of the largest centre: constant targets are no reason to divide by 0. For the
+        same reason ordered centres are that far apart.
+        """
+        targets = targets.double()
+        centre, scale = targets.mean(0), targets.std(0, correction=0)
+        least = max(float(centre.abs().amax()), 1.0) * 1e-6
+        if self.ordered:
+            for place in range(len(self.names) // 2 - 1, -1, -1):
+                centre[place] = centre[place].clamp(min=float(centre[place + 1]) + least)
+            for place in range(len(self.names) // 2 + 1, len(self.names)):
+                centre[place] = centre[place].clamp(max=float(centre[place - 1]) - least)
+        scale = scale.clamp(min=least)
+        return Quantities(self.names, self.unit, centre.tolist(), scale.tolist(), self.ordered, self.alarm)
+
+    def words(self, values: Tensor) -> str:
+        """One image's quantities `[T]` in words, e.g. `maximum 351.2 K, average 300.4 K: alarm`."""
+        said = ", ".join(
+            f"{name} {value:.1f} {self.unit}" for name, value in zip(self.names, values.tolist(), strict=True)
+        )
+        return f"{said}: alarm" if bool(self.alarms(values[None])[0]) else said
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `Quantities(**values)` without `kind` is the same again."""
+        return {
+            "kind": self.kind,
+            "names": list(self.names),
+            "unit": self.unit,
+            "centre": list(self.centre),
+            "scale": list(self.scale),
+            "ordered": self.ordered,
+            "alarm": None if self.alarm is None else dict(self.alarm),
+        }
+
+    def _constants(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        return like.new_tensor(self.centre), like.new_tensor(self.scale)
+
+    def _step(self, outputs: Tensor, place: int, neighbour: int) -> Tensor:
+        """Distance of a quantity from its neighbour, at least 0; that of their centres where the output is 0."""
+        distance = abs(self.centre[place] - self.centre[neighbour])
+        return distance * F.softplus(outputs[:, place] + _UNIT_SOFTPLUS)
+
+
+def _checked_alarm(alarm: Mapping[str, float] | None, names: Sequence[str]) -> dict[str, float] | None:
+    if alarm is None:
+        return None
+    if len(alarm) != 1 or not set(alarm) <= set(names):
+        raise ValueError(f"alarm={dict(alarm)}: expected one of {', '.join(names)} and its value")
+    ((name, limit),) = alarm.items()
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not math.isfinite(limit):
+        raise ValueError(f"alarm={dict(alarm)}: expected a number")
+    return {name: float(limit)}
