@@ -31,10 +31,9 @@ class SampleGrid(L.Callback):
         if not trainer.is_global_zero or not isinstance(data, ImageDataModule):
             return
         rows = data.samples.rows("train")
-        holds = data.labels.indicators(data.samples.targets[rows])
         sheet = {}
-        for column, name in enumerate(data.labels.names):
-            chosen = spread(rows[holds[:, column]], self.per_class)
+        for name, places in data.labels.examples(data.samples.targets[rows]).items():
+            chosen = spread(rows[places], self.per_class)
             pictures = data.images(chosen).permute(0, 2, 3, 1).numpy()
             captions = [data.samples.files[row] for row in chosen]
             sheet[name] = list(zip(pictures, captions, strict=True))

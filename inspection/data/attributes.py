@@ -5,21 +5,17 @@ The layout of the seam set, and what pandas writes: `,name,good,error` and `0,vi
 
 import csv
 import io
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 
+from inspection.data.csv_rows import NAME, SHOWN, find_column, image_path, read_lines, refuse
 from inspection.data.replace import replace_file
 from inspection.errors import InputError
 
-NAME = "name"
 _VALUES = {"true": True, "1": True, "false": False, "0": False}
-_SHOWN = 3
-"""Faults of one kind that a message lists; it counts the others."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def find_tables(folder: Path, pattern: str = "*data.csv") -> list[Path]:
     tables = sorted(path for path in folder.glob(pattern) if path.is_file() and path.name[0] != ".")
     if not tables:
         others = sorted(path.name for path in folder.glob("*.csv"))
-        there = f"; there is {', '.join(others[:_SHOWN])}" if others else ""
+        there = f"; there is {', '.join(others[:SHOWN])}" if others else ""
         raise InputError(f"{folder}: no table {pattern} in this folder{there}")
     return tables
 
@@ -104,7 +100,7 @@ def read_attributes(paths: Sequence[Path], attributes: Sequence[str]) -> Attribu
     first: dict[str, AttributeRow] = {}
     for row in rows:
         first.setdefault(row.name, row)
-    _refuse([_difference(first[row.name], row, attributes) for row in rows], "names with different labels")
+    refuse([_difference(first[row.name], row, attributes) for row in rows], "names with different labels")
     kept = list(first.values())
     return AttributeTable(
         attributes=tuple(attributes),
@@ -125,7 +121,7 @@ def read_rows(path: Path, attributes: Sequence[str]) -> list[AttributeRow]:
         InputError: As in `read_attributes`; a table with a header alone has no rows and is no error here.
     """
     rows, faults = parse_rows(path, attributes)
-    _refuse(faults, "rows that can't be used")
+    refuse(faults, "rows that can't be used")
     return rows
 
 
@@ -140,11 +136,11 @@ def parse_rows(path: Path, attributes: Sequence[str]) -> tuple[list[AttributeRow
     """
     _check_attributes(attributes)
     path = Path(path)
-    lines = _read_lines(path)
+    lines = read_lines(path)
     if not lines:
         raise InputError(f"{path}: is empty; expected the columns {', '.join([NAME, *attributes])}")
     header = [column.strip() for column in lines[0][1]]
-    places = [_column(path, header, column) for column in (NAME, *attributes)]
+    places = [find_column(path, header, column) for column in (NAME, *attributes)]
     rows: list[AttributeRow] = []
     faults: list[str] = []
     for line, fields in lines[1:]:
@@ -161,7 +157,7 @@ def parse_rows(path: Path, attributes: Sequence[str]) -> tuple[list[AttributeRow
             faults.append(
                 f"{path}, line {line}, column {column!r}: {text!r}; expected True or False: mend or remove the row"
             )
-        elif (image := _image_path(name)) is None:
+        elif (image := image_path(name)) is None:
             faults.append(f"{path}, line {line}, column {NAME!r}: {name!r}; expected the path of an image below "
                           "the folder of images")  # fmt: skip
         else:
@@ -175,7 +171,7 @@ def read_columns(path: Path) -> list[str]:
     Raises:
         InputError: The table can't be read.
     """
-    lines = _read_lines(Path(path))
+    lines = read_lines(Path(path))
     columns = [column.strip() for column in lines[0][1]] if lines else []
     index = {"", "Unnamed: 0"} & set(columns[:1])
     return [column for column in columns if column != NAME and column not in index]
@@ -187,7 +183,7 @@ def can_be_named(name: str) -> bool:
     >>> can_be_named("line 3/ä.png"), can_be_named(" a.png"), can_be_named("../a.png")
     (True, False, False)
     """
-    return _image_path(name) == name
+    return image_path(name) == name
 
 
 def write_attributes(
@@ -237,50 +233,6 @@ def _check_attributes(attributes: Sequence[str]) -> None:
         raise InputError(f"attributes={names}: a name stands there twice")
 
 
-def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Line number and fields of each line that is not empty."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: does not exist; expected a table with a column {NAME!r}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 (byte {error.start}); save the table as CSV UTF-8") from None
-    except OSError as error:
-        found = "is a folder" if path.is_dir() else f"can't be read ({error.strerror})"
-        raise InputError(f"{path}: {found}; expected a table with a column {NAME!r}") from None
-    header = next((line for line in text.split("\n") if line.strip()), "")
-    reader = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=header.count), strict=True)
-    try:
-        return [(reader.line_num, fields) for fields in reader if any(field.strip() for field in fields)]
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}; is the file a CSV table?") from None
-
-
-def _column(path: Path, header: Sequence[str], column: str) -> int:
-    if header.count(column) > 1:
-        raise InputError(f"{path}: the column {column!r} is there twice; remove one")
-    if column in header:
-        return header.index(column)
-    close = [other for other in header if other.lower() == column.lower()]
-    close = close or get_close_matches(column, header, n=1)
-    meant = f" (did you mean {close[0]!r}?)" if close else ""
-    found = ", ".join(name for name in header if name) or "none"
-    raise InputError(f"{path}: no column {column!r}{meant}; columns found: {found}")
-
-
-def _image_path(text: str) -> str | None:
-    """What a field of a table names, with forward slashes; None when that is nothing below a folder."""
-    text = text.strip()
-    windows = PureWindowsPath(text)
-    if not windows.name or windows.anchor or ".." in windows.parts:
-        return None
-    # Control characters break lines, surrogates (a file name that is not UTF-8) can't be written; a no-break
-    # space, as in the names of screenshots, does no harm.
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
-        return None
-    return PurePosixPath(text.replace("\\", "/")).as_posix()
-
-
 def _difference(first: AttributeRow, row: AttributeRow, attributes: Sequence[str]) -> str:
     """What two rows of one name say differently; empty when nothing."""
     differ = [a for a, x, y in zip(attributes, first.values, row.values, strict=True) if x != y]
@@ -288,13 +240,3 @@ def _difference(first: AttributeRow, row: AttributeRow, attributes: Sequence[str
         return ""
     again = f"line {row.line}" if row.table == first.table else row.place
     return f"{first.place} and {again}: {row.name!r} differs in {', '.join(differ)}; keep one of the rows"
-
-
-def _refuse(faults: Sequence[str], what: str) -> None:
-    """Raise an `InputError` for what is not empty among `faults`."""
-    found = [fault for fault in faults if fault]
-    if not found:
-        return
-    if len(found) > _SHOWN:
-        found = [*found[:_SHOWN], f"... {_SHOWN} of {len(found)} {what}"]
-    raise InputError("\n".join(found))

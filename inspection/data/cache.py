@@ -291,7 +291,7 @@ class ImageCache:
             return None
 
         errors: dict[int, InputError] = {}
-        with ThreadPoolExecutor(_cores()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             for start in range(0, len(paths), _CHUNK):
                 numbers = range(start, min(start + _CHUNK, len(paths)))
                 for number, error in zip(numbers, pool.map(decode, numbers), strict=True):
@@ -322,7 +322,7 @@ class ImageCache:
         )
 
 
-def _cores() -> int:
+def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

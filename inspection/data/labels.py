@@ -1,7 +1,7 @@
 """What is known of each image: one class of several, or any number of attributes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -21,7 +21,7 @@ class Labels(ABC):
         names: Of the classes or attributes, in the order of the network's outputs.
         defect: The positive class, or None.
         columns: Of a table that holds the targets, see `cells`.
-        kind: What a name is the name of: `class` or `attribute`.
+        kind: What a name is the name of: `class`, `attribute` or `quantity`.
     """
 
     names: tuple[str, ...]
@@ -32,6 +32,24 @@ class Labels(ABC):
     @abstractmethod
     def indicators(self, targets: np.ndarray) -> np.ndarray:
         """Which names hold for each target, bool `[N, K]`."""
+
+    def counts(self, parts: Mapping[str, np.ndarray]) -> list[list[str]]:
+        """What there is of what in each part: rows of a label and a cell a part.
+
+        Args:
+            parts: Targets by part.
+        """
+        held = [self.indicators(targets).sum(0) for targets in parts.values()]
+        return [
+            [f"{name} (defect class)" if name == self.defect and name != "defect" else name]
+            + [str(int(number[index])) for number in held]
+            for index, name in enumerate(self.names)
+        ]
+
+    def examples(self, targets: np.ndarray) -> dict[str, np.ndarray]:
+        """Positions of the targets by what they are examples of: each name that holds."""
+        columns = self.indicators(targets).T
+        return {name: np.flatnonzero(column) for name, column in zip(self.names, columns, strict=True)}
 
     @abstractmethod
     def cells(self, target: np.ndarray) -> list[str]:

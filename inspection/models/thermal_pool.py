@@ -5,11 +5,11 @@ from torch import Tensor, nn
 
 
 class ThermalPool(nn.Module):
-    """Four blocks of 3x3 convolution, batch norm, ReLU and pooling; largest and mean feature of the image.
+    """Four blocks of 3x3 convolution, batch norm, ReLU and mean-pool; of each, largest and mean feature count.
 
-    What is asked (the hottest and the coldest place, the mean) are maxima and means over places, and so is what
-    tells the scale of an image without one: how strong the noise is beside the contrast. Both are pooled at each
-    resolution, since the noise is gone from the coarser maps.
+    What is asked (the hottest and the coldest place, the mean) are extremes and means over places, and so is what
+    tells the scale of an image that has lost it: how strong the noise is beside the contrast, what things there are
+    to be seen. So everything is pooled over the whole image, at each resolution, the image itself included.
 
     Args:
         in_channels: Channels of the image.
@@ -19,7 +19,7 @@ class ThermalPool(nn.Module):
 
     Example:
         >>> sum(p.numel() for p in ThermalPool(1, 3, width=16).parameters())
-        159347
+        160697
     """
 
     heatmap_layer = "blocks.3"
@@ -36,12 +36,17 @@ class ThermalPool(nn.Module):
             for before, after in zip([in_channels, *filters[:-1]], filters, strict=True)
         )
         self.shrink = nn.AvgPool2d(2)
-        self.hidden = nn.Sequential(nn.Linear(2 * sum(filters), 128), nn.ReLU(), nn.Dropout(dropout))
+        pooled = 3 * in_channels + 2 * sum(filters)
+        # Extremes are larger than means and vary more: without the norm they drown them.
+        self.hidden = nn.Sequential(
+            nn.BatchNorm1d(pooled), nn.Linear(pooled, 128), nn.ReLU(), nn.Dropout(dropout)
+        )
         self.head = nn.Linear(128, num_outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         """Outputs `[N, num_outputs]` of float images `[N, in_channels, H, W]`, H and W at least 8."""
-        maps, pooled = images, []
+        maps = images
+        pooled = [maps.amax(dim=(2, 3)), maps.mean(dim=(2, 3)), maps.amin(dim=(2, 3))]
         for number, block in enumerate(self.blocks):
             maps = block(self.shrink(maps) if number else maps)
             pooled += [maps.amax(dim=(2, 3)), maps.mean(dim=(2, 3))]

@@ -72,12 +72,8 @@ def announce_data(task: Mapping[str, Any], data: ImageDataModule) -> None:
 def announce_split(data: ImageDataModule, samples: Samples) -> None:
     """How the images were split, how many of what are where, and what a person should know of it."""
     print(f"split     {data.split_by}")
-    counts = {part: samples.counts(part) for part in PARTS}
-    rows = [["", *PARTS, "all"]]
-    for index, name in enumerate(data.labels.names):
-        label = f"{name} (defect class)" if name == data.labels.defect and name != "defect" else name
-        row = [int(counts[part][index]) for part in PARTS]
-        rows.append([label, *map(str, row), str(sum(row))])
+    parts = {part: samples.targets[samples.rows(part)] for part in PARTS} | {"all": samples.targets}
+    rows = [["", *parts], *data.labels.counts(parts)]
     if samples.kinds is not None:
         for kind in sorted(set(samples.kinds) - set(data.labels.names)):
             own = [sum(samples.kinds[row] == kind for row in samples.rows(part)) for part in PARTS]
