@@ -135,6 +135,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         notes: Sentences that a person should read before trusting a figure.
         split_by: How the parts came about, in words.
         loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
+        window: What black and white of the images stand for, in the unit of the targets; None: nothing absolute.
         progress: Called with (what, done, total) while images are drawn and decoded.
         least_visible: Share of a box, 0..1, that must stay in the image for the box to stay.
 
@@ -144,6 +145,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
 
     samples: Samples
     least_visible: float = 0.25
+    window: tuple[float, float] | None = None
 
     def __init__(
         self,

@@ -61,8 +61,8 @@ class Radiometry:
         if not (low < high and 0 <= steps[0] < steps[1] <= _TOP):
             first, last = self.kelvin([0, _TOP])
             raise InputError(
-                f"data.window={list(window)}: expected [low, high] in kelvin between {first:g} and {last:g}, which "
-                f"data.scale={self.scale:g} and data.offset={self.offset:g} can hold"
+                f"data.window={list(window)}: expected [low, high] in kelvin between {first:g} and {last:g}, "
+                f"which data.scale={self.scale:g} and data.offset={self.offset:g} can hold"
             )
         return steps[0], steps[1]
 
@@ -80,20 +80,18 @@ def read_raw(path: Path, crop: Sequence[int] | None = None) -> NDArray[np.uint16
     image = read_image(path)
     if image.dtype != np.uint16 or image.ndim != 2:
         raise InputError(f"{path}: {not_radiometric(image)}")
-    if crop is None:
-        return image
-    left, top, right, bottom = crop
-    return image[top:bottom, left:right]
+    left, top, right, bottom = crop or (0, 0, image.shape[1], image.shape[0])
+    return image[top:bottom, left:right].astype(np.uint16, copy=False)
 
 
 def not_radiometric(image: CameraImage) -> str:
     """What is wrong with an image that holds no temperatures, and what helps, for a message."""
-    kind = "8-bit" if image.dtype == np.uint8 else "16-bit"
+    kind = "an 8-bit" if image.dtype == np.uint8 else "a 16-bit"
     shade = "grey" if image.ndim == 2 else "colour"
     return (
-        f"is an {kind} {shade} image; expected a radiometric one (16-bit grey), whose pixels are temperatures.\n"
-        "Export raw 16-bit PNG or TIFF from the camera; a picture in false colours or scaled to 8 bits has lost them"
-    ).replace("an 16-bit", "a 16-bit")
+        f"is {kind} {shade} image; expected a radiometric one (16-bit grey), whose pixels are temperatures.\n"
+        "Export raw 16-bit PNG or TIFF from the camera; a picture in false colours or of 8 bits has lost them"
+    )
 
 
 def statistics_of(raw: NDArray[np.uint16], names: Sequence[str], radiometry: Radiometry) -> list[float]:
@@ -140,7 +138,7 @@ def _statistic(raw: NDArray[np.uint16], name: str) -> float:
     share = percentile_of(name)
     if share is not None:
         return float(np.percentile(raw, share))
-    return float({"max": np.max, "mean": np.mean, "min": np.min}[name](raw))
+    return float(raw.max() if name == "max" else raw.min() if name == "min" else raw.mean())
 
 
 def write_raw(path: Path, raw: NDArray[np.uint16]) -> None:

@@ -35,8 +35,8 @@ def read_quantities(path: Path, columns: Sequence[str]) -> QuantityTable:
         columns: Names of the columns T, in the wanted order.
 
     Raises:
-        InputError: If the table can't be read or has no row, a column is missing, a field is no finite number, or an
-            image stands there twice.
+        InputError: If the table can't be read or has no row, a column is missing, a field is no finite number,
+            or an image stands there twice.
     """
     path = Path(path)
     lines = read_lines(path)

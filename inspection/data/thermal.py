@@ -27,28 +27,28 @@ class ThermalDataModule(ImageDataModule):
     """Thermal images, each with temperatures in kelvin.
 
     What the network sees has 8 bits in either way: a window in kelvin spread over them (`radiometric`), or each
-    image between its own extremes (`auto_gain`), as the pictures of most cameras are. Over a window of 190 K a step
-    is 0.75 K, and rounding to it moves the mean of an image by thousandths of a kelvin, its extremes by 0.2 K on
-    average (docs/thermal.md). Temperatures themselves are always read from the 16 bits.
+    image between its own extremes (`auto_gain`), as the pictures of most cameras are. Over a window of 190 K a
+    step is 0.75 K, and rounding to it moves the mean of an image by thousandths of a kelvin, its extremes by
+    0.2 K on average (docs/thermal.md). Temperatures themselves are always read from the 16 bits.
 
     A batch of radiometric images holds `pixels`, too: float64 `[B, T]`, what the statistics of the camera's pixels
     are, in kelvin. It is no input but what a network must be compared with.
 
     Args:
         classes: Names of the temperatures T that are asked for, in the order of the network's outputs.
-        pictures: Folder of the images below the root, to which the names in the table are relative; `.` for the root
-            itself.
+        pictures: Folder of the images below the root, to which the names in the table are relative; `.` for
+            the root itself.
         table: The table below the root; None takes the statistics of each image's pixels for its temperatures.
         columns: Of the table, one for each of `classes`.
-        statistics: Of the pixels, one for each of `classes`: `max`, `mean`, `min`, or a percentile such as `p99.5`,
-            which single wild pixels do not move.
+        statistics: Of the pixels, one for each of `classes`: `max`, `mean`, `min`, or a percentile such as
+            `p99.5`, which single wild pixels do not move.
         scale: Kelvin a raw step: `kelvin = value * scale + offset`.
         offset: Kelvin of the raw value 0.
-        render: `radiometric` keeps the absolute scale, `auto_gain` normalises each image by itself and hides a part
-            of it.
+        render: `radiometric` keeps the absolute scale, `auto_gain` normalises each image by itself and hides a
+            part of it.
         window: Kelvin `[low, high]` that become black and white; of radiometric images.
-        occlusion: Largest share of an image that is hidden, 0..1; of images with automatic gain. The inspector does
-            not hide anything: its images come as they are.
+        occlusion: Largest share of an image that is hidden, 0..1; of images with automatic gain. The inspector
+            does not hide anything: its images come as they are.
         **settings: As in `ImageDataModule`.
     """
 
@@ -83,7 +83,6 @@ class ThermalDataModule(ImageDataModule):
         self.pictures, self.table = pictures, table
         self.table_columns, self.statistics = tuple(columns), check_statistics(statistics)
         self.radiometry, self.render, self.occlusion = Radiometry(scale, offset), render, occlusion
-        self.window: tuple[float, float] | None = None
         if render == "radiometric":
             low, high = self.radiometry.levels(window)
             self.window = float(window[0]), float(window[1])

@@ -7,8 +7,9 @@ from inspection.decide.area import Area
 from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.decide.located import Located
+from inspection.decide.quantities import Quantities
 
-_ALL: tuple[type[Decision], ...] = (OneOf, AnyOf, Area, Boxes, Located)
+_ALL: tuple[type[Decision], ...] = (OneOf, AnyOf, Area, Boxes, Located, Quantities)
 KINDS: dict[str, type[Decision]] = {decision.kind: decision for decision in _ALL}
 
 

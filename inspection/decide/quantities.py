@@ -8,18 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_UNIT_SOFTPLUS = math.log(math.e - 1)  # where softplus is 1
+from inspection.decide.decisions import Decision
+
+_UNIT = math.log(math.e - 1)  # where softplus is 1
+_SLOPE = 1 - math.exp(-1)  # of softplus there
 
 
-class Quantities:
+class Quantities(Decision):
     """Several numbers an image, each with a centre and a scale of its own, and an alarm on one of them.
 
     A network learns numbers about 0 of size about 1; the unit comes in here. So the outputs may start near 0, the
     step of the optimizer fits every quantity, and a mean squared error counts them alike.
 
     Where the quantities are ordered, the middle one is `centre + scale * output`, and each other one lies a step
-    away from its neighbour that can't be negative: `softplus` of its output times the distance of their centres. So
-    the order holds for any outputs, with a gradient everywhere, and outputs of 0 give the centres in either case.
+    away from its neighbour that can't be negative, a softplus of its output. So the order holds for any outputs,
+    with a gradient everywhere. In either case outputs of 0 give the centres, and there a quantity moves by its scale
+    for an output of 1.
 
     Args:
         names: Of the network's outputs, T.
@@ -30,7 +34,8 @@ class Quantities:
         alarm: Name of the quantity and the value from which on there is an alarm; None: no alarm.
 
     Raises:
-        ValueError: If lengths differ, a scale is not above 0, ordered centres do not fall, or the alarm is of none.
+        ValueError: If lengths differ, a scale is not above 0, ordered centres do not fall, or the alarm is of
+            none.
 
     Example:
         >>> heat = Quantities(["max", "mean", "min"], "K", [350, 300, 290], [20, 5, 5], alarm={"max": 360})
@@ -119,8 +124,8 @@ class Quantities:
     def fitted(self, targets: Tensor) -> "Quantities":
         """The same quantities with mean and standard deviation of these targets `[N, T]` as centre and scale.
 
-        A scale is at least a millionth of the largest centre: constant targets are no reason to divide by 0. For the
-        same reason ordered centres are that far apart.
+        A scale is at least a millionth of the largest centre: constant targets are no reason to divide by 0.
+        For the same reason ordered centres are that far apart.
         """
         targets = targets.double()
         centre, scale = targets.mean(0), targets.std(0, correction=0)
@@ -141,7 +146,7 @@ class Quantities:
         return f"{said}: alarm" if bool(self.alarms(values[None])[0]) else said
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; `Quantities(**values)` without `kind` is the same again."""
+        """All arguments."""
         return {
             "kind": self.kind,
             "names": list(self.names),
@@ -158,7 +163,11 @@ class Quantities:
     def _step(self, outputs: Tensor, place: int, neighbour: int) -> Tensor:
         """Distance of a quantity from its neighbour, at least 0; that of their centres where the output is 0."""
         distance = abs(self.centre[place] - self.centre[neighbour])
-        return distance * F.softplus(outputs[:, place] + _UNIT_SOFTPLUS)
+        slope = self.scale[place] / (distance * _SLOPE)
+        sign = (
+            1.0 if place < neighbour else -1.0
+        )  # a larger output is a larger quantity, below the middle, too
+        return distance * F.softplus(sign * slope * outputs[:, place] + _UNIT)
 
 
 def _checked_alarm(alarm: Mapping[str, float] | None, names: Sequence[str]) -> dict[str, float] | None:

@@ -66,7 +66,11 @@ class Answers(ABC):
 
     @abstractmethod
     def tally(self, verdict: Verdict) -> list[str]:
-        """Which of the decision's names are counted for a verdict."""
+        """Which of `tallied` are counted for a verdict."""
+
+    def tallied(self) -> list[str]:
+        """What is counted over all images: here the decision's names."""
+        return list(self.decision.names)
 
     @abstractmethod
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:

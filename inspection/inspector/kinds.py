@@ -4,10 +4,12 @@ from inspection.decide.area import Area
 from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.decide.located import Located
+from inspection.decide.quantities import Quantities
 from inspection.inspector.answers import Answers
 from inspection.inspector.boxes import BoxAnswers
 from inspection.inspector.located import LocatedAnswers
 from inspection.inspector.masks import MaskAnswers
+from inspection.inspector.measuring import QuantityAnswers
 from inspection.inspector.naming import ClassAnswers, LabelAnswers
 
 _ANSWERS: dict[type[Decision], type[Answers]] = {
@@ -16,6 +18,7 @@ _ANSWERS: dict[type[Decision], type[Answers]] = {
     Area: MaskAnswers,
     Boxes: BoxAnswers,
     Located: LocatedAnswers,
+    Quantities: QuantityAnswers,
 }
 
 

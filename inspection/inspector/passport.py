@@ -30,6 +30,8 @@ class Passport:
         heatmap_method: `auto`, `grad_cam` or `hires_cam`.
         heatmap_layer: Dotted name in the network, or None for the last convolution.
         colours: Pairs of attribute and colour, of those that are shown; None: all, in colours of our choice.
+        window: What black and white of the images stand for, in the unit of what is measured, or None where
+            they have no absolute scale.
         made: Where it comes from: run, data, whether synthetic, versions.
     """
 
@@ -43,6 +45,7 @@ class Passport:
     heatmap_method: Literal["auto", "grad_cam", "hires_cam"] = "auto"
     heatmap_layer: str | None = None
     colours: list[list[str]] | None = None
+    window: list[float] | None = None
     made: dict[str, Any] = field(default_factory=dict)
 
 

@@ -8,8 +8,9 @@ class ThermalPool(nn.Module):
     """Four blocks of 3x3 convolution, batch norm, ReLU and mean-pool; of each, largest and mean feature count.
 
     What is asked (the hottest and the coldest place, the mean) are extremes and means over places, and so is what
-    tells the scale of an image that has lost it: how strong the noise is beside the contrast, what things there are
-    to be seen. So everything is pooled over the whole image, at each resolution, the image itself included.
+    tells the scale of an image that has lost it: how strong the noise is beside the contrast, what things
+    there are to be seen. So everything is pooled over the whole image, at each resolution, the image itself
+    included.
 
     Args:
         in_channels: Channels of the image.

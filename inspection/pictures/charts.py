@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inspection.pictures.figure import drawn, new_figure
 from inspection.pictures.text import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-DPI = 110
 
 # Okabe and Ito's colours, told apart by the colour-blind.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
@@ -42,7 +40,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
 
     longest = max((len(name) for name in names), default=0)
     cell = 1.0 if size <= 4 else 0.78 if size <= 10 else 0.6
-    figure = _figure(
+    figure = new_figure(
         cell * size + 1.5 + 0.085 * longest, cell * size + 1.4 + (0.07 * longest if size > 3 else 0)
     )
     axes = figure.subplots()
@@ -56,7 +54,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     axes.set_xlabel("verdict")
     axes.set_ylabel("target")
     axes.set_title(_right_of(counts), fontsize=11, loc="left")
-    return _drawn(figure)
+    return drawn(figure)
 
 
 def label_matrices(counts: np.ndarray, attributes: Sequence[str]) -> np.ndarray:
@@ -81,7 +79,7 @@ def label_matrices(counts: np.ndarray, attributes: Sequence[str]) -> np.ndarray:
     # Rows that are about equally full: six are 3 + 3, not 5 + 1.
     rows = math.ceil(number / 5)
     columns = math.ceil(number / rows)
-    figure = _figure(2.75 * columns + 0.3, 2.65 * rows + 0.3)
+    figure = new_figure(2.75 * columns + 0.3, 2.65 * rows + 0.3)
     places = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in places[number:]:
         axes.set_visible(False)
@@ -98,7 +96,7 @@ def label_matrices(counts: np.ndarray, attributes: Sequence[str]) -> np.ndarray:
             axes.set_ylabel("target")
         if index + columns >= number:  # nothing below it
             axes.set_xlabel("verdict")
-    return _drawn(figure)
+    return drawn(figure)
 
 
 def _matrix(axes: "Axes", counts: np.ndarray, letters: float) -> None:
@@ -143,7 +141,7 @@ def learning_curves(
     names = sorted({name for row in history for name in row} - {"epoch", "step", "lr"})
     losses = [name for name in names if name.endswith("loss")]
     metrics = [name for name in names if name not in losses]
-    figure = _figure(8.2, 6.4 if metrics else 3.6)
+    figure = new_figure(8.2, 6.4 if metrics else 3.6)
     charts = figure.subplots(2 if metrics else 1, 1, sharex=True, squeeze=False)[:, 0]
     for axes, group, label in zip(charts, (losses, metrics), ("loss", "metric"), strict=False):
         for index, name in enumerate(group):
@@ -163,7 +161,7 @@ def learning_curves(
     if epochs:  # a run of one epoch has a width, too
         charts[-1].set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
     charts[0].set_title(_heading(history, epochs, monitor, best_epoch), fontsize=11, loc="left")
-    return _drawn(figure)
+    return drawn(figure)
 
 
 def _curve(
@@ -237,21 +235,3 @@ def _percent(share: float) -> str:
 
 def _short(name: str, longest: int = 18) -> str:
     return name if len(name) <= longest else name[: longest // 2] + "…" + name[-(longest // 2 - 1) :]
-
-
-def _figure(width: float, height: float) -> "Figure":
-    """Return a figure of this size in inches that is drawn into memory."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)  # inches: labels keep clear of the edge
-    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _drawn(figure: "Figure") -> np.ndarray:
-    canvas: Any = figure.canvas
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,5 +1,6 @@
 """A run folder, read back."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,11 @@ def best_checkpoint(run: Path) -> Path:
 
 
 def passport_of(
-    config: dict[str, Any], task: InspectionTask, geometry: Geometry, made: dict[str, Any]
+    config: dict[str, Any],
+    task: InspectionTask,
+    geometry: Geometry,
+    made: dict[str, Any],
+    window: Sequence[float] | None = None,
 ) -> Passport:
     """The passport that a run gives its inspector.
 
@@ -44,6 +49,7 @@ def passport_of(
         task: The task module that is trained.
         geometry: From camera image to what the network sees.
         made: Where it comes from.
+        window: See `Passport`.
     """
     heatmaps = (config.get("callbacks") or {}).get("heatmaps") or {}
     # The weights that training begins with are not looked for again: the inspector brings its own.
@@ -59,6 +65,7 @@ def passport_of(
         heatmap_method=heatmaps.get("method", "auto"),
         heatmap_layer=heatmaps.get("layer"),
         colours=heatmaps.get("colours"),
+        window=None if window is None else list(window),
         made=made | {name: version(name) for name in ("inspection", "torch")},
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from inspection.data.images import find_images, read_image, to_channels, to_uint8
+from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
 from inspection.inspector import Inspector, Verdict
 from inspection.pictures.files import write_png
@@ -73,7 +73,7 @@ def predict(config: dict[str, Any]) -> int:
                     further[name]([[file, *row] for row in rows])
                 row = [file, result.label, *answers.figures(result)]
                 if config["overlays"]:
-                    panel = answers.overlay(file, _shown(image, inspector), result)
+                    panel = answers.overlay(file, inspector.geometry.picture(image), result)
                     write_png(output / "overlays" / f"{file}.png", panel)
             else:
                 judge([[file, *("" for _ in answers.columns()), str(result)]])
@@ -86,7 +86,7 @@ def predict(config: dict[str, Any]) -> int:
         print(f"  ... {len(files) - SHOWN} more in {output / 'predictions.csv'}")
     if errors:
         print("\n" + "\n".join(errors[:SHOWN]))
-    totals = [f"{name} {judged[name]}" for name in inspector.decision.names]
+    totals = [f"{name} {judged[name]}" for name in answers.tallied()]
     print(f"\n{len(files)} images: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
     return 1 if errors else 0
@@ -155,8 +155,3 @@ def _inspect_all(
             bar.update()
             yield file, *results[file]
     bar.close()
-
-
-def _shown(image: np.ndarray, inspector: Inspector) -> np.ndarray:
-    """The whole camera image as people see it, RGB uint8 `[H, W, 3]`."""
-    return np.moveaxis(to_channels(to_uint8(image, inspector.geometry.white_level), 3), 0, -1)

@@ -13,13 +13,13 @@ from inspection.pictures.charts import confusion_matrix, label_matrices, learnin
 def figures(monkeypatch):
     """Keep the figures that the charts draw, so that a test can ask them what they show."""
     kept: list[Figure] = []
-    make = charts._figure
+    make = charts.new_figure
 
     def keep(width, height):
         kept.append(make(width, height))
         return kept[-1]
 
-    monkeypatch.setattr(charts, "_figure", keep)
+    monkeypatch.setattr(charts, "new_figure", keep)
     return kept
 
 

@@ -5,9 +5,9 @@ rises above the background add up, as heat flows do. The images are written as a
 pixel, with a table of their temperatures: exactly the layout of a real set.
 
 The temperatures in the table are those of the written pixels, noise and rounding included. So the largest one lies
-above the spot's own peak, by about 4 K for a sharp one and 10 K for a broad one, and the smallest is about 280 K on
-every image: some standard deviations of the noise below the background. That is how a camera reports them. What
-the scene is without noise stands in `scenes.json`.
+above the spot's own peak, by about 4 K for a sharp one and 10 K for a broad one, and the smallest is about 280
+K on every image: some standard deviations of the noise below the background. That is how a camera reports
+them. What the scene is without noise stands in `scenes.json`.
 """
 
 import csv

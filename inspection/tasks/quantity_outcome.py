@@ -1,0 +1,149 @@
+"""What a network measured on each image of a part, beside what would have been said without one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inspection.data.quantity_labels import Quantities as QuantityLabels
+from inspection.decide.quantities import Quantities
+from inspection.pictures.scatter import true_against_predicted
+from inspection.tasks.outcomes import Cell, Outcome, Table
+from inspection.tasks.regression_metrics import alarm_figures, error_figures
+
+FIGURES = ("mae", "rmse", "worst", "r2")
+BASELINES = {"mean": "training mean", "pixels": "pixel statistic"}
+"""What a network must be compared with, and in words."""
+
+
+@dataclass(frozen=True)
+class QuantityOutcome(Outcome):
+    """Several quantities an image.
+
+    Attributes:
+        values: What was measured, float64 `[N, T]`, in the unit of the decision.
+        targets: What is true, `[N, T]`.
+        usual: Mean of the targets in training, `[T]`.
+        pixels: What the pixels of images with an absolute scale say, float64 `[N, T]`, or None.
+    """
+
+    decision: Quantities
+    values: Tensor
+    targets: Tensor
+    usual: Tensor
+    pixels: Tensor | None
+
+    headlines = (
+        *FIGURES,
+        "alarm_recall",
+        "alarm_precision",
+        "mae_of_mean",
+        "mae_of_pixels",
+        "loss",
+    )
+
+    @classmethod
+    def of(
+        cls,
+        decision: Quantities,
+        rows: Tensor,
+        values: Tensor,
+        targets: Tensor,
+        usual: Tensor,
+        pixels: Tensor | None = None,
+    ) -> "QuantityOutcome":
+        """The outcome with all its figures but the loss; arguments as the attributes."""
+        figures = error_figures(values, targets, decision.names)
+        baselines = {"mean": usual.double().expand(len(targets), -1), "pixels": pixels}
+        for name, said in baselines.items():
+            if said is not None:
+                errors = error_figures(said, targets, decision.names)
+                figures |= {
+                    figure.replace("mae", f"mae_of_{name}"): value
+                    for figure, value in errors.items()
+                    if figure.partition("/")[0] == "mae"
+                }
+        if decision.alarm is not None:
+            figures |= alarm_figures(decision.alarms(values), decision.alarms(targets))
+        return cls(decision, rows, figures, values, targets, usual, pixels)
+
+    @staticmethod
+    def names_of_figures(decision: Quantities) -> list[str]:
+        """Names of the figures that every outcome of a decision has."""
+        each = [f"{figure}/{name}" for figure in FIGURES for name in decision.names]
+        alarms = ["alarm_recall", "alarm_precision", "alarm_missed", "alarm_false"]
+        return [*FIGURES, *each, "mae_of_mean", *(alarms if decision.alarm is not None else [])]
+
+    def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
+        """Figures, those of each quantity beside what would be said without a network, and the alarms."""
+        names, unit = self.decision.names, self.decision.unit
+        against = [name for name in BASELINES if f"mae_of_{name}" in self.figures]
+        header: list[Cell] = ["", *FIGURES, *(f"mae of {BASELINES[name]}" for name in against)]
+        rows: list[Sequence[Cell]] = [header]
+        for name in names:
+            columns = [*FIGURES, *(f"mae_of_{baseline}" for baseline in against)]
+            rows.append([name, *(self.figures[f"{column}/{name}"] for column in columns)])
+        tables = [
+            self.headline(outcomes, f"in {unit}: mean over {', '.join(names)}; worst: the largest of all"),
+            Table(f"each quantity in {unit}, and what is said without a network", rows),
+        ]
+        if self.decision.alarm is not None:
+            ((name, limit),) = self.decision.alarm.items()
+            true = int(self.decision.alarms(self.targets).sum())
+            missed, false = (int(self.figures[f"alarm_{what}"]) for what in ("missed", "false"))
+            cells: list[Cell] = ["alarm", self.figures["alarm_recall"], self.figures["alarm_precision"]]
+            alarm: list[Sequence[Cell]] = [
+                ["", "recall", "precision", "true", "missed", "false alarms"],
+                [*cells, true, missed, false],
+            ]
+            tables.append(Table(f"alarm from {name} {limit:g} {unit} on", alarm))
+        return tables
+
+    def details(self) -> dict[str, Any]:
+        """How quantities came out of what the network gives, and the alarm."""
+        return {"quantities": self.decision.to_dict(), "training_mean": self.usual.tolist()}
+
+    def columns(self) -> list[str]:
+        """Target and prediction of each quantity, and the alarm if there is one."""
+        names = self.decision.names
+        numbers = [f"{what}_{name}" for what in ("target", "predicted") for name in names]
+        return numbers if self.decision.alarm is None else [*numbers, "target_alarm", "alarm"]
+
+    def cells(self) -> list[list[str]]:
+        """To a thousandth of the unit, enough to compute the figures again."""
+        rows = [
+            [f"{value:.3f}" for value in values]
+            for values in torch.cat([self.targets, self.values], 1).tolist()
+        ]
+        if self.decision.alarm is None:
+            return rows
+        alarms = zip(self.decision.alarms(self.targets), self.decision.alarms(self.values), strict=True)
+        return [
+            [*row, str(bool(true)), str(bool(called))]
+            for row, (true, called) in zip(rows, alarms, strict=True)
+        ]
+
+    def charts(self) -> dict[str, np.ndarray]:
+        """True against predicted values."""
+        limits = [(self.decision.alarm or {}).get(name) for name in self.decision.names]
+        picture = true_against_predicted(
+            self.targets.numpy(),
+            self.values.numpy(),
+            self.decision.names,
+            self.decision.unit,
+            self.usual.tolist(),
+            limits,
+        )
+        return {"true_against_predicted": picture}
+
+    def mistakes(self, count: int) -> np.ndarray:
+        """Positions of the images with the largest errors, by the scale of the worst quantity."""
+        errors = (self.decision.standardised(self.values) - self.decision.standardised(self.targets)).abs()
+        return errors.amax(1).argsort(descending=True, stable=True)[:count].numpy()
+
+    def examples(self) -> dict[str, np.ndarray]:
+        """Thirds of the images, from low to high values of the first quantity."""
+        return QuantityLabels(self.decision.names, self.decision.unit).examples(self.targets.numpy())

@@ -1,0 +1,129 @@
+"""Quantities of an image: temperatures, say."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inspection.data.module import ImageDataModule
+from inspection.decide.quantities import Quantities
+from inspection.errors import InputError
+from inspection.tasks.module import Batch, InspectionTask, Kept
+from inspection.tasks.quantity_outcome import QuantityOutcome
+
+
+class Regression(InspectionTask):
+    """Several numbers of single images.
+
+    The network learns them standardised by mean and standard deviation of the training part, which are stored with
+    its weights and with the inspector; what comes out has the unit again.
+
+    Args:
+        names: Of the quantities, T, in the order of the network's outputs.
+        unit: Of all of them.
+        ordered: Whether the names go from the largest quantity to the smallest, which then holds of what comes
+            out.
+        standardised: False: the network learns the plain numbers, as in the article; for comparison, since it is
+            worse than saying always the mean (docs/thermal.md).
+        alarm: Name of a quantity and the value from which on there is an alarm, or None.
+        **settings: As in `InspectionTask`; the loss compares `[N, T]` with `[N, T]`.
+    """
+
+    kind = "quantity"
+    learned = ("mae",)
+    losses = "mse or huber"
+    decision: Quantities
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        unit: str,
+        ordered: bool,
+        standardised: bool,
+        alarm: Mapping[str, float] | None,
+        **settings: Any,
+    ) -> None:
+        # Until `take` has seen the training part: any centres in the right order.
+        centre = [-float(place) for place in range(len(names))] if standardised else [0.0] * len(names)
+        try:
+            decision = Quantities(
+                names, unit, centre, [1.0] * len(names), ordered and standardised, alarm or None
+            )
+        except ValueError as error:
+            raise InputError(f"task.module: {error}") from None
+        super().__init__(decision=decision, **settings)
+        self.standardised = standardised
+        self.usual = torch.tensor(centre, dtype=torch.float64)
+
+    def make_loss(self, weights: Tensor | None) -> nn.Module:
+        """Quantities have no classes to weight."""
+        return self._make_loss()
+
+    def take(self, data: ImageDataModule | None) -> None:
+        """Learn centre and scale of the quantities from the training part."""
+        super().take(data)
+        if data is None:
+            return
+        if data.labels.names != self.decision.names:
+            raise InputError(
+                f"task.module.names={list(self.decision.names)}, but data.classes={list(data.labels.names)}; "
+                "leave task.module.names out"
+            )
+        targets = torch.from_numpy(data.samples.targets[data.samples.rows("train")])
+        self.usual = targets.mean(0)
+        if self.standardised:
+            try:
+                self.decision = self.decision.fitted(targets)
+            except ValueError as error:
+                raise InputError(f"data.classes, task.module.ordered: {error}") from None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What the outputs mean belongs to the weights."""
+        checkpoint["quantities"] = self.decision.to_dict() | {"usual": self.usual.tolist()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over what the outputs meant when these weights were trained."""
+        values = dict(checkpoint["quantities"])
+        self.usual = torch.tensor(values.pop("usual"), dtype=torch.float64)
+        values.pop("kind")
+        # The alarm is no matter of training: that of the config holds.
+        self.decision = Quantities(**values | {"alarm": self.decision.alarm})
+
+    def loss_of(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Of standardised quantities, so that all count alike."""
+        return self._loss(self.decision.values(outputs), batch["target"])
+
+    def _loss(self, values: Tensor, targets: Tensor) -> Tensor:
+        said, true = (self.decision.standardised(each.to(values.dtype)).float() for each in (values, targets))
+        loss: Tensor = self.loss(said, true)
+        return loss
+
+    def count(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Sums of the absolute errors of each quantity, and the number of images, `[T + 1]`."""
+        errors = (self.decision.values(outputs) - batch["target"]).abs().sum(0)
+        return torch.cat([errors, errors.new_tensor([len(outputs)])])
+
+    def figures_of(self, counts: Tensor) -> dict[str, float]:
+        """Mean absolute errors."""
+        errors = (counts[:-1] / counts[-1]).tolist()
+        each = {f"mae/{name}": error for name, error in zip(self.decision.names, errors, strict=True)}
+        return {"mae": sum(errors) / len(errors)} | each
+
+    def keep(self, outputs: Tensor, batch: Batch) -> Kept:
+        """Quantities, targets and what the pixels say."""
+        kept = {"values": self.decision.values(outputs).cpu().double(), "targets": batch["target"].cpu()}
+        return kept | ({"pixels": batch["pixels"].cpu()} if "pixels" in batch else {})
+
+    def make_outcome(self, rows: Tensor, kept: Kept) -> QuantityOutcome:
+        """The outcome of a pass."""
+        targets = kept["targets"].double()
+        outcome = QuantityOutcome.of(
+            self.decision, rows, kept["values"], targets, self.usual, kept.get("pixels")
+        )
+        outcome.figures["loss"] = float(self._loss(kept["values"], targets))
+        return outcome
+
+    def evaluated(self) -> list[str]:
+        """Errors, of the mean and of each quantity, and of the alarm."""
+        return QuantityOutcome.names_of_figures(self.decision)
