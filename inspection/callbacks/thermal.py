@@ -5,8 +5,9 @@ from torch import Tensor
 
 from inspection.callbacks.panels import PanelLogger, origin
 from inspection.data.module import ImageDataModule
+from inspection.data.thermal import ThermalDataModule
 from inspection.explain.hot_spots import find_hot_spots
-from inspection.pictures.thermal import thermal_panel
+from inspection.pictures.thermal import Box, thermal_panel
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 from inspection.tasks.quantity_outcome import QuantityOutcome
@@ -33,7 +34,7 @@ class ThermalPanels(PanelLogger):
         per_class: int = 4,
         mistakes: int = 8,
         test_mistakes: int = 16,
-        share: float = 0.6,
+        share: float = 0.75,
     ) -> None:
         super().__init__(every_n_epochs, per_class, mistakes, test_mistakes)
         if not 0 <= share < 1:
@@ -53,8 +54,9 @@ class ThermalPanels(PanelLogger):
         decision = outcome.decision
         panels = []
         for place, position in enumerate(positions):
-            grey = images[place, 0].numpy()
-            spots = find_hot_spots(grey, self.share)
+            grey, row = images[place, 0].numpy(), int(outcome.rows[position])
+            hidden = data.hidden(row) if isinstance(data, ThermalDataModule) else None
+            spots = find_hot_spots(_without(grey, hidden), self.share)
             said, true = outcome.values[position], outcome.targets[position]
             lines = [
                 f"{name} {value:.1f} {decision.unit}, true {target:.1f} ({value - target:+.1f})"
@@ -64,15 +66,26 @@ class ThermalPanels(PanelLogger):
             panel = thermal_panel(
                 grey,
                 [(spot.left, spot.top, spot.right, spot.bottom) for spot in spots],
-                [data.samples.files[outcome.rows[position]], *lines],
+                [data.samples.files[row], *lines],
                 note=origin(data),
                 window=data.window,
                 unit=decision.unit,
+                hidden=hidden,
                 labels=[_kelvin(spot.peak, data.window, decision.unit) for spot in spots],
                 right=None if decision.alarm is None else bool(alarms),
             )
             panels.append(panel)
         return panels
+
+
+def _without(grey: np.ndarray, hidden: Box | None) -> np.ndarray:
+    """The image with what is hidden at its usual value: a bright label is no hot spot."""
+    if hidden is None:
+        return grey
+    left, top, right, bottom = (int(side) for side in hidden)
+    seen = grey.copy()
+    seen[top:bottom, left:right] = np.median(grey)
+    return seen
 
 
 def _kelvin(shade: float, window: tuple[float, float] | None, unit: str) -> str:

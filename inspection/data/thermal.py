@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inspection.data.cache import cores
 from inspection.data.images import find_images
 from inspection.data.module import Found, ImageDataModule, Rows
-from inspection.data.occlusion import Occluded
+from inspection.data.occlusion import Occluded, cover
 from inspection.data.quantity_labels import Quantities
 from inspection.data.radiometric import Radiometry, check_statistics, read_raw, statistics_of
 from inspection.data.splits import Samples
@@ -164,11 +164,20 @@ class ThermalDataModule(ImageDataModule):
             return {"pixels": _Values(samples.targets)}
         return {"pixels": _Values(self.pixel_statistics(self.root, samples.files))}
 
+    def hidden(self, row: int) -> tuple[int, int, int, int] | None:
+        """What is hidden of an image: left, top, right and bottom in pixels of what the network sees; or None."""
+        if self.render != "auto_gain" or not self.occlusion:
+            return None
+        left, top, right, bottom, _ = cover(
+            self.samples.files[row], *self.geometry.image_size, self.occlusion
+        )
+        return (left, top, right, bottom) if right > left and bottom > top else None
+
     def open_images(self, samples: Samples) -> Rows:
         """The images, with automatic gain partly hidden."""
         images = super().open_images(samples)
-        hidden = self.render == "auto_gain" and self.occlusion > 0
-        return Occluded(images, samples.files, self.occlusion) if hidden else images
+        hides = self.render == "auto_gain" and self.occlusion > 0
+        return Occluded(images, samples.files, self.occlusion) if hides else images
 
 
 class _Values:

@@ -22,8 +22,8 @@ class Quantities(Decision):
 
     Where the quantities are ordered, the middle one is `centre + scale * output`, and each other one lies a step
     away from its neighbour that can't be negative, a softplus of its output. So the order holds for any outputs,
-    with a gradient everywhere. In either case outputs of 0 give the centres, and there a quantity moves by its scale
-    for an output of 1.
+    with a gradient everywhere. In either case outputs of 0 give the centres, and there a quantity moves by its
+    scale for an output of 1.
 
     Args:
         names: Of the network's outputs, T.
@@ -124,19 +124,26 @@ class Quantities(Decision):
     def fitted(self, targets: Tensor) -> "Quantities":
         """The same quantities with mean and standard deviation of these targets `[N, T]` as centre and scale.
 
-        A scale is at least a millionth of the largest centre: constant targets are no reason to divide by 0.
-        For the same reason ordered centres are that far apart.
+        A scale is at least a millionth of the largest centre: constant targets are no reason to divide by 0. For the
+        same reason ordered centres are at least that far apart.
+
+        Raises:
+            ValueError: If ordered targets are in another order.
         """
         targets = targets.double()
-        centre, scale = targets.mean(0), targets.std(0, correction=0)
-        least = max(float(centre.abs().amax()), 1.0) * 1e-6
+        centre, scale = targets.mean(0).tolist(), targets.std(0, correction=0).tolist()
+        least = max(1.0, *map(abs, centre)) * 1e-6
         if self.ordered:
-            for place in range(len(self.names) // 2 - 1, -1, -1):
-                centre[place] = centre[place].clamp(min=float(centre[place + 1]) + least)
-            for place in range(len(self.names) // 2 + 1, len(self.names)):
-                centre[place] = centre[place].clamp(max=float(centre[place - 1]) - least)
-        scale = scale.clamp(min=least)
-        return Quantities(self.names, self.unit, centre.tolist(), scale.tolist(), self.ordered, self.alarm)
+            for place in range(1, len(centre)):
+                if centre[place] > centre[place - 1] + least:
+                    raise ValueError(
+                        f"the mean of {self.names[place - 1]!r} ({centre[place - 1]:g} {self.unit}) is below that of "
+                        f"{self.names[place]!r} ({centre[place]:g}): name them from the largest to the smallest, or "
+                        "take ordered=false"
+                    )
+                centre[place] = min(centre[place], centre[place - 1] - least)
+        spread = [max(value, least) for value in scale]
+        return Quantities(self.names, self.unit, centre, spread, self.ordered, self.alarm)
 
     def words(self, values: Tensor) -> str:
         """One image's quantities `[T]` in words, e.g. `maximum 351.2 K, average 300.4 K: alarm`."""

@@ -30,7 +30,9 @@ class HotSpot:
     area: int
 
 
-def find_hot_spots(image: np.ndarray, share: float = 0.6, min_area: int = 12, most: int = 8) -> list[HotSpot]:
+def find_hot_spots(
+    image: np.ndarray, share: float = 0.75, min_area: int = 12, most: int = 8
+) -> list[HotSpot]:
     """Find connected places that are hotter than a share of the way from the usual to the hottest temperature.
 
     The usual temperature is the median. Slightly blurred, so that single pixels neither make a spot nor split one;

@@ -13,6 +13,7 @@ from inspection.pictures.text import INK, PAPER, Colour, draw_text, text_width
 Box = tuple[float, float, float, float]
 
 _BOX: Colour = (86, 230, 255)  # a light blue that inferno does not have
+_HIDDEN: Colour = (150, 153, 158)
 _BAR, _GAP = 14, 6  # px
 
 
@@ -25,6 +26,7 @@ def thermal_panel(
     window: tuple[float, float] | None = None,
     unit: str = "K",
     labels: Sequence[str] = (),
+    hidden: Box | None = None,
     right: bool | None = None,
     width: int = 480,
 ) -> np.ndarray:
@@ -39,6 +41,7 @@ def thermal_panel(
             scale says.
         unit: Of the scale.
         labels: Words at the boxes; fewer than boxes leave the others without.
+        hidden: What is hidden of the image, as a box; painted grey, which no temperature has.
         right: As in `heat_panel`.
         width: Of the image in pixels at most.
 
@@ -48,8 +51,11 @@ def thermal_panel(
     grey = image if image.ndim == 2 else image[..., 0]
     coloured = fit_width(colour_heat(grey.astype(np.float32) / 255), width, smallest=320)
     ratio = coloured.shape[1] / grey.shape[1], coloured.shape[0] / grey.shape[0]
+    if hidden is not None:
+        left, top, last, bottom = _scaled(hidden, ratio)
+        coloured[top:bottom, left:last] = _HIDDEN
     for index, box in enumerate(boxes):
-        left, top, last, bottom = (round(side * ratio[place % 2]) for place, side in enumerate(box))
+        left, top, last, bottom = _scaled(box, ratio)
         cv2.rectangle(coloured, (left, top), (last - 1, bottom - 1), _BOX, 2)
         if index < len(labels):
             room = coloured.shape[1] - int(text_width(labels[index], CAPTION)) - 1
@@ -65,6 +71,11 @@ def thermal_panel(
             )
     columns = [captioned(coloured, "image"), captioned(scale_bar(coloured.shape[0], window, unit), "")]
     return finished(side_by_side(columns), title_lines, note, right)
+
+
+def _scaled(box: Box, ratio: tuple[float, float]) -> tuple[int, int, int, int]:
+    left, top, right, bottom = box
+    return round(left * ratio[0]), round(top * ratio[1]), round(right * ratio[0]), round(bottom * ratio[1])
 
 
 def scale_bar(height: int, window: tuple[float, float] | None, unit: str) -> np.ndarray:
