@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from inspection.inspector import Inspector
 from inspection.data.images import read_image
+from inspection.inspector import Inspector
 from inspection.runs.predict import predict
 from tests.conftest import TINY
 
@@ -47,7 +47,9 @@ def test_run_and_prediction_say_the_same(run, tmp_path, compose):
     assert len(of_run) > 4
     for row in of_run:
         part = {name: value for name, value in row.items() if name not in ("file", "split")}
-        assert any(part.items() <= other.items() for other in predicted if row["file"] == f"test/{other['file']}")
+        assert any(
+            part.items() <= other.items() for other in predicted if row["file"] == f"test/{other['file']}"
+        )
 
 
 @pytest.mark.slow
