@@ -70,9 +70,12 @@ def read_passport(text: str) -> Passport:
     return passport
 
 
-def build_network(config: Mapping[str, Any]) -> nn.Module:
-    """A network out of `_target_` and its arguments; only classes of `inspection.models` are built."""
-    target = str(config.get("_target_"))
+def network_class(target: str) -> type[nn.Module]:
+    """The class of a network of this package.
+
+    Raises:
+        InputError: If `inspection.models` has no such network.
+    """
     module_name, _, name = target.rpartition(".")
     if not target.startswith(NETWORKS):
         raise InputError(
@@ -87,6 +90,12 @@ def build_network(config: Mapping[str, Any]) -> nn.Module:
         isinstance(network, type) and issubclass(network, nn.Module) and network.__module__ == module_name
     ):
         raise InputError(f"this version has no network {target!r}")
+    return network
+
+
+def build_network(config: Mapping[str, Any]) -> nn.Module:
+    """A network out of `_target_` and its arguments; only classes of `inspection.models` are built."""
+    network = network_class(str(config.get("_target_")))
     return network(**{key: value for key, value in config.items() if key != "_target_"})
 
 

@@ -133,6 +133,38 @@ class TorchvisionNetwork(nn.Module):
         """All other parameters, the frozen ones too."""
         return (p for name, p in self.net.named_parameters() if not _below(name, self.head_name))
 
+    @staticmethod
+    def without_weights_file(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of a `TorchvisionNetwork` that is frozen and normalised alike, but reads no file of weights.
+
+        For a training that is gone on with: the checkpoint holds all weights, and the file that they once came
+        from may be gone.
+
+        Args:
+            arguments: Arguments of `TorchvisionNetwork`, by name.
+
+        Raises:
+            ValueError: As `TorchvisionNetwork`.
+
+        Example:
+            >>> given = {"name": "resnet18", "num_classes": 2, "weights": "lost.pth"}
+            >>> bare = TorchvisionNetwork.without_weights_file(given)
+            >>> bare["weights"], bare["trainable"][0], bare["mean"]
+            (None, 'layer4.0.conv1.weight', (0.485, 0.456, 0.406))
+        """
+        name, weights = arguments["name"], arguments.get("weights")
+        if weights is None:
+            return dict(arguments)
+        _check_name(name)
+        normalisation = matching_normalisation(name, weights, arguments.get("mean"), arguments.get("std"))
+        assert normalisation is not None
+        trainable = arguments.get("trainable", "auto")
+        if trainable == "auto":
+            with torch.device("meta"):  # names alone
+                trainable = _from_last_block(_build(name, arguments["num_classes"]))
+        mean, std = normalisation
+        return {**arguments, "weights": None, "trainable": trainable, "mean": mean, "std": std}
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, num_classes]` of float images `[N, 3, H, W]`, or grey ones `[N, 1, H, W]`.
 
@@ -184,37 +216,6 @@ class TorchvisionNetwork(nn.Module):
         # Places are weighed one by one behind these maps: by linear layers, or by attention.
         flattened = isinstance(self.net, (AlexNet, torchvision.models.VGG, VisionTransformer))
         self.heatmap_method = "hires_cam" if flattened else "grad_cam"
-
-
-def without_weights_file(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a `TorchvisionNetwork` that is frozen and normalised alike, but reads no file of weights.
-
-    For a training that is gone on with: the checkpoint holds all weights, and the file that they once came from
-    may be gone.
-
-    Args:
-        arguments: Arguments of `TorchvisionNetwork`, by name.
-
-    Raises:
-        ValueError: As `TorchvisionNetwork`.
-
-    Example:
-        >>> bare = without_weights_file({"name": "resnet18", "num_classes": 2, "weights": "lost.pth"})
-        >>> bare["weights"], bare["trainable"][0], bare["mean"]
-        (None, 'layer4.0.conv1.weight', (0.485, 0.456, 0.406))
-    """
-    name, weights = arguments["name"], arguments.get("weights")
-    if weights is None:
-        return dict(arguments)
-    _check_name(name)
-    normalisation = matching_normalisation(name, weights, arguments.get("mean"), arguments.get("std"))
-    assert normalisation is not None
-    trainable = arguments.get("trainable", "auto")
-    if trainable == "auto":
-        with torch.device("meta"):  # names alone
-            trainable = _from_last_block(_build(name, arguments["num_classes"]))
-    mean, std = normalisation
-    return {**arguments, "weights": None, "trainable": trainable, "mean": mean, "std": std}
 
 
 def find_head(network: nn.Module) -> str:

@@ -101,6 +101,28 @@ class CamNetwork(nn.Module):
             refuse_to_unfold(self.backbone, weights)
         self.train()
 
+    @staticmethod
+    def without_weights_file(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of a `CamNetwork` that is frozen and normalised alike, but reads no file of weights.
+
+        For a training that is gone on with: the checkpoint holds all weights, and the file that they once came
+        from may be gone.
+
+        Example:
+            >>> given = {"name": "vgg16", "num_classes": 2, "frozen": 10, "weights": "lost.pth"}
+            >>> bare = CamNetwork.without_weights_file(given)
+            >>> bare["weights"], bare["frozen"], bare["mean"]
+            (None, 10, (0.485, 0.456, 0.406))
+        """
+        if arguments.get("weights") is None:
+            return dict(arguments)
+        normalisation = matching_normalisation(
+            arguments["name"], arguments["weights"], arguments.get("mean"), arguments.get("std")
+        )
+        assert normalisation is not None
+        mean, std = normalisation
+        return {**arguments, "weights": None, "mean": mean, "std": std}
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, num_classes]` of float images `[N, 3, H, W]`, or grey ones `[N, 1, H, W]`."""
         return self.head(self.features(images))
@@ -171,27 +193,6 @@ class MapHead(nn.Module):
     def class_maps(self, features: Tensor) -> Tensor:
         """Class activation maps `[N, K, h, w]`: the features weighted by each class's row, without the bias."""
         return F.conv2d(features, self.class_weights[:, :, None, None])
-
-
-def without_weights_file(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a `CamNetwork` that is frozen and normalised alike, but reads no file of weights.
-
-    For a training that is gone on with: the checkpoint holds all weights, and the file that they once came from
-    may be gone.
-
-    Example:
-        >>> bare = without_weights_file({"name": "vgg16", "num_classes": 2, "frozen": 10, "weights": "lost.pth"})
-        >>> bare["weights"], bare["frozen"], bare["mean"]
-        (None, 10, (0.485, 0.456, 0.406))
-    """
-    if arguments.get("weights") is None:
-        return dict(arguments)
-    normalisation = matching_normalisation(
-        arguments["name"], arguments["weights"], arguments.get("mean"), arguments.get("std")
-    )
-    assert normalisation is not None
-    mean, std = normalisation
-    return {**arguments, "weights": None, "mean": mean, "std": std}
 
 
 def _convolutional_part(name: str) -> tuple["OrderedDict[str, nn.Module]", str, int]:

@@ -1,6 +1,7 @@
 """Detectors of torchvision behind the one interface: SSDlite and Faster R-CNN."""
 
 import difflib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,13 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.ssd import SSD
 
 from inspection.models.detector import Detector, check_decoding, padded
-from inspection.models.pretrained import fit_pretrained, read_state_dict, weights_file
+from inspection.models.pretrained import (
+    Normalisation,
+    fit_pretrained,
+    matching_normalisation,
+    read_state_dict,
+    weights_file,
+)
 
 COCO = "coco"
 _SSD_TERMS = ("bbox_regression", "classification")
@@ -33,6 +40,9 @@ class TorchvisionDetector(Detector):
         download: Whether `coco` may be fetched; without it, it has to be in torch hub's cache.
         freeze_batch_norm: Whether batch norms keep their statistics and factors: for pretrained weights and
             batches of a few images.
+        mean: Normalisation that the weights were trained with, three values for images in 0..1. None: that of
+            torchvision's weights of this detector.
+        std: Likewise.
         iou: Of two boxes of a class that overlap by more (0..1), the one with the better score stays.
         most: Boxes that are given of an image.
         least_score: Boxes with a lower score are not given; far below any score that counts.
@@ -62,6 +72,8 @@ class TorchvisionDetector(Detector):
         weights: str | None = None,
         download: bool = False,
         freeze_batch_norm: bool = False,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         iou: float = 0.5,
         most: int = 100,
         least_score: float = 0.01,
@@ -78,6 +90,9 @@ class TorchvisionDetector(Detector):
         )
         self.mean: tuple[float, ...] | None = None
         self.std: tuple[float, ...] | None = None
+        normalisation = _normalisation(name, weights, mean, std)
+        if normalisation is not None:
+            self.mean, self.std = normalisation
         self.notes = [f"the loss is that of torchvision's {name}; the config group loss is not used"]
         if weights is not None:
             file = weights_file(name, weights, download, torchvision=COCO)
@@ -85,9 +100,6 @@ class TorchvisionDetector(Detector):
             taken, with_head = fit_pretrained(self.net, self._classifier(), read_state_dict(file), what)
             head = "the classifier too" if with_head else f"the classifier ({self._classifier()}) is new"
             self.notes.append(f"weights of {file}: {taken} tensors, {head}")
-            self.mean, self.std = (
-                tuple(values) for values in (self.net.transform.image_mean, self.net.transform.image_std)
-            )
         self.net.transform = _AsTheyAre()
         self.terms = _SSD_TERMS if isinstance(self.net, SSD) else _FASTER_TERMS
         decoder = self.net if isinstance(self.net, SSD) else self.net.roi_heads
@@ -96,6 +108,22 @@ class TorchvisionDetector(Detector):
             for norm in self._batch_norms():
                 norm.requires_grad_(False)
         self.train()
+
+    @staticmethod
+    def without_weights_file(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of a `TorchvisionDetector` that is normalised alike, but reads no file of weights.
+
+        For a training that is gone on with: the checkpoint holds all weights, and the file that they once came
+        from may be gone.
+        """
+        weights = arguments.get("weights")
+        normalisation = _normalisation(
+            arguments["name"], weights, arguments.get("mean"), arguments.get("std")
+        )
+        if weights is None or normalisation is None:
+            return dict(arguments)
+        mean, std = normalisation
+        return {**arguments, "weights": None, "mean": mean, "std": std}
 
     def _classifier(self) -> str:
         return "head.classification_head" if isinstance(self.net, SSD) else "roi_heads.box_predictor"
@@ -147,6 +175,18 @@ class _AsTheyAre(nn.Module):
 
     def postprocess(self, found: list[dict[str, Tensor]], *sizes: Any) -> list[dict[str, Tensor]]:
         return found
+
+
+def _normalisation(
+    name: str, weights: str | None, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> Normalisation | None:
+    """Mean and std of the images; None: whatever the data have."""
+    if weights is None or mean is not None or std is not None:
+        return matching_normalisation(name, None, mean, std)
+    _check_name(name)
+    with torch.device("meta"):  # torchvision keeps them in the network that it builds
+        built = get_model(name, weights=None, weights_backbone=None).transform
+    return tuple(built.image_mean), tuple(built.image_std)
 
 
 def _colour(images: Tensor) -> Tensor:

@@ -25,8 +25,7 @@ from inspection.data.module import ImageDataModule
 from inspection.data.splits import write_splits
 from inspection.errors import InputError
 from inspection.inspector import Inspector
-from inspection.inspector.passport import fit_weights, write_passport
-from inspection.models import backbone, cam_net
+from inspection.inspector.passport import fit_weights, network_class, write_passport
 from inspection.models.modes import evaluating
 from inspection.runs import console
 from inspection.runs.checkpoints import (
@@ -52,11 +51,6 @@ LEARNED = {
 }
 """What labels are, in words, by their kind."""
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
-WITHOUT_WEIGHTS = {
-    "inspection.models.backbone.TorchvisionNetwork": backbone.without_weights_file,
-    "inspection.models.cam_net.CamNetwork": cam_net.without_weights_file,
-}
-"""Arguments of networks that read a file of weights, without it: what goes on has them in its checkpoint."""
 STATES = (
     "epoch",
     "global_step",
@@ -130,12 +124,8 @@ def _prepare(
     data: ImageDataModule = instantiate(settings)
     # Before the images: a misspelt network is said at once.
     module = config["task"]["module"]
-    without_weights = WITHOUT_WEIGHTS.get(module["network"]["_target_"])
-    if resume is not None and without_weights is not None:  # the checkpoint brings all weights
-        try:
-            module = module | {"network": without_weights(module["network"])}
-        except ValueError as error:
-            raise InputError(f"model: {error}") from None
+    if resume is not None:
+        module = module | {"network": _without_weights_file(module["network"])}
     task: InspectionTask = instantiate(module)
     data.progress = console.steps()
     data.prepare_data()
@@ -159,6 +149,18 @@ def _prepare(
     if resume is not None:
         check_goes_on(task, resume)
     return data, task
+
+
+def _without_weights_file(network: dict[str, Any]) -> dict[str, Any]:
+    """The same network for a training that is gone on with: the checkpoint brings all weights.
+
+    The file that they once came from may be gone.
+    """
+    bare = getattr(network_class(network["_target_"]), "without_weights_file", None)
+    try:
+        return network if bare is None else bare(network)
+    except ValueError as error:
+        raise InputError(f"model: {error}") from None
 
 
 def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torchvision.models import get_model, list_models, regnet
 
 from inspection.explain.cam import heatmap
 from inspection.inspector.passport import fit_weights
-from inspection.models.backbone import TorchvisionNetwork, without_weights_file
+from inspection.models.backbone import TorchvisionNetwork
 from inspection.models.normalised import Normalised
 
 SMALL = "shufflenet_v2_x0_5"  # 0.3 M parameters, with batch norm
@@ -312,7 +312,7 @@ def test_is_built_alike_without_the_file(tmp_path, settings):
     file = Path(pretrained(tmp_path, arguments["name"]))
     first = TorchvisionNetwork(**arguments, weights=str(file))
     file.unlink()
-    second = TorchvisionNetwork(**without_weights_file(arguments | {"weights": str(file)}))
+    second = TorchvisionNetwork(**TorchvisionNetwork.without_weights_file(arguments | {"weights": str(file)}))
     assert (second.mean, second.std) == (first.mean, first.std)
     learning = [{n for n, p in network.named_parameters() if p.requires_grad} for network in (first, second)]
     assert learning[0] == learning[1]
@@ -323,7 +323,7 @@ def test_is_built_alike_without_the_file(tmp_path, settings):
 
 def test_without_weights_there_is_no_file_to_do_without():
     arguments = {"name": SMALL, "num_classes": 2, "weights": None, "trainable": "auto"}
-    assert without_weights_file(arguments) == arguments
+    assert TorchvisionNetwork.without_weights_file(arguments) == arguments
 
 
 def test_loads_a_state_dict_without_versions():

@@ -6,8 +6,8 @@ from torch import nn
 from torchvision.models import get_model
 
 from inspection.errors import InputError
-from inspection.inspector import fit_weights
-from inspection.models.cam_net import CamNetwork, without_weights_file
+from inspection.inspector.passport import fit_weights
+from inspection.models.cam_net import CamNetwork
 
 
 def count(parameters):
@@ -146,7 +146,7 @@ def test_is_built_alike_without_the_file(tmp_path):
     arguments = {"name": "resnet18", "num_classes": 2, "frozen": 5, "weights": str(file)}
     first = CamNetwork(**arguments)
     file.unlink()
-    second = CamNetwork(**without_weights_file(arguments))
+    second = CamNetwork(**CamNetwork.without_weights_file(arguments))
     assert (second.mean, second.std) == (first.mean, first.std)
     assert [p.requires_grad for p in first.parameters()] == [p.requires_grad for p in second.parameters()]
     fit_weights(second, first.state_dict(), "it")

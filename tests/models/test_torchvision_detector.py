@@ -85,3 +85,17 @@ def test_frozen_batch_norms_stay_as_they_are():
 def test_unknown_detector(name, meant):
     with pytest.raises(ValueError, match=meant):
         TorchvisionDetector(name, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "mean"),
+    [(SSDLITE, (0.5, 0.5, 0.5)), ("fasterrcnn_mobilenet_v3_large_320_fpn", (0.485, 0.456, 0.406))],
+)
+def test_goes_on_without_its_file_of_weights_and_normalised_alike(name, mean):
+    arguments = {"name": name, "num_classes": 2, "weights": "gone.pt", "freeze_batch_norm": True}
+    bare = TorchvisionDetector.without_weights_file(arguments)
+    network = TorchvisionDetector(**bare)
+    assert network.mean == mean
+    assert (bare["weights"], bare["freeze_batch_norm"]) == (None, True)
+    plain = {"name": name, "num_classes": 2}
+    assert TorchvisionDetector.without_weights_file(plain) == plain
