@@ -55,9 +55,11 @@ class MaskLogger(PanelLogger):
             number, area = len(outcome.regions[position]), int(outcome.areas[position])
             verdict, target = (int(each[position]) for each in (outcome.verdicts, outcome.targets))
             said = f" ({area} px in {number} {'place' if number == 1 else 'places'})" if area else ""
+            known = bool(outcome.known[position])
+            overlap = f"Dice {float(dice[position]):.2f}" if known else "its true place is not known"
             title = [
                 data.samples.files[outcome.rows[position]],
-                f"{names[verdict]}{said} · target: {names[target]} · Dice {float(dice[position]):.2f}",
+                f"{names[verdict]}{said} · target: {names[target]} · {overlap}",
             ]
             panel = mask_panel(
                 images[place].permute(1, 2, 0).numpy(),

@@ -73,18 +73,19 @@ def set_figures(counts: Tensor) -> dict[str, float]:
 
 
 def figures_of_kinds(
-    counts: Tensor, found: Tensor, kinds: Sequence[str]
+    counts: Tensor, called: Tensor, kinds: Sequence[str], known: Tensor | None = None
 ) -> Mapping[str, dict[str, int | float]]:
     """Figures of each type of defect.
 
     Args:
         counts: `[N, 3]`, see `mask_counts`.
-        found: Bool `[N]`: whether an image was judged to have a defect.
+        called: Bool `[N]`: whether an image was judged to have a defect.
         kinds: Type of each image, N.
+        known: Bool `[N]`: whether the true mask of an image is known; None: of all.
 
     Returns:
         By type, in alphabetical order: `images`, means of `dice`, `iou`, `pixel_precision` and `pixel_recall` over
-        them, and `called`: the share of them that was judged to have a defect.
+        those whose mask is known, and `called`: the share of them that was judged to have a defect.
 
     Example:
         >>> counts = torch.tensor([[3, 1, 2], [0, 0, 5], [0, 0, 0]])
@@ -95,10 +96,10 @@ def figures_of_kinds(
     result: dict[str, dict[str, int | float]] = {}
     for kind in sorted(set(kinds)):
         rows = torch.tensor([name == kind for name in kinds])
-        figures = set_figures(counts[rows])
+        figures = set_figures(counts[rows if known is None else rows & known])
         result[kind] = {
             "images": int(rows.sum()),
             **{name: figures[name] for name in ("dice", "iou", "pixel_precision", "pixel_recall")},
-            "called": float(found[rows].double().mean()),
+            "called": float(called[rows].double().mean()),
         }
     return result

@@ -17,7 +17,7 @@ from inspection.explain.regions import Region
 from inspection.pictures.charts import confusion_matrix
 from inspection.tasks.defects import DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
 from inspection.tasks.mask_metrics import figures_of_kinds, pixel_figures, set_figures
-from inspection.tasks.metrics import confusion_counts, figures_of_confusion
+from inspection.tasks.metrics import UNDEFINED, confusion_counts, figures_of_confusion
 from inspection.tasks.outcomes import Cell, Outcome, Table
 
 POOR = 0.5  # a Dice below this is a mistake, even where the verdict is right
@@ -84,7 +84,7 @@ class MaskOutcome(Outcome):
         if kinds is None:
             kinds = [decision.names[target] for target in targets.tolist()]
         outcome = cls(decision, rows, {}, pixels, targets, regions, list(kinds), camera)
-        outcome.figures.update(set_figures(pixels))
+        outcome.figures.update(set_figures(pixels[outcome.known]))
         outcome.figures.update(figures_of_confusion(outcome.counts, decision.names, decision.defect))
         outcome.figures["loss"] = float(losses.double().mean())
         return outcome
@@ -108,9 +108,17 @@ class MaskOutcome(Outcome):
         return confusion_counts(called, answers)
 
     @cached_property
+    def known(self) -> Tensor:
+        """Whether the true mask of an image is known, bool `[N]`: a defect whose mask is empty lies nowhere."""
+        return (self.targets != self.decision.defect) | (self.pixels[:, 0] + self.pixels[:, 2] > 0)
+
+    @cached_property
     def each(self) -> dict[str, Tensor]:
-        """Dice, IoU, precision and recall of each image, float64 `[N]`."""
-        return pixel_figures(self.pixels)
+        """Dice, IoU, precision and recall of each image, float64 `[N]`; NaN where the mask is not known."""
+        return {
+            name: torch.where(self.known, values, UNDEFINED)
+            for name, values in pixel_figures(self.pixels).items()
+        }
 
     @cached_property
     def defects(self) -> list[list[Region]]:
@@ -120,7 +128,8 @@ class MaskOutcome(Outcome):
 
     def by_kind(self) -> Mapping[str, dict[str, int | float]]:
         """Figures of each type of defect."""
-        return figures_of_kinds(self.pixels, self.verdicts == self.decision.defect, self.kinds)
+        called = self.verdicts == self.decision.defect
+        return figures_of_kinds(self.pixels, called, self.kinds, self.known)
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures, those of each type of defect, and the confusion matrix of the verdicts."""
@@ -176,7 +185,7 @@ class MaskOutcome(Outcome):
 
     def mistakes(self, count: int) -> np.ndarray:
         """Wrong verdicts, then masks with a Dice below 0.5; each by their Dice, the smallest first."""
-        dice, wrong = self.each["dice"], self.verdicts != self.targets
+        dice, wrong = self.each["dice"].nan_to_num(1.0), self.verdicts != self.targets
         order = torch.argsort(dice - 2 * wrong.double(), stable=True)
         return order[(wrong | (dice < POOR))[order]][:count].numpy()
 

@@ -211,6 +211,19 @@ def test_worst_mistakes_come_first():
     assert outcome.mistakes(1).tolist() == [2]
 
 
+def test_a_defect_whose_mask_is_empty_lies_nowhere():
+    """The verdict on it is right or wrong; its pixels are not counted."""
+    outcome = outcome_of([[8, 2, 0], [0, 0, 0], [0, 5, 0], [0, 0, 0]], [1, 1, 1, 0])
+    alone = outcome_of([[8, 2, 0], [0, 0, 0]], [1, 0])
+    for name in ("dice", "iou", "pixel_precision", "pixel_recall", "set_dice", "defect_dice"):
+        assert outcome.figures[name] == pytest.approx(alone.figures[name])
+    assert outcome.figures["recall"] == pytest.approx(2 / 3)
+    assert outcome.by_kind()["defect"]["images"] == 3
+    assert outcome.by_kind()["defect"]["dice"] == pytest.approx(16 / 18)
+    assert outcome.cells()[1][-4:] == ["", "", "", ""]
+    assert outcome.mistakes(9).tolist() == [1]
+
+
 def test_a_part_without_a_defect():
     outcome = outcome_of([[0, 0, 0], [0, 3, 0]], [0, 0])
     assert outcome.figures["dice"] == 0.5
