@@ -2,6 +2,7 @@
 
     python -m benchmarks.training --task cifar10
     python -m benchmarks.training --task seam
+    python -m benchmarks.training --task surface                        # masks as targets
 
 Three trainings of the task's own network on the same images, with its batch size, optimizer, loss and
 augmentation, each in a process of its own, take turns of a few batches:
@@ -54,18 +55,21 @@ def by_hand(
     optimizer = instantiate(config["optimizer"])(network.parameters())
     loss = instantiate(config["loss"])()
     rows = data.samples.rows("train")
-    images, targets = data.images(rows), data.labels.tensor(data.samples.targets[rows])
+    table = data.batch(rows)
+    images, answers = table["image"], table.get("mask", table["target"])
     generator = torch.Generator().manual_seed(0)
     while True:
         start = time.perf_counter()
         for index in torch.randperm(len(images)).split(data.batch_size)[:batches]:
-            batch = images[index]
+            batch, wanted = images[index], answers[index]
             if data.augment is not None:
-                batch = data.augment(batch, generator)
+                changes = data.augment.draw(len(batch), generator)
+                batch = changes.of_images(batch)
+                wanted = changes.of_masks(wanted) if "mask" in table else wanted
             optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=low):
                 logits = network(batch.contiguous(memory_format=layout))
-            loss(logits.float(), targets[index]).backward()
+            loss(logits.float(), wanted).backward()
             optimizer.step()
         yield time.perf_counter() - start
 
