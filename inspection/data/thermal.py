@@ -85,7 +85,8 @@ class ThermalDataModule(ImageDataModule):
         self.radiometry, self.render, self.occlusion = Radiometry(scale, offset), render, occlusion
         if render == "radiometric":
             low, high = self.radiometry.levels(window)
-            self.window = float(window[0]), float(window[1])
+            black, white = self.radiometry.kelvin([low, high])  # the window, rounded to raw steps
+            self.window = float(black), float(white)
             self.geometry = replace(self.geometry, black_level=low, white_level=high, depth=16)
         else:
             self.geometry = replace(self.geometry, auto_gain=True)

@@ -124,8 +124,8 @@ class Quantities(Decision):
     def fitted(self, targets: Tensor) -> "Quantities":
         """The same quantities with mean and standard deviation of these targets `[N, T]` as centre and scale.
 
-        A scale is at least a millionth of the largest centre: constant targets are no reason to divide by 0. For the
-        same reason ordered centres are at least that far apart.
+        A scale is at least a millionth of the largest centre: constant targets are no reason to divide by 0.
+        For the same reason ordered centres are at least that far apart.
 
         Raises:
             ValueError: If ordered targets are in another order.

@@ -59,9 +59,9 @@ def test_targets_are_float32():
 
 
 def test_there_is_nothing_to_balance():
-    with pytest.raises(InputError, match="data.balance=none"):
+    with pytest.raises(InputError, match=r"data\.balance=none"):
         LABELS.loss_weights(TARGETS)
-    with pytest.raises(InputError, match="data.balance=none"):
+    with pytest.raises(InputError, match=r"data\.balance=none"):
         LABELS.classes_to_draw(TARGETS)
 
 

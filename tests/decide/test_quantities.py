@@ -82,7 +82,7 @@ def test_constant_and_equal_targets_divide_by_nothing():
 def test_targets_in_the_wrong_order_are_said_or_taken_as_plain_numbers():
     targets = torch.tensor([[290.0, 300.0, 350.0], [291.0, 301.0, 351.0]])
     assert heat(ordered=False).fitted(targets).centre == (290.5, 300.5, 350.5)
-    with pytest.raises(ValueError, match="mean of 'maximum' .* is below that of 'average'"):
+    with pytest.raises(ValueError, match=r"mean of 'maximum' .* is below that of 'average'"):
         heat().fitted(targets)
 
 

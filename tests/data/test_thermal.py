@@ -1,0 +1,229 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from inspection.data.radiometric import write_raw
+from inspection.data.thermal import ThermalDataModule
+from inspection.errors import InputError
+from tests.conftest import PLAIN_DATA
+
+CLASSES = ["maximum", "average", "minimum"]
+COLUMNS = ["max_k", "mean_k", "min_k"]
+COUNT = 30
+
+
+def draw(root, count=COUNT):
+    """Radiometric images with names of several languages, and their table."""
+    random = np.random.default_rng(0)
+    (root / "pics").mkdir(parents=True)
+    rows = []
+    for number in range(count):
+        raw = random.normal(1200 + 10 * number, 20, (20, 24)).astype(np.uint16)
+        name = f"ü_検_{number:02d}.png"
+        write_raw(root / "pics" / name, raw)
+        kelvin = raw / 10 + 173.15
+        rows.append([name, kelvin.max(), kelvin.mean(), kelvin.min()])
+    write_table(root, rows)
+    return rows
+
+
+def write_table(root, rows, columns=COLUMNS):
+    with (root / "temperatures.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([["name", *columns], *rows])
+
+
+@pytest.fixture
+def rows(tmp_path):
+    return draw(tmp_path / "set")
+
+
+@pytest.fixture
+def module(tmp_path):
+    def build(**settings):
+        own = {
+            "root": str(tmp_path / "set"),
+            "classes": CLASSES,
+            "pictures": "pics",
+            "table": "temperatures.csv",
+            "columns": COLUMNS,
+            "statistics": ["max", "mean", "min"],
+            "scale": 0.1,
+            "offset": 173.15,
+            "render": "radiometric",
+            "window": [280.0, 350.0],
+            "occlusion": 0.2,
+            "cache_dir": str(tmp_path / "cache"),
+        }
+        plain = {name: value for name, value in PLAIN_DATA.items() if name != "white_level"}
+        return ThermalDataModule(**plain | own | settings)
+
+    return build
+
+
+def test_a_batch_of_radiometric_images(rows, module):
+    data = module(image_size=[20, 24])
+    data.setup()
+    batch = data.batch(range(COUNT))
+    names = [file.removeprefix("pics/") for file in data.samples.files]
+    assert names == [row[0] for row in rows]
+    expected = np.array([row[1:] for row in rows])
+    np.testing.assert_allclose(batch["target"], expected, atol=0.01)
+    np.testing.assert_allclose(batch["pixels"], expected, atol=1e-9)
+    low, high = data.window
+    assert (low, high) == pytest.approx((280, 350), abs=0.051)  # at raw values
+    kelvin = low + batch["image"].numpy().astype(float) / 255 * (high - low)
+    np.testing.assert_allclose(kelvin.max((1, 2, 3)), expected[:, 0], atol=0.5 * 70 / 255 + 1e-6)
+    assert data.split_by.startswith("shared out by quantity")
+
+
+def test_what_the_table_says_counts_and_the_pixels_are_kept_beside_it(rows, module, tmp_path):
+    write_table(tmp_path / "set", [[row[0], row[1] + 5, row[2], row[3]] for row in rows])
+    data = module()
+    data.setup()
+    batch = data.batch([0])
+    assert float(batch["target"][0, 0] - batch["pixels"][0, 0]) == pytest.approx(5, abs=1e-3)
+
+
+def test_without_a_table_the_pixels_are_the_targets(rows, module, tmp_path):
+    (tmp_path / "set" / "temperatures.csv").unlink()
+    data = module(table=None, statistics=["p99", "mean", "p1"])
+    data.setup()
+    batch = data.batch(range(COUNT))
+    np.testing.assert_allclose(batch["target"], batch["pixels"], atol=1e-4)
+    assert (batch["target"][:, 0].numpy() < np.array([row[1] for row in rows])).all()
+
+
+def test_the_crop_is_what_is_measured(rows, module):
+    data = module(table=None, crop=[0, 0, 2, 2])
+    data.setup()
+    assert data.samples.targets[:, 0].mean() < np.mean([row[1] for row in rows]) - 1
+
+
+def test_automatic_gain_keeps_no_scale_and_hides_a_part(rows, module):
+    data = module(render="auto_gain", image_size=[20, 24])
+    data.setup()
+    batch = data.batch(range(COUNT))
+    assert "pixels" not in batch  # nothing in the image tells
+    assert data.window is None
+    bare = module(render="auto_gain", image_size=[20, 24], occlusion=0.0)
+    bare.setup()
+    plain = bare.images(range(COUNT)).numpy()
+    assert (plain.min((1, 2, 3)) == 0).all()
+    assert (plain.max((1, 2, 3)) == 255).all()
+    hidden = (batch["image"].numpy() != plain).mean((1, 2, 3))
+    assert 0.03 < hidden.mean() < 0.2
+    for row in range(5):
+        left, top, right, bottom = data.hidden(row) or (0, 0, 0, 0)
+        outside = np.ones((20, 24), bool)
+        outside[top:bottom, left:right] = False
+        np.testing.assert_array_equal(batch["image"][row, 0].numpy()[outside], plain[row, 0][outside])
+    assert bare.hidden(0) is None
+    np.testing.assert_array_equal(data.batch([3, 3])["image"][0], batch["image"][3])
+
+
+def test_the_inspectors_geometry_hides_nothing(rows, module, tmp_path):
+    data = module(render="auto_gain", image_size=[20, 24])
+    data.setup()
+    path = tmp_path / "set" / data.samples.files[0]
+    bare = module(render="auto_gain", image_size=[20, 24], occlusion=0.0)
+    bare.setup()
+    np.testing.assert_array_equal(data.geometry.read(path), bare.images([0])[0])
+
+
+def test_a_constant_image_is_one_too(rows, module, tmp_path):
+    write_raw(tmp_path / "set" / "pics" / rows[0][0], np.full((20, 24), 1300, np.uint16))
+    data = module(render="auto_gain", occlusion=0.0)
+    data.setup()
+    assert (data.images([0]).numpy() == 0).all()
+
+
+def test_8_bit_pictures_are_said_for_a_radiometric_task_and_welcome_for_automatic_gain(
+    rows, module, tmp_path
+):
+    for row in rows[:2]:
+        picture = np.random.default_rng(0).integers(0, 256, (20, 24), dtype=np.uint8)
+        (tmp_path / "set" / "pics" / row[0]).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    with pytest.raises(
+        InputError, match=r"2 of 30 images hold no temperatures:\n.*ü_検_00.png: is an 8-bit grey"
+    ):
+        module().setup()
+    with pytest.raises(InputError, match="2 of 30 images hold no temperatures"):
+        module(table=None).setup()
+    data = module(render="auto_gain")
+    data.setup()
+    assert len(data.samples.files) == COUNT
+
+
+def test_one_broken_file_is_named(rows, module, tmp_path):
+    path = tmp_path / "set" / "pics" / rows[4][0]
+    path.write_bytes(path.read_bytes()[:200])
+    for settings in ({}, {"table": None}, {"render": "auto_gain"}):
+        with pytest.raises(InputError, match=r"ü_検_04.png: is cut short or corrupt"):
+            module(**settings).setup()
+
+
+def test_a_row_without_an_image_and_an_image_without_a_row(rows, module, tmp_path):
+    write_table(tmp_path / "set", [*rows[1:], ["gone.png", 1, 1, 1]])
+    with pytest.raises(
+        InputError, match=r"temperatures.csv, line 31: no image 'gone.png' in .*\nadd the images"
+    ):
+        module().setup()
+    write_table(tmp_path / "set", rows[1:])
+    data = module()
+    data.setup()
+    assert (
+        "1 images stand in no row of temperatures.csv and are left out (for example 'ü_検_00.png')"
+        in data.notes
+    )
+
+
+def test_a_number_that_is_none_and_a_column_that_is_not_there(rows, module, tmp_path):
+    write_table(tmp_path / "set", [[rows[0][0], "nan", 1, 1], *rows[1:]])
+    with pytest.raises(InputError, match="line 2, column 'max_k': 'nan'; expected a number"):
+        module().setup()
+    with pytest.raises(InputError, match=r"no column 'maximum_k' \(did you mean"):
+        module(columns=["maximum_k", "mean_k", "min_k"]).setup()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"render": "colour"}, "data.render='colour': expected radiometric or auto_gain"),
+        ({"columns": ["max_k"]}, "data.columns=.*one for each of data.classes"),
+        ({"statistics": ["max", "mean"]}, "data.statistics=.*one for each of data.classes"),
+        ({"statistics": ["max", "mean", "low"]}, "'low'; expected max, mean, min, or a percentile"),
+        ({"occlusion": 1.0}, "data.occlusion=1.0"),
+        ({"window": [300.0]}, r"data.window=\[300.0\]: expected \[low, high\]"),
+        ({"window": [350.0, 280.0]}, "data.window=.*between 173.15 and 6726.65"),
+        ({"scale": 0.0}, "data.scale=0.0"),
+        ({"pictures": "photos"}, "data.pictures=photos"),
+        ({"table": "t.csv"}, "t.csv: does not exist"),
+        ({"balance": "sampler"}, "data.balance=none"),
+        ({"balance": "loss"}, "data.balance=none"),
+    ],
+)
+def test_settings_that_cannot_be_name_their_key(rows, module, settings, message):
+    with pytest.raises(InputError, match=message):
+        module(**settings).setup()
+
+
+def test_a_split_is_read_back(rows, module, tmp_path):
+    from inspection.data.splits import write_splits
+
+    data = module()
+    data.setup()
+    write_splits(tmp_path / "splits.csv", data.samples)
+    again = module(splits=str(tmp_path / "splits.csv"), split_seed=5)
+    again.setup()
+    assert again.samples.parts.tolist() == data.samples.parts.tolist()
+
+
+def test_folds_share_no_image(rows, module):
+    tested = []
+    for fold in range(5):
+        data = module(fold=fold, folds=5)
+        data.setup()
+        tested += data.samples.rows("test").tolist()
+    assert sorted(tested) == list(range(COUNT))
