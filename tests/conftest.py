@@ -68,6 +68,16 @@ TINY = {
         "data.synthetic.defects=6",
         "model.width=4",
     ],
+    "thermal": [
+        "trainer.max_epochs=1",
+        "trainer.accelerator=cpu",
+        "callbacks.thermal.per_class=1",
+        "callbacks.thermal.mistakes=1",
+        "callbacks.thermal.test_mistakes=1",
+        "data.batch_size=8",
+        "data.image_size=[48,48]",
+        "data.synthetic.count=30",
+    ],
 }
 """What makes a task on its synthetic set small enough for a test."""
 

@@ -136,10 +136,10 @@ class Quantities(Decision):
         if self.ordered:
             for place in range(1, len(centre)):
                 if centre[place] > centre[place - 1] + least:
+                    upper, lower = self.names[place - 1], self.names[place]
                     raise ValueError(
-                        f"the mean of {self.names[place - 1]!r} ({centre[place - 1]:g} {self.unit}) is below that of "
-                        f"{self.names[place]!r} ({centre[place]:g}): name them from the largest to the smallest, or "
-                        "take ordered=false"
+                        f"the mean of {upper!r} ({centre[place - 1]:g} {self.unit}) is below that of {lower!r} "
+                        f"({centre[place]:g}): name them from the largest to the smallest, or take ordered=false"
                     )
                 centre[place] = min(centre[place], centre[place - 1] - least)
         spread = [max(value, least) for value in scale]

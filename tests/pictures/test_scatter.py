@@ -24,7 +24,7 @@ def figures(monkeypatch):
 
 def test_a_chart_a_quantity_with_the_diagonal_and_both_errors(figures):
     picture = true_against_predicted(
-        TARGETS, TARGETS + [2, -1], ["maximum", "検査"], "K", [310, 285], [320, None]
+        TARGETS, TARGETS + np.array([2, -1]), ["maximum", "検査"], "K", [310, 285], [320, None]
     )
     assert picture.dtype == np.uint8
     first, second = figures[0].axes
