@@ -68,14 +68,19 @@ class Charts(L.Callback):
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the curves."""
         if self.history and trainer.is_global_zero:
-            # A curve a class or attribute would hide the others; they are in the table.
-            rows = [
-                {n: v for n, v in row.items() if n.count("/") < 2 or n == self.monitor}
-                for row in self.history
-            ]
+            rows = [{n: v for n, v in row.items() if self._has_curve(n, pl_module)} for row in self.history]
             picture = learning_curves(rows, self.monitor, self.best_epoch())
             picture = title_bar(picture, [f"learning curves{_origin(trainer)}"])
             show(trainer, "learning_curves", picture, "learning_curves.png")
+
+    def _has_curve(self, name: str, module: L.LightningModule) -> bool:
+        """Whether a figure is drawn: a curve a class or attribute would hide the others; they are in the table."""
+        if "/" not in name or name == self.monitor:
+            return True
+        outcome = module.outcome if isinstance(module, InspectionTask) else None
+        figure = name.partition("/")[2]
+        chosen = None if outcome is None else outcome.curves
+        return "/" not in figure and (chosen is None or figure in (*chosen, "loss"))
 
     def _show_outcome(self, trainer: L.Trainer, module: L.LightningModule, part: str) -> None:
         if trainer.is_global_zero and isinstance(module, InspectionTask) and module.outcome is not None:

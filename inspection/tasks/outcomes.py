@@ -41,6 +41,7 @@ class Outcome(ABC):
         rows: Row numbers in the data module's samples, int64 `[N]`.
         figures: Metrics by name, NaN when undefined.
         headlines: Names of the main figures, in order; those that an outcome has are shown.
+        curves: Names of the figures whose curves are drawn beside the loss, where they are of one unit; None: all.
     """
 
     decision: Decision
@@ -48,6 +49,7 @@ class Outcome(ABC):
     figures: dict[str, float]
 
     headlines: ClassVar[tuple[str, ...]]
+    curves: ClassVar[tuple[str, ...] | None] = None
 
     def headline(self, outcomes: Mapping[str, "Outcome"], of: str) -> Table:
         """The main figures of several parts side by side."""

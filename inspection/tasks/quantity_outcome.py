@@ -45,6 +45,8 @@ class QuantityOutcome(Outcome):
         "loss",
     )
 
+    curves = ("mae", "rmse", "mae_of_mean")  # in the unit, and of about one size
+
     @classmethod
     def of(
         cls,
