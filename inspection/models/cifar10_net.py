@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from inspection.models.halving import halved
+
 _FILTERS = (64, 128, 256)
-_SMALLEST = 2 ** len(_FILTERS)  # pixels; each block halves the image
 
 
 class CIFAR10Net(nn.Module):
@@ -40,12 +41,7 @@ class CIFAR10Net(nn.Module):
         self, in_channels: int, image_size: Sequence[int], num_classes: int, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        height, width = (side // _SMALLEST for side in image_size)
-        if height < 1 or width < 1:
-            raise ValueError(
-                f"CIFAR10Net needs images of at least {_SMALLEST}x{_SMALLEST} pixels, but image_size is "
-                f"{list(image_size)}: set data.image_size=[height,width] to more"
-            )
+        height, width = halved(image_size, len(_FILTERS), "CIFAR10Net")
         layers: list[nn.Module] = []
         channels = in_channels
         for filters in _FILTERS:

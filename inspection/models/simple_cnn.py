@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from inspection.models.halving import halved
+
 _FILTERS = (32, 64, 128)
-_SMALLEST = 2 ** len(_FILTERS)  # pixels; each block halves the image
 
 
 class SimpleCNN(nn.Module):
@@ -37,12 +38,7 @@ class SimpleCNN(nn.Module):
         self, in_channels: int, image_size: Sequence[int], num_classes: int, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        height, width = (side // _SMALLEST for side in image_size)
-        if height < 1 or width < 1:
-            raise ValueError(
-                f"SimpleCNN needs images of at least {_SMALLEST}x{_SMALLEST} pixels, but image_size is "
-                f"{list(image_size)}: set data.image_size=[height,width] to more"
-            )
+        height, width = halved(image_size, len(_FILTERS), "SimpleCNN")
         layers: list[nn.Module] = []
         channels = in_channels
         for filters in _FILTERS:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from inspection.models.halving import halved
+
 _BLOCKS = ((32, 5), (64, 5), (128, 3))  # filters, and the side of their kernels
-_SMALLEST = 2 ** len(_BLOCKS)  # pixels; each block halves the image
 
 
 class ThermalCNN(nn.Module):
@@ -32,12 +33,7 @@ class ThermalCNN(nn.Module):
         self, in_channels: int, image_size: Sequence[int], num_outputs: int, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        height, width = (side // _SMALLEST for side in image_size)
-        if height < 1 or width < 1:
-            raise ValueError(
-                f"ThermalCNN needs images of at least {_SMALLEST}x{_SMALLEST} pixels, but image_size is "
-                f"{list(image_size)}: set data.image_size=[height,width] to more"
-            )
+        height, width = halved(image_size, len(_BLOCKS), "ThermalCNN")
         layers: list[nn.Module] = []
         channels = in_channels
         for filters, side in _BLOCKS:
