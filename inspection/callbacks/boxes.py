@@ -1,12 +1,10 @@
 """What is in the images, beside what was found."""
 
-import lightning as L
 import numpy as np
 from torch import Tensor
 
 from inspection.callbacks.panels import PanelLogger, origin
 from inspection.data.module import ImageDataModule
-from inspection.errors import InputError
 from inspection.pictures.box_panel import DrawnBox, box_panel
 from inspection.tasks.box_metrics import match_boxes
 from inspection.tasks.box_outcome import BoxOutcome
@@ -29,13 +27,7 @@ class BoxLogger(PanelLogger):
     """
 
     folder = "boxes"
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Find out now that there are no boxes to draw."""
-        if not isinstance(pl_module, Detection):
-            raise InputError(
-                f"callbacks.boxes: {type(pl_module).__name__} gives no boxes; drop it with ~callbacks.boxes"
-            )
+    draws = Detection
 
     def panels(
         self,

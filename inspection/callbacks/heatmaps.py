@@ -40,6 +40,7 @@ class HeatmapLogger(PanelLogger):
     """
 
     folder = "heatmaps"
+    draws = NamingTask
 
     def __init__(
         self,
@@ -58,11 +59,8 @@ class HeatmapLogger(PanelLogger):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Find out now, and not after hours, that there is no such layer."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if not isinstance(pl_module, NamingTask):
-            raise InputError(
-                f"callbacks.heatmaps: {type(pl_module).__name__} gives no logits of names whose evidence could be "
-                "drawn; drop it with ~callbacks.heatmaps"
-            )
+        super().on_fit_start(trainer, pl_module)
+        assert isinstance(pl_module, NamingTask)
         if isinstance(data, ImageDataModule):
             image = data.images(data.samples.rows("val")[:1]).to(pl_module.device)
             with evaluating(pl_module.model):  # one image through batch norm must leave no trace

@@ -1,12 +1,10 @@
 """What the network calls a defect, beside what is one."""
 
-import lightning as L
 import numpy as np
 import torch
 
 from inspection.callbacks.panels import PanelLogger, origin
 from inspection.data.module import ImageDataModule
-from inspection.errors import InputError
 from inspection.pictures.mask_panel import mask_panel
 from inspection.tasks.mask_outcome import MaskOutcome
 from inspection.tasks.module import InspectionTask
@@ -28,13 +26,7 @@ class MaskLogger(PanelLogger):
     """
 
     folder = "masks"
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Find out now that there are no masks to draw."""
-        if not isinstance(pl_module, Segmentation):
-            raise InputError(
-                f"callbacks.masks: {type(pl_module).__name__} gives no masks; drop it with ~callbacks.masks"
-            )
+    draws = Segmentation
 
     def panels(
         self,

@@ -9,6 +9,7 @@ from torch import Tensor
 from inspection.callbacks.board import show
 from inspection.callbacks.samples import spread
 from inspection.data.module import ImageDataModule
+from inspection.errors import InputError
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
@@ -28,10 +29,12 @@ class PanelLogger(L.Callback):
         test_mistakes: The worst mistakes of the test part.
 
     Attributes:
-        folder: Of the pictures below `pictures/`, and their tag.
+        folder: Of the pictures below `pictures/`, their tag, and the callback's usual name in the config.
+        draws: Kind of task whose outcome it can draw.
     """
 
     folder: str
+    draws: type[InspectionTask]
 
     def __init__(
         self, every_n_epochs: int = 5, per_class: int = 4, mistakes: int = 8, test_mistakes: int = 40
@@ -40,6 +43,19 @@ class PanelLogger(L.Callback):
             raise ValueError(f"every_n_epochs={every_n_epochs}: expected 1 or more, or 0 for the end alone")
         self.every_n_epochs = every_n_epochs
         self.per_class, self.mistakes, self.test_mistakes = per_class, mistakes, test_mistakes
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Find out now, and not after an epoch, that there is nothing to draw.
+
+        Raises:
+            InputError: If the task is of another kind.
+        """
+        if not isinstance(pl_module, self.draws):
+            raise InputError(
+                f"callbacks.{self.folder}: it draws what {self.draws.__name__} gives, and this is "
+                f"{type(pl_module).__name__}; drop it with ~callbacks.{self.folder}, or choose the callbacks of "
+                "this kind of task"
+            )
 
     @abstractmethod
     def panels(

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from inspection.callbacks.panels import PanelLogger, origin
 from inspection.data.module import ImageDataModule
-from inspection.errors import InputError
 from inspection.explain.class_maps import to_heat
 from inspection.pictures.place_panel import place_panel
 from inspection.tasks.localisation import CamLocalisation
@@ -31,13 +30,7 @@ class PlaceLogger(PanelLogger):
     """
 
     folder = "places"
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Find out now that there are no places to draw."""
-        if not isinstance(pl_module, CamLocalisation):
-            raise InputError(
-                "callbacks.places: this task gives no places; use callbacks=default, or one that does (task=mvtec)"
-            )
+    draws = CamLocalisation
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw test images of each type and the worst mistakes."""

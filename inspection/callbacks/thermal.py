@@ -11,9 +11,10 @@ from inspection.pictures.thermal import Box, thermal_panel
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 from inspection.tasks.quantity_outcome import QuantityOutcome
+from inspection.tasks.regression import Regression
 
 
-class ThermalPanels(PanelLogger):
+class ThermalLogger(PanelLogger):
     """False colours with a scale, boxes around hot spots, true and predicted quantities.
 
     The boxes come from the image and not from the network: they show where the heat is that is spoken of.
@@ -27,6 +28,7 @@ class ThermalPanels(PanelLogger):
     """
 
     folder = "thermal"
+    draws = Regression
 
     def __init__(
         self,

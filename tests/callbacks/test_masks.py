@@ -57,6 +57,7 @@ def test_image_truth_prediction_and_verdict_belong_together(shown):
 
 def test_no_masks_to_draw():
     with pytest.raises(
-        InputError, match=r"callbacks\.masks: .* gives no masks; drop it with ~callbacks\.masks"
+        InputError,
+        match=r"callbacks\.masks: it draws what Segmentation gives.* drop it with ~callbacks\.masks",
     ):
         MaskLogger().on_fit_start(SimpleNamespace(), SimpleNamespace())

@@ -8,7 +8,7 @@ import torch
 
 from inspection.callbacks import thermal
 from inspection.callbacks.charts import Charts
-from inspection.callbacks.thermal import ThermalPanels
+from inspection.callbacks.thermal import ThermalLogger
 from inspection.data.thermal import ThermalDataModule
 from inspection.decide.quantities import Quantities
 from inspection.tasks.quantity_outcome import QuantityOutcome
@@ -52,7 +52,7 @@ def images():
 
 
 def panels(data, outcome=None):
-    return ThermalPanels().panels(None, data, outcome or globals()["outcome"](), np.array([0, 1]), images())
+    return ThermalLogger().panels(None, data, outcome or globals()["outcome"](), np.array([0, 1]), images())
 
 
 def test_true_and_predicted_values_peaks_in_kelvin_and_the_alarm(drawn):
@@ -87,7 +87,7 @@ def test_without_an_alarm_nothing_is_right_or_wrong(drawn):
 
 def test_a_share_is_checked():
     with pytest.raises(ValueError, match="share=1"):
-        ThermalPanels(share=1)
+        ThermalLogger(share=1)
 
 
 def test_curves_are_of_one_unit():
