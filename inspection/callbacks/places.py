@@ -7,7 +7,7 @@ from torch import Tensor
 
 from inspection.callbacks.panels import PanelLogger, origin
 from inspection.data.module import ImageDataModule
-from inspection.explain.class_maps import to_heat
+from inspection.explain.class_maps import find_grid, to_heat
 from inspection.pictures.place_panel import place_panel
 from inspection.tasks.localisation import CamLocalisation
 from inspection.tasks.module import InspectionTask
@@ -49,7 +49,7 @@ class PlaceLogger(PanelLogger):
         assert isinstance(outcome, PlaceOutcome)
         decision = outcome.decision
         size = images.shape[-2], images.shape[-1]
-        heat = to_heat(outcome.maps[torch.from_numpy(positions)], size).numpy()
+        heat = to_heat(outcome.maps[torch.from_numpy(positions)], size, find_grid(task.model)).numpy()
         truth = data.batch(outcome.rows[positions].tolist()).get("mask")
         drawn = []
         for place, position in enumerate(positions):

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from inspection.errors import InputError
-from inspection.explain.class_maps import to_heat, weigh_features
+from inspection.explain.class_maps import find_grid, to_heat, weigh_features
 from inspection.explain.hooks import eager, hooked
 
 CamMethod = Literal["grad_cam", "hires_cam", "cam"]
@@ -254,9 +254,10 @@ def _forward_only(
             raw = torch.einsum("nc,nchw->nhw", w, a)
             scale = torch.einsum("nc,nchw->nhw", w.abs(), a.abs()).flatten(1).amax(dim=1)
             evidence = _evidence(raw, scale, torch.finfo(features.dtype).eps)
-            maps = to_heat(
-                torch.where(evidence[:, None, None], raw, 0.0), size or (images.shape[-2], images.shape[-1])
-            )
+            seen = images.shape[-2], images.shape[-1]
+            maps = to_heat(torch.where(evidence[:, None, None], raw, 0.0), seen, find_grid(network))
+            if size is not None and size != seen:
+                maps = to_heat(maps, size)
     return Heatmaps(maps, evidence, "cam", logits.detach().float(), targets)
 
 

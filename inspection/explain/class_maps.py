@@ -72,8 +72,31 @@ def class_maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits.float(), maps
 
 
-def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps [N, h, w] interpolated bilinearly to [N, H, W]."""
+Grid = tuple[float, float]
+"""Where maps lie over an image: the pixel that the first place is centred on, and pixels from one to the next."""
+
+
+def find_grid(network: nn.Module) -> Grid | None:
+    """Where the maps of a network lie, by its attribute `map_grid`; None: evenly spread over the image."""
+    for module in network.modules():
+        grid = getattr(module, "map_grid", None)
+        if isinstance(grid, tuple):
+            return grid
+    return None
+
+
+def resized(maps: Tensor, size: tuple[int, int], grid: Grid | None = None) -> Tensor:
+    """Maps [N, h, w] interpolated bilinearly to the image's size [N, H, W].
+
+    Args:
+        maps: Float [N, h, w].
+        size: (H, W).
+        grid: Where the maps lie. The usual way, to spread them evenly (None), is half a place off for networks
+            whose convolutions halve the maps (ResNet, MobileNet): 16 of 224 pixels, down and to the right.
+    """
+    if grid is not None:
+        down, across = (_interpolation(maps.shape[side], size[side], grid).to(maps) for side in (-2, -1))
+        return down @ maps @ across.T
     # Towards fewer pixels, plain bilinear sampling could step over the only hot place.
     shrinks = size[0] < maps.shape[-2] or size[1] < maps.shape[-1]
     return F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False, antialias=shrinks)[
@@ -81,16 +104,24 @@ def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     ]
 
 
-def to_heat(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def _interpolation(places: int, pixels: int, grid: Grid) -> Tensor:
+    """How much each place counts for each pixel, [pixels, places]; beyond the outermost, they alone do."""
+    start, stride = grid
+    at = ((torch.arange(pixels) - start) / stride).clamp(0, places - 1)
+    return (1 - (at[:, None] - torch.arange(places)).abs()).clamp_min(0)
+
+
+def to_heat(maps: Tensor, size: tuple[int, int], grid: Grid | None = None) -> Tensor:
     """Heatmaps of signed maps: what speaks for the class, each map scaled by its own maximum.
 
     Args:
         maps: Float [N, h, w].
         size: (H, W).
+        grid: Where the maps lie, see `resized`.
 
     Returns:
         Float32 [N, H, W] in 0..1; all zero where nothing speaks for the class.
     """
-    positive = resized(maps.relu(), size)
+    positive = resized(maps.relu(), size, grid)
     peak = positive.flatten(1).amax(dim=1).clamp_min(torch.finfo(positive.dtype).tiny)
     return (positive / peak[:, None, None]).float()

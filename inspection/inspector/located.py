@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from inspection.decide.located import Located
 from inspection.explain.boxes import find_boxes
-from inspection.explain.class_maps import class_maps, to_heat
+from inspection.explain.class_maps import class_maps, find_grid, to_heat
 from inspection.inspector.answers import Row
 from inspection.inspector.naming import ClassAnswers
 from inspection.inspector.verdict import Box, Verdict
@@ -31,7 +31,7 @@ class LocatedAnswers(ClassAnswers):
         with torch.inference_mode():
             logits, maps = class_maps(model, images)
             size = images.shape[-2], images.shape[-1]
-            heats = to_heat(maps[:, defect], size).cpu().numpy()
+            heats = to_heat(maps[:, defect], size, find_grid(model)).cpu().numpy()
         results = []
         for verdict, heat, shape in zip(self.named(logits), heats, camera_shapes, strict=True):
             found = find_boxes(heat, self.decision.box_threshold) if verdict.called[self.name] else []

@@ -31,6 +31,10 @@ class CamNetwork(nn.Module):
             last convolution, without the last max-pool: 14x14 maps of a 224x224 image instead of 7x7.
         num_classes: Outputs, one logit a class.
         frozen: How many convolutions, counted from the image, are not trained, with the batch norms behind them.
+        output_stride: Pixels of the image from one place of the maps to the next. None: as the network has it, 32
+            (VGG: 16). 16 or 8 for finer maps: the last convolutions that halve the maps no longer do, and those
+            behind them are dilated instead, so that weights stay what they were trained for. Chen et al.,
+            "DeepLab", 2017, https://arxiv.org/abs/1606.00915.
         weights: `imagenet` (torchvision's default ones of this network), the path of a state dict or checkpoint
             of this network, or None for random ones. Its fully connected layers are left out.
         download: Whether `imagenet` may be fetched; without it, it has to be in torch hub's cache.
@@ -45,6 +49,8 @@ class CamNetwork(nn.Module):
             the data's own does. They are no part of the state dict.
         notes: What a person should know of the weights, a sentence each.
         head: A `MapHead`.
+        map_grid: Where the maps lie over the image: pixel that the first place is centred on, and pixels from one
+            place to the next.
 
     Raises:
         ValueError: If the network is of no such family, or has fewer convolutions than `frozen`.
@@ -64,6 +70,7 @@ class CamNetwork(nn.Module):
         name: str,
         num_classes: int,
         frozen: int,
+        output_stride: int | None = None,
         weights: str | None = None,
         download: bool = False,
         freeze_batch_norm: bool = False,
@@ -81,6 +88,9 @@ class CamNetwork(nn.Module):
         if normalisation is not None:
             self.mean, self.std = normalisation
         self.backbone = nn.Sequential(layers)
+        if output_stride is not None:
+            _dilate(self.backbone, name, output_stride)
+        self.map_grid = _grid(self.backbone)
         self.head = MapHead(channels, num_classes)
         self.notes: list[str] = []
         self._freeze(frozen, freeze_batch_norm)
@@ -225,6 +235,52 @@ def _convolutional_part(name: str) -> tuple["OrderedDict[str, nn.Module]", str, 
     convolutions = [m for layer in layers.values() for m in layer.modules() if isinstance(m, nn.Conv2d)]
     # ResNet registers a block's shortcut last, with as many channels as the block gives.
     return layers, head, convolutions[-1].out_channels
+
+
+def _dilate(backbone: nn.Module, name: str, output_stride: int) -> None:
+    """Keep maps from being halved beyond a stride; convolutions behind look as far as they did, see `CamNetwork`.
+
+    Raises:
+        ValueError: If the network can't have this stride.
+    """
+    stride, dilation = 1, 1
+    for path, module in backbone.named_modules():
+        if isinstance(module, nn.MaxPool2d):
+            stride *= module.stride if isinstance(module.stride, int) else module.stride[0]
+        if not isinstance(module, nn.Conv2d):
+            continue
+        shortcut = "downsample" in path  # beside a convolution that halves the maps, and counted with it
+        if module.stride[0] > 1 and stride * module.stride[0] > output_stride and not shortcut:
+            later, module.stride = dilation * module.stride[0], (1, 1)
+        else:
+            later = dilation
+            stride *= 1 if shortcut else module.stride[0]
+        if shortcut and dilation > 1:
+            module.stride = (1, 1)
+        module.padding = tuple(dilation * int(side) for side in module.padding)
+        module.dilation = (dilation, dilation)
+        dilation = later
+    if stride != output_stride:
+        raise ValueError(f"output_stride={output_stride}: {name} has {stride} then; expected 16, 8 or null")
+
+
+def _grid(backbone: nn.Module) -> tuple[float, float]:
+    """Centre of the first place of the last maps in pixels of the image, and pixels from one place to the next.
+
+    Convolutions with padding begin at the first pixel itself, pooling without it between two: maps are not simply
+    spread evenly over the image. Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+    """
+    start, stride = 0.0, 1.0
+    for path, module in backbone.named_modules():
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d)) and "downsample" not in path:
+            kernel, padding, step, dilation = (
+                value[0] if isinstance(value, tuple) else int(value)
+                for value in (module.kernel_size, module.padding, module.stride, module.dilation)
+            )
+            assert isinstance(padding, int)  # no convolution of these says "same"
+            start += (dilation * (kernel - 1) / 2 - padding) * stride
+            stride *= step
+    return start, stride
 
 
 def _initialise(layer: nn.Module) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from inspection.data.module import ImageDataModule
 from inspection.decide.located import Located
-from inspection.explain.class_maps import class_maps
+from inspection.explain.class_maps import class_maps, find_grid
 from inspection.tasks.classification import Classification
 from inspection.tasks.module import Batch, Kept
 from inspection.tasks.places import OF_ALL, PlaceOutcome, packed
@@ -102,6 +102,7 @@ class CamLocalisation(Classification):
             kept["maps"],
             kept.get("masks"),
             self._size,
+            find_grid(self.model),
             kinds,
             self.hit_iou,
         )

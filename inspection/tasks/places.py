@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inspection.decide.located import Located
 from inspection.explain.boxes import HotBox, find_boxes
-from inspection.explain.class_maps import resized, to_heat
+from inspection.explain.class_maps import Grid, resized, to_heat
 from inspection.explain.regions import find_regions
 from inspection.tasks.metrics import UNDEFINED
 from inspection.tasks.outcomes import ClassOutcome, Outcome, Table
@@ -66,6 +66,7 @@ class PlaceOutcome(ClassOutcome):
         maps: Tensor,
         masks: Tensor | None,
         size: tuple[int, int],
+        grid: Grid | None,
         kinds: Sequence[str] | None,
         hit_iou: float,
     ) -> "PlaceOutcome":
@@ -79,6 +80,7 @@ class PlaceOutcome(ClassOutcome):
             maps: Class activation maps of the defect, `[N, h, w]`.
             masks: Where the defects are, bits of `[N, H * W]`, see `packed`; None: not known.
             size: (H, W).
+            grid: Where the maps lie over the images, see `resized`.
             kinds: Of each image, or None.
             hit_iou: Intersection over union from which on a box has hit.
         """
@@ -89,8 +91,8 @@ class PlaceOutcome(ClassOutcome):
         names = kinds if kinds is not None else [decision.names[target] for target in targets.tolist()]
         for start in range(0, len(rows), _AT_A_TIME):
             part = slice(start, start + _AT_A_TIME)
-            raw = resized(maps[part], size).numpy()
-            heat = to_heat(maps[part], size).numpy()
+            raw = resized(maps[part], size, grid).numpy()
+            heat = to_heat(maps[part], size, grid).numpy()
             true = np.zeros((len(raw), *size), bool) if masks is None else unpacked(masks[part], size)
             for row, kind in enumerate(names[part]):
                 if masks is not None:

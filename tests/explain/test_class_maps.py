@@ -5,7 +5,7 @@ from torch import nn
 
 from inspection.errors import InputError
 from inspection.explain.cam import heatmap, heatmap_method
-from inspection.explain.class_maps import class_maps
+from inspection.explain.class_maps import class_maps, find_grid, resized
 from inspection.models.cam_net import CamNetwork
 from inspection.models.normalised import Normalised
 
@@ -13,7 +13,7 @@ from inspection.models.normalised import Normalised
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return CamNetwork("resnet18", 3, frozen=0).eval()
+    return CamNetwork("vgg11", 3, frozen=0).eval()
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_maps_are_the_features_weighted_by_the_linear_row(network, images):
         logits, maps = class_maps(network, images)
         features = network.features(images)
     weights, bias = network.head.linear.weight.detach(), network.head.linear.bias
-    assert maps.shape == (4, 3, 3, 2)
+    assert maps.shape == (4, 3, 6, 4)
     for image in range(4):
         for kind in range(3):
             by_hand = sum(float(weights[kind, c]) * features[image, c] for c in range(512))
@@ -45,7 +45,7 @@ def test_network_gives_the_same_pair(network, images):
 def test_heatmap_equals_that_of_a_backward_pass(network, images, method):
     targets = torch.tensor([0, 1, 2, 1])
     forward = heatmap(network, images, targets, method="cam")
-    backward = heatmap(network, images, targets, method=method, layer="backbone.layer4")
+    backward = heatmap(network, images, targets, method=method, layer="backbone.features")
     assert forward.method == "cam"
     assert forward.evidence.any()
     assert forward.evidence.equal(backward.evidence)
@@ -57,7 +57,7 @@ def test_the_grad_cam_package_agrees(network, images):
     package = pytest.importorskip("pytorch_grad_cam")
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    with package.GradCAM(model=network, target_layers=[network.backbone.layer4]) as cam:
+    with package.GradCAM(model=network, target_layers=[network.backbone.features]) as cam:
         theirs = torch.from_numpy(cam(images, [ClassifierOutputTarget(2)] * 4))
     ours = heatmap(network, images, torch.full((4,), 2)).maps
     low = ours.amin(dim=(1, 2), keepdim=True)  # the package scales by the extremes after the resize
@@ -67,15 +67,53 @@ def test_the_grad_cam_package_agrees(network, images):
 
 
 def test_is_upsampled_bilinearly_and_peaks_at_one(network, images):
-    maps = heatmap(network, images, torch.full((4,), 1), size=(33, 41))
+    maps = heatmap(network, images, torch.full((4,), 1))
     with torch.no_grad():
         raw = class_maps(network, images)[1][:, 1].relu()
     for row in range(4):
         if bool(maps.evidence[row]):
-            by_hand = F.interpolate(raw[row][None, None], (33, 41), mode="bilinear", align_corners=False)[
+            by_hand = F.interpolate(raw[row][None, None], (96, 64), mode="bilinear", align_corners=False)[
                 0, 0
             ]
             torch.testing.assert_close(maps.maps[row], by_hand / by_hand.max(), atol=1e-6, rtol=0)
+
+
+def test_places_lie_where_the_convolutions_look():
+    """The middle of what a place sees, measured by gradients, with pooling that prefers no pixel."""
+    for name, stride in (("vgg11", None), ("resnet18", None), ("resnet18", 16), ("mobilenet_v2", 16)):
+        network = CamNetwork(name, 2, frozen=0, output_stride=stride).double().eval()
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.constant_(module.weight, 1 / module.weight[0].numel())
+            for child, pool in list(module.named_children()):
+                if isinstance(pool, nn.MaxPool2d):
+                    setattr(module, child, nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding))
+        start, step = find_grid(network)
+        size = 352 if name == "resnet18" else 256
+        image = torch.full((1, 3, size, size), 1e-3, dtype=torch.float64, requires_grad=True)
+        features = network.features(image)
+        place = features.shape[-1] // 2
+        (gradient,) = torch.autograd.grad(features[0, 0, place, place], image)
+        weight = gradient.abs().sum((0, 1, 2))
+        middle = float(weight @ torch.arange(size).double() / weight.sum())
+        assert middle == pytest.approx(start + step * place, abs=0.3), (name, stride)
+
+
+def test_maps_are_put_where_their_places_lie():
+    maps = torch.zeros(1, 3, 4)
+    maps[0, 1, 2] = 1
+    placed = resized(maps, (24, 32), (0.0, 8.0))
+    assert placed.shape == (1, 24, 32)
+    assert (placed == 1).nonzero().tolist() == [[0, 8, 16]]
+    assert float(placed[0, 4, 16]) == pytest.approx(0.5)
+    assert float(placed[0, 8, 21]) == pytest.approx(3 / 8)
+
+
+def test_places_that_are_spread_evenly_give_the_usual_interpolation():
+    maps = torch.randn(2, 5, 7)
+    usual = F.interpolate(maps[None], (80, 112), mode="bilinear", align_corners=False)[0]
+    torch.testing.assert_close(resized(maps, (80, 112), (7.5, 16.0)), usual)
+    torch.testing.assert_close(resized(maps, (80, 112)), usual)
 
 
 def test_network_asks_for_it_also_behind_its_normalisation(network):
@@ -118,4 +156,4 @@ def test_other_networks_are_refused_by_name(images):
 
 def test_a_layer_can_not_be_chosen(network, images):
     with pytest.raises(InputError, match="leave the layer out"):
-        heatmap(network, images, layer="backbone.layer3")
+        heatmap(network, images, layer="backbone.features")

@@ -53,6 +53,30 @@ def test_last_maps_of_each_family(name, channels, stride):
     assert maps.shape == (2, 2, 64 // stride, 96 // stride)
 
 
+@pytest.mark.parametrize(("name", "stride"), [("resnet18", 16), ("resnet50", 8), ("mobilenet_v2", 16)])
+def test_finer_maps_see_what_the_coarse_ones_saw(name, stride):
+    """Dilation skips nothing: at the places that both have, the features of an endless image are the same."""
+    torch.manual_seed(0)
+    coarse, fine = CamNetwork(name, 2, 0).eval(), CamNetwork(name, 2, 0, output_stride=stride).eval()
+    fine.load_state_dict(coarse.state_dict())
+    images = torch.rand(1, 3, 64, 1).expand(-1, -1, -1, 640).contiguous()  # alike from left to right
+    with torch.no_grad():
+        one, other = coarse.features(images), fine.features(images)
+    factor = 32 // stride
+    assert other.shape[-2:] == (one.shape[-2] * factor, one.shape[-1] * factor)
+    assert fine.map_grid == (0.0, float(stride))
+    middle = slice(one.shape[-1] // 2, one.shape[-1] // 2 + 1)
+    torch.testing.assert_close(
+        other[..., ::factor, :][..., middle.start * factor], one[..., middle.start], atol=1e-4, rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize(("name", "stride"), [("vgg16", 8), ("resnet18", 24), ("mobilenet_v2", 64)])
+def test_strides_that_a_network_can_not_have(name, stride):
+    with pytest.raises(ValueError, match=f"output_stride={stride}: {name} has .* then"):
+        CamNetwork(name, 2, 0, output_stride=stride)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
 def test_features_are_torchvision_s_own(tmp_path, name):
     file = pretrained(tmp_path, name)
@@ -116,7 +140,7 @@ def test_folded_batch_norms_are_not_trained(tmp_path):
     torch.save(get_model("resnet18", num_classes=5).state_dict(), tmp_path / "folded.pth")
     with pytest.raises(InputError, match=r"model.freeze_batch_norm=true"):
         CamNetwork("resnet18", 2, frozen=5, weights=str(tmp_path / "folded.pth"))
-    network = CamNetwork("resnet18", 2, 5, str(tmp_path / "folded.pth"), freeze_batch_norm=True)
+    network = CamNetwork("resnet18", 2, 5, weights=str(tmp_path / "folded.pth"), freeze_batch_norm=True)
     assert not any(m.training for m in network.modules() if isinstance(m, nn.BatchNorm2d))
 
 
