@@ -41,7 +41,8 @@ def pixel_figures(counts: Tensor) -> dict[str, Tensor]:
         >>> figures["dice"].tolist(), figures["iou"].tolist(), figures["pixel_recall"].tolist()
         ([0.75, 1.0], [0.6, 1.0], [0.75, nan])
     """
-    hits, alarms, missed = counts.double().unbind(-1)
+    counts = counts.float() if counts.device.type == "mps" else counts.double()
+    hits, alarms, missed = counts.unbind(-1)
     called, true, either = hits + alarms, hits + missed, hits + alarms + missed
     return {
         "dice": torch.where(either > 0, share_of(2 * hits, called + true), 1.0),
@@ -59,16 +60,16 @@ def set_figures(counts: Tensor) -> dict[str, float]:
 
     Returns:
         `dice`, `iou`, `pixel_precision`, `pixel_recall`: means over the images that have a value;
-        `defect_dice`, `defect_iou`: means over the images with a defect, where calling nothing earns nothing;
-        `set_dice` and so on: of the pixels of all images together, in which large defects count more. NaN where
+        `dice/defects`, `iou/defects`: means over the images with a defect, where calling nothing earns nothing;
+        `dice/set` and so on: of the pixels of all images together, in which large defects count more. NaN where
         there is nothing to count.
     """
     each = pixel_figures(counts)
     figures = {name: float(values.nanmean()) for name, values in each.items()}
     defective = counts[:, 0] + counts[:, 2] > 0
-    figures |= {f"defect_{name}": float(each[name][defective].mean()) for name in ("dice", "iou")}
+    figures |= {f"{name}/defects": float(each[name][defective].mean()) for name in ("dice", "iou")}
     for name, value in pixel_figures(counts.sum(0)).items():
-        figures[f"set_{name}"] = float(value) if len(counts) else UNDEFINED
+        figures[f"{name}/set"] = float(value) if len(counts) else UNDEFINED
     return figures
 
 

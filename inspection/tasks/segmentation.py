@@ -12,9 +12,9 @@ from inspection.errors import InputError
 from inspection.explain.regions import find_regions
 from inspection.tasks.defects import Camera
 from inspection.tasks.mask_losses import MaskLoss
-from inspection.tasks.mask_metrics import mask_counts, set_figures
+from inspection.tasks.mask_metrics import mask_counts, pixel_figures, set_figures
 from inspection.tasks.mask_outcome import MaskOutcome
-from inspection.tasks.metrics import figures_of_confusion
+from inspection.tasks.metrics import figures_of_confusion, share_of
 from inspection.tasks.module import Batch, InspectionTask, Kept
 
 
@@ -39,7 +39,7 @@ class Segmentation(InspectionTask):
     kind = "class"
     needs = ("mask",)
     losses = "dice, dice_bce or dice_focal"
-    learned = ("set_dice",)
+    learned = ("dice",)
 
     def __init__(
         self, classes: Sequence[str], defect: str | None, threshold: float, min_area: int, **settings: Any
@@ -70,17 +70,18 @@ class Segmentation(InspectionTask):
         return loss
 
     def count(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """True positive, false positive and false negative pixels, int64 `[3]`."""
-        return mask_counts(self.decision.called(outputs), batch["mask"]).sum(0)
+        """Sum of the Dice of each image, and number of images, float32 `[2]`."""
+        dice = pixel_figures(mask_counts(self.decision.called(outputs), batch["mask"]))["dice"]
+        return torch.stack([dice.sum(), torch.full_like(dice[0], len(dice))]).float()
 
     def figures_of(self, counts: Tensor) -> dict[str, float]:
-        """Of all pixels together."""
-        return set_figures(counts[None])
+        """Mean Dice."""
+        return {"dice": float(share_of(counts[0], counts[1]))}
 
     def evaluated(self) -> list[str]:
         """Figures of the pixels, and of the verdicts."""
         verdicts = figures_of_confusion(torch.eye(2), self.decision.names, self.decision.defect)
-        return [*self.figures_of(torch.ones(3)), *verdicts]
+        return [*set_figures(torch.ones(1, 3)), *verdicts]
 
     def keep(self, outputs: Tensor, batch: Batch) -> Kept:
         """Counts of the pixels, the loss and the connected defects of each image."""

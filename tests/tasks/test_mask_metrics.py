@@ -48,10 +48,10 @@ def test_the_set_against_scikit_learn():
     called, masks = cases()
     figures = set_figures(mask_counts(called, masks))
     truth, call = masks.flatten().numpy(), called.flatten().numpy()
-    assert figures["set_dice"] == pytest.approx(f1_score(truth, call))
-    assert figures["set_iou"] == pytest.approx(jaccard_score(truth, call))
-    assert figures["set_pixel_precision"] == pytest.approx(precision_score(truth, call))
-    assert figures["set_pixel_recall"] == pytest.approx(recall_score(truth, call))
+    assert figures["dice/set"] == pytest.approx(f1_score(truth, call))
+    assert figures["iou/set"] == pytest.approx(jaccard_score(truth, call))
+    assert figures["pixel_precision/set"] == pytest.approx(precision_score(truth, call))
+    assert figures["pixel_recall/set"] == pytest.approx(recall_score(truth, call))
 
 
 def test_means_leave_out_what_is_undefined():
@@ -62,23 +62,23 @@ def test_means_leave_out_what_is_undefined():
     assert figures["iou"] == pytest.approx((0.6 + 1) / 4)
     assert figures["pixel_precision"] == pytest.approx((0.75 + 0) / 2)
     assert figures["pixel_recall"] == pytest.approx((0.75 + 0) / 2)
-    assert figures["defect_dice"] == pytest.approx(0.75 / 2)
-    assert figures["defect_iou"] == pytest.approx(0.6 / 2)
-    assert figures["set_dice"] == pytest.approx(6 / (6 + 8 + 5))
+    assert figures["dice/defects"] == pytest.approx(0.75 / 2)
+    assert figures["iou/defects"] == pytest.approx(0.6 / 2)
+    assert figures["dice/set"] == pytest.approx(6 / (6 + 8 + 5))
 
 
 def test_calling_nothing_is_right_for_good_parts_and_earns_nothing_for_defects():
     figures = set_figures(torch.tensor([[0, 0, 0]] * 9 + [[0, 0, 50]]))
     assert figures["dice"] == 0.9
-    assert figures["defect_dice"] == figures["set_dice"] == 0
+    assert figures["dice/defects"] == figures["dice/set"] == 0
     assert np.isnan(figures["pixel_precision"])
     assert figures["pixel_recall"] == 0
 
 
 def test_a_set_without_a_defect_and_one_without_an_image():
     good = set_figures(torch.zeros(3, 3, dtype=torch.int64))
-    assert good["dice"] == good["set_dice"] == good["set_iou"] == 1
-    assert np.isnan([good[name] for name in ("defect_dice", "pixel_recall", "set_pixel_recall")]).all()
+    assert good["dice"] == good["dice/set"] == good["iou/set"] == 1
+    assert np.isnan([good[name] for name in ("dice/defects", "pixel_recall", "pixel_recall/set")]).all()
     assert np.isnan(list(set_figures(torch.zeros(0, 3, dtype=torch.int64)).values())).all()
 
 

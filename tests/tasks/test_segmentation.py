@@ -115,8 +115,8 @@ def test_figures_of_a_pass_against_scikit_learn(table, tmp_path):
     masks = table["mask"].numpy()
     assert outcome.rows.tolist() == list(range(COUNT))
     figures = outcome.figures
-    assert figures["set_dice"] == pytest.approx(f1_score(masks.ravel(), called.ravel()))
-    assert figures["set_iou"] == pytest.approx(jaccard_score(masks.ravel(), called.ravel()))
+    assert figures["dice/set"] == pytest.approx(f1_score(masks.ravel(), called.ravel()))
+    assert figures["iou/set"] == pytest.approx(jaccard_score(masks.ravel(), called.ravel()))
     each = [f1_score(m.ravel(), c.ravel(), zero_division=1.0) for m, c in zip(masks, called, strict=True)]
     assert figures["dice"] == pytest.approx(np.mean(each))
     verdict = called.sum(axis=(1, 2, 3)) >= 4
@@ -164,7 +164,7 @@ def test_training_learns_and_is_logged(table, tmp_path):
     fit.fit(task, Data(batches(table)))
     assert set(task.logged()) <= set(fit.callback_metrics)
     assert float(fit.callback_metrics["val/dice"]) > 0.7
-    assert float(fit.callback_metrics["train/set_dice"]) > 0.5
+    assert float(fit.callback_metrics["train/dice"]) > 0.5
 
 
 def test_types_of_defects_have_their_own_figures(table, tmp_path):
@@ -215,7 +215,7 @@ def test_a_defect_whose_mask_is_empty_lies_nowhere():
     """The verdict on it is right or wrong; its pixels are not counted."""
     outcome = outcome_of([[8, 2, 0], [0, 0, 0], [0, 5, 0], [0, 0, 0]], [1, 1, 1, 0])
     alone = outcome_of([[8, 2, 0], [0, 0, 0]], [1, 0])
-    for name in ("dice", "iou", "pixel_precision", "pixel_recall", "set_dice", "defect_dice"):
+    for name in ("dice", "iou", "pixel_precision", "pixel_recall", "dice/set", "dice/defects"):
         assert outcome.figures[name] == pytest.approx(alone.figures[name])
     assert outcome.figures["recall"] == pytest.approx(2 / 3)
     assert outcome.by_kind()["defect"]["images"] == 3
@@ -228,7 +228,7 @@ def test_a_part_without_a_defect():
     outcome = outcome_of([[0, 0, 0], [0, 3, 0]], [0, 0])
     assert outcome.figures["dice"] == 0.5
     assert outcome.figures["accuracy"] == 1
-    assert np.isnan([outcome.figures[name] for name in ("recall", "f1", "defect_dice")]).all()
+    assert np.isnan([outcome.figures[name] for name in ("recall", "f1", "dice/defects")]).all()
     assert list(outcome.by_kind()) == ["ok"]
 
 
