@@ -78,6 +78,15 @@ TINY = {
         "data.image_size=[48,48]",
         "data.synthetic.count=30",
     ],
+    "equipment": [
+        "trainer.max_epochs=1",
+        "trainer.accelerator=cpu",
+        "callbacks.boxes.per_class=1",
+        "data.batch_size=8",
+        "data.synthetic.count=24",
+        "data.image_size=[64,96]",
+        "model.width=4",
+    ],
 }
 """What makes a task on its synthetic set small enough for a test."""
 

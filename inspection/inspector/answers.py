@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from inspection.data.geometry import Geometry
 from inspection.decide.decisions import Decision
 from inspection.inspector.passport import Passport
-from inspection.inspector.verdict import Verdict
+from inspection.inspector.verdict import Box, Verdict
 
 Row = list[str]
 
@@ -84,6 +84,14 @@ class Answers(ABC):
         Returns:
             RGB uint8, of any size.
         """
+
+    def files(self, boxes: Sequence[tuple[str, tuple[int, int], Sequence[Box]]]) -> dict[str, Any]:
+        """Content of further JSON files, plain values by file name.
+
+        Args:
+            boxes: Of all images, in order: file, height and width of the camera image, and the verdict's boxes.
+        """
+        return {}
 
     def tables(self) -> dict[str, Row]:
         """Columns behind the file of further tables with any number of rows an image, by their file name."""

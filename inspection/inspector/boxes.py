@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,37 @@ from inspection.inspector.answers import Answers, Row
 from inspection.inspector.verdict import Box, Verdict
 from inspection.pictures.box_panel import DrawnBox, found_panel
 
-BOXES = "boxes.csv"
+BOXES, ANNOTATIONS = "boxes.csv", "annotations.json"
+
+
+def as_coco(
+    names: Sequence[str], boxes: Sequence[tuple[str, tuple[int, int], Sequence[Box]]]
+) -> dict[str, Any]:
+    """Images and boxes as COCO has them, with the score of each box beside it.
+
+    Args:
+        names: Of the classes.
+        boxes: File, height and width, and boxes of each image.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for key, (file, (height, width), found) in enumerate(boxes, 1):
+        images.append({"id": key, "file_name": file, "width": width, "height": height})
+        for box in found:
+            wide, high = box.right - box.left, box.bottom - box.top
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": key,
+                    "category_id": list(names).index(box.label) + 1,
+                    "bbox": [round(value, 2) for value in (box.left, box.top, wide, high)],
+                    "area": round(wide * high, 2),
+                    "iscrowd": 0,
+                    "score": round(box.score, 5),
+                }
+            )
+    categories = [{"id": key, "name": name} for key, name in enumerate(names, 1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
 
 
 class BoxAnswers(Answers):
@@ -80,6 +111,10 @@ class BoxAnswers(Answers):
             for box in verdict.boxes
         ]
         return found_panel(picture, boxes, [title, verdict.label])
+
+    def files(self, boxes: Sequence[tuple[str, tuple[int, int], Sequence[Box]]]) -> dict[str, Any]:
+        """All boxes as a COCO JSON, as labelling tools take it to begin from and `data.annotations` reads it."""
+        return {ANNOTATIONS: as_coco(self.decision.names, boxes)}
 
     def tables(self) -> dict[str, Row]:
         """Of the single boxes."""

@@ -6,7 +6,7 @@ import itertools
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from tqdm import tqdm
 
 from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
-from inspection.inspector import Inspector, Verdict
+from inspection.inspector import Box, Inspector, Verdict
 from inspection.pictures.files import write_png
 from inspection.runs.console import table
 from inspection.runs.folder import inspector_of
+from inspection.runs.results import write_json
 
 SHOWN = 40
 """Rows of the printed table; the CSV has all of them."""
@@ -59,6 +60,7 @@ def predict(config: dict[str, Any]) -> int:
     shown: list[list[str]] = [["file", "verdict", *answers.headings()]]
     errors: list[str] = []
     judged: Counter[str] = Counter()
+    boxes: list[tuple[str, tuple[int, int], Sequence[Box]]] = []
     with ExitStack() as stack:
         judge = _open_table(stack, output / "predictions.csv", ["file", *answers.columns(), "fault"])
         further = {
@@ -68,6 +70,7 @@ def predict(config: dict[str, Any]) -> int:
         for file, image, result in _inspect_all(inspector, root, files, config):
             if isinstance(result, Verdict):
                 judged.update(answers.tally(result))
+                boxes.append((file, image.shape[:2], result.boxes))
                 judge([[file, *answers.cells(result), ""]])
                 for name, rows in answers.rows(result).items():
                     further[name]([[file, *row] for row in rows])
@@ -81,6 +84,7 @@ def predict(config: dict[str, Any]) -> int:
                 errors.append(str(result))
             if len(shown) <= SHOWN:
                 shown.append(row)
+    _write_files(output, answers.files(boxes))
     print(table(shown))
     if len(files) > SHOWN:
         print(f"  ... {len(files) - SHOWN} more in {output / 'predictions.csv'}")
@@ -90,6 +94,11 @@ def predict(config: dict[str, Any]) -> int:
     print(f"\n{len(files)} images: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
     return 1 if errors else 0
+
+
+def _write_files(output: Path, files: Mapping[str, Any]) -> None:
+    for name, content in files.items():
+        write_json(output / name, content)
 
 
 def _open_table(stack: ExitStack, path: Path, columns: Sequence[str]) -> Callable[[list[list[str]]], None]:

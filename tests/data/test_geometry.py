@@ -203,3 +203,15 @@ def test_a_picture_shows_all_of_the_camera_image_in_the_network_s_shades():
 def test_a_geometry_of_before_the_levels_is_read():
     old = {"image_size": [4, 5], "crop": None, "channels": 1, "white_level": 255}
     assert Geometry.from_dict(old) == Geometry((4, 5), white_level=255)
+
+
+@pytest.mark.parametrize("crop", [None, (10, 20, 110, 60)])
+def test_boxes_go_to_the_image_and_back(crop):
+    geometry, shape = Geometry((50, 80), crop=crop), (100, 160)
+    boxes = np.array([[12.0, 24, 60, 50], [30, 20.5, 31, 60]])
+    seen = geometry.boxes_from_camera(boxes, shape)
+    np.testing.assert_allclose(geometry.boxes_to_camera(seen, shape), boxes)
+    left, top = (boxes[0, :2] - (0, 0) if crop is None else boxes[0, :2] - crop[:2]) * (
+        (0.5, 0.5) if crop is None else (0.8, 1.25)
+    )
+    np.testing.assert_allclose(seen[0, :2], [left, top])

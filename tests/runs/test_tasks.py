@@ -9,6 +9,9 @@ from inspection.data.images import read_image
 from inspection.inspector import Inspector
 from tests.conftest import TINY
 
+PICTURES = {"equipment": "boxes", "mvtec": "places", "surface": "masks", "thermal": "thermal"}
+"""Folder of the pictures of single images, where it is not `heatmaps`."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in TINY if name != "thermal"])  # test_thermal.py
@@ -37,8 +40,7 @@ def test_task_trains_on_its_synthetic_set(name, compose, run_training, tmp_path)
     assert len(predictions) == sum(row["split"] != "train" for row in split)
     pictures = {path.name for path in (run.folder / "pictures").rglob("*.png")}
     assert {"samples.png", "learning_curves.png", "confusion_matrix_val.png"} <= pictures
-    evidence = "masks" if name == "surface" else "heatmaps"
-    assert list((run.folder / "pictures" / evidence).rglob("*.png"))
+    assert list((run.folder / "pictures" / PICTURES.get(name, "heatmaps")).rglob("*.png"))
 
     # The inspector says of the camera images what the run said of them.
     inspector = Inspector.load(run.folder / "inspector.safetensors")
