@@ -132,29 +132,44 @@ class Geometry:
                 f"{name}: has {image.dtype.itemsize * 8} bits a pixel; expected {self.depth}, as the images that "
                 "the network was made for.\nGive the camera's raw images, not pictures made of them."
             )
-        if self.crop is not None:
-            left, top, right, bottom = self.crop
-            height, width = image.shape[:2]
-            if right > width or bottom > height:
-                raise InputError(
-                    f"{name}: the image is {width} x {height} pixels (width x height), smaller than "
-                    f"data.crop={list(self.crop)} [left, top, right, bottom].\n"
-                    f"Set data.crop inside the image or to null, or take the image out of the folder."
-                )
-            image = image[top:bottom, left:right]
+        image = self.cut(image, name)
         return to_channels(self._shades(_resize(image, self.image_size), image), self.channels)
+
+    def cut(self, image: CameraImage, name: str = "image") -> CameraImage:
+        """The crop of a camera image, a view.
+
+        Args:
+            image: `[H, W]` or `[H, W, 3]`.
+            name: as in `apply`.
+
+        Raises:
+            InputError: the image is smaller than the crop.
+        """
+        if self.crop is None:
+            return image
+        left, top, right, bottom = self.crop
+        height, width = image.shape[:2]
+        if right > width or bottom > height:
+            raise InputError(
+                f"{name}: the image is {width} x {height} pixels (width x height), smaller than "
+                f"data.crop={list(self.crop)} [left, top, right, bottom].\n"
+                f"Set data.crop inside the image or to null, or take the image out of the folder."
+            )
+        return image[top:bottom, left:right]
 
     def picture(self, image: CameraImage) -> NDArray[np.uint8]:
         """A whole camera image in the grey values of what the network sees, for a person to look at.
 
         Args:
-            image: `[H, W]` grey or `[H, W, 3]` RGB, uint8 or uint16, not smaller than the crop.
+            image: `[H, W]` grey or `[H, W, 3]` RGB, uint8 or uint16.
 
         Returns:
             `[H, W, 3]`, uint8.
+
+        Raises:
+            InputError: the image is smaller than the crop.
         """
-        left, top, right, bottom = self.crop or (0, 0, image.shape[1], image.shape[0])
-        return np.moveaxis(to_channels(self._shades(image, image[top:bottom, left:right]), 3), 0, -1)
+        return np.moveaxis(to_channels(self._shades(image, self.cut(image)), 3), 0, -1)
 
     def _shades(self, image: CameraImage, whole: CameraImage) -> NDArray[np.uint8]:
         """8 bits of an image, any shape, by the levels or by the extremes of `whole`."""

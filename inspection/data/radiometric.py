@@ -67,12 +67,8 @@ class Radiometry:
         return steps[0], steps[1]
 
 
-def read_raw(path: Path, crop: Sequence[int] | None = None) -> NDArray[np.uint16]:
+def read_raw(path: Path) -> NDArray[np.uint16]:
     """Raw values `[H, W]` of a radiometric PNG or TIFF.
-
-    Args:
-        path: The file.
-        crop: Pixels `[left, top, right, bottom]`, or None for all.
 
     Raises:
         InputError: If it can't be read, or is no grey image of 16 bits.
@@ -80,8 +76,7 @@ def read_raw(path: Path, crop: Sequence[int] | None = None) -> NDArray[np.uint16
     image = read_image(path)
     if image.dtype != np.uint16 or image.ndim != 2:
         raise InputError(f"{path}: {not_radiometric(image)}")
-    left, top, right, bottom = crop or (0, 0, image.shape[1], image.shape[0])
-    return image[top:bottom, left:right].astype(np.uint16, copy=False)
+    return image.astype(np.uint16, copy=False)
 
 
 def not_radiometric(image: CameraImage) -> str:
@@ -94,7 +89,7 @@ def not_radiometric(image: CameraImage) -> str:
     )
 
 
-def statistics_of(raw: NDArray[np.uint16], names: Sequence[str], radiometry: Radiometry) -> list[float]:
+def statistics_of(raw: CameraImage, names: Sequence[str], radiometry: Radiometry) -> list[float]:
     """Statistics of an image's pixels in kelvin.
 
     Args:
@@ -134,7 +129,7 @@ def percentile_of(name: str) -> float | None:
     return value if 0 <= value <= 100 else None
 
 
-def _statistic(raw: NDArray[np.uint16], name: str) -> float:
+def _statistic(raw: CameraImage, name: str) -> float:
     share = percentile_of(name)
     if share is not None:
         return float(np.percentile(raw, share))

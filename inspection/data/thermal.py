@@ -20,16 +20,17 @@ from inspection.data.temperatures import read_quantities
 from inspection.errors import InputError
 
 UNIT = "K"
+_PLAIN = 1.0  # kelvin: where the pixels are off by less on average, nobody needs a network
 _LISTED = 5  # rows or files named in a message
 
 
 class ThermalDataModule(ImageDataModule):
     """Thermal images, each with temperatures in kelvin.
 
-    What the network sees has 8 bits in either way: a window in kelvin spread over them (`radiometric`), or each
-    image between its own extremes (`auto_gain`), as the pictures of most cameras are. Over a window of 190 K a
-    step is 0.75 K, and rounding to it moves the mean of an image by thousandths of a kelvin, its extremes by
-    0.2 K on average (docs/thermal.md). Temperatures themselves are always read from the 16 bits.
+    What the network sees has 8 bits in either way: a window in kelvin spread over them (`radiometric`), or
+    each image between its own extremes (`auto_gain`), as the pictures of most cameras are. Over a window of
+    190 K a step is 0.75 K: on real images rounding moves the mean by 0.01 K and the extremes by 0.2 K on
+    average, less than making the image smaller does (docs/thermal.md). The targets are never rounded.
 
     A batch of radiometric images holds `pixels`, too: float64 `[B, T]`, what the statistics of the camera's pixels
     are, in kelvin. It is no input but what a network must be compared with.
@@ -134,9 +135,8 @@ class ThermalDataModule(ImageDataModule):
 
         def of(file: str) -> list[float] | InputError:
             try:
-                return statistics_of(
-                    read_raw(root / file, self.geometry.crop), self.statistics, self.radiometry
-                )
+                raw = self.geometry.cut(read_raw(root / file), str(root / file))
+                return statistics_of(raw, self.statistics, self.radiometry)
             except InputError as error:
                 return error
 
@@ -161,9 +161,16 @@ class ThermalDataModule(ImageDataModule):
         """What the pixels of radiometric images say, `pixels`."""
         if self.render != "radiometric":
             return {}
-        if self.table is None:
-            return {"pixels": _Values(samples.targets)}
-        return {"pixels": _Values(self.pixel_statistics(self.root, samples.files))}
+        pixels = samples.targets
+        if self.table is not None:
+            pixels = self.pixel_statistics(self.root, samples.files)
+        error = float(np.abs(pixels - samples.targets).mean())
+        if error < _PLAIN:
+            self.notes.append(
+                f"the pixels themselves say these temperatures to {error:.2g} {UNIT}, without a network; "
+                "one is for images that have lost their scale (data.render=auto_gain)"
+            )
+        return {"pixels": _Values(pixels)}
 
     def hidden(self, row: int) -> tuple[int, int, int, int] | None:
         """What is hidden of an image: left, top, right and bottom in pixels of what the network sees; or None."""

@@ -101,6 +101,23 @@ def test_the_crop_is_what_is_measured(rows, module):
     assert data.samples.targets[:, 0].mean() < np.mean([row[1] for row in rows]) - 1
 
 
+def test_a_crop_outside_of_an_image_is_said(rows, module):
+    with pytest.raises(
+        InputError, match=r"30 of 30 images hold .*\n.*24 x 20 pixels .* smaller than data.crop"
+    ):
+        module(table=None, crop=[30, 30, 40, 40]).setup()
+
+
+def test_where_the_pixels_say_it_the_run_says_so(rows, module, tmp_path):
+    data = module()
+    data.setup()
+    assert any(note.startswith("the pixels themselves say these temperatures to ") for note in data.notes)
+    write_table(tmp_path / "set", [[row[0], row[1] + 9, row[2] + 9, row[3] + 9] for row in rows])
+    other = module()
+    other.setup()
+    assert not any("pixels themselves" in note for note in other.notes)
+
+
 def test_automatic_gain_keeps_no_scale_and_hides_a_part(rows, module):
     data = module(render="auto_gain", image_size=[20, 24])
     data.setup()

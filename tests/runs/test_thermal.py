@@ -52,7 +52,7 @@ def test_a_run_is_whole_and_compares_with_what_needs_no_network(trained):
     for words in (
         "mae of training mean",
         "mae of pixel statistic",
-        "alarm from maximum 420 K on",
+        "alarm from maximum 450 K on",
         "maximum (K)",
     ):
         assert words in trained.output

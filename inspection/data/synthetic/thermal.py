@@ -4,10 +4,10 @@ The published generator: background 300 K, spots that reach up to 450 K, noise o
 rises above the background add up, as heat flows do. The images are written as a radiometric camera does, 16 bits a
 pixel, with a table of their temperatures: exactly the layout of a real set.
 
-The temperatures in the table are those of the written pixels, noise and rounding included. So the largest one lies
-above the spot's own peak, by about 4 K for a sharp one and 10 K for a broad one, and the smallest is about 280
-K on every image: some standard deviations of the noise below the background. That is how a camera reports
-them. What the scene is without noise stands in `scenes.json`.
+The temperatures in the table are those of the written pixels, noise and rounding included: that is what a camera
+reports. So the largest one lies above the scene's own, by 7 K where the hottest spot is sharp and by 11 K
+where it is broad, and the smallest is about 279 K on every image, four standard deviations of the noise below
+the background. What the scene is without noise stands in `scenes.json`.
 """
 
 import csv
