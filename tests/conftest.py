@@ -24,43 +24,50 @@ from inspection.data.folder import FolderDataModule
 
 torch.set_num_threads(1)  # tests run side by side on few cores
 
-_FEW = [
-    "trainer.max_epochs=1",
-    "trainer.accelerator=cpu",
-    "callbacks.heatmaps.per_class=1",
-    "callbacks.heatmaps.mistakes=1",
-    "callbacks.heatmaps.test_mistakes=1",
-    "data.batch_size=8",
-]
+
+def few(pictures: str = "heatmaps") -> list[str]:
+    """One epoch of small batches, and one picture of each choice.
+
+    Args:
+        pictures: The callback that draws them.
+    """
+    counts = [f"callbacks.{pictures}.{what}=1" for what in ("per_class", "mistakes", "test_mistakes")]
+    return ["trainer.max_epochs=1", "trainer.accelerator=cpu", "data.batch_size=8", *counts]
+
+
 TINY = {
-    "coil": [*_FEW, "data.synthetic.count=30", "data.image_size=[32,56]"],
+    "coil": [*few(), "data.synthetic.count=30", "data.image_size=[32,56]"],
     "seam": [
-        *_FEW,
+        *few(),
         "data.image_size=[32,32]",
         "data.synthetic.videos=8",
         "data.synthetic.frames=4",
         "data.split=[0.5,0.25,0.25]",
     ],
-    "cifar10": [*_FEW, "data.synthetic.train=60", "data.synthetic.test=20", "data.split=[0.6,0.4,0]"],
+    "cifar10": [*few(), "data.synthetic.train=60", "data.synthetic.test=20", "data.split=[0.6,0.4,0]"],
     "process": [
-        *_FEW,
+        *few(),
         "data.image_size=[32,32]",
         "data.synthetic.bursts=24",
         "data.synthetic.frames=2",
     ],
     "defect": [
-        *_FEW,
+        *few(),
         "data.image_size=[48,48]",
         "data.synthetic.train=24",
         "data.synthetic.val=8",
         "data.synthetic.test=8",
     ],
+    "mvtec": [
+        *few("places"),
+        "data.image_size=[64,64]",
+        "data.synthetic.size=64",
+        "data.synthetic.good_train=8",
+        "data.synthetic.good_test=8",
+        "data.synthetic.defects=6",
+    ],
     "surface": [
-        "trainer.max_epochs=1",
-        "trainer.accelerator=cpu",
-        "callbacks.masks.per_class=1",
-        "callbacks.masks.mistakes=1",
-        "callbacks.masks.test_mistakes=1",
+        *few("masks"),
         "data.image_size=[32,48]",
         "data.synthetic.size=64",
         "data.synthetic.good_train=8",
@@ -69,20 +76,12 @@ TINY = {
         "model.width=4",
     ],
     "thermal": [
-        "trainer.max_epochs=1",
-        "trainer.accelerator=cpu",
-        "callbacks.thermal.per_class=1",
-        "callbacks.thermal.mistakes=1",
-        "callbacks.thermal.test_mistakes=1",
-        "data.batch_size=8",
+        *few("thermal"),
         "data.image_size=[48,48]",
         "data.synthetic.count=30",
     ],
     "equipment": [
-        "trainer.max_epochs=1",
-        "trainer.accelerator=cpu",
-        "callbacks.boxes.per_class=1",
-        "data.batch_size=8",
+        *few("boxes"),
         "data.synthetic.count=24",
         "data.image_size=[64,96]",
         "model.width=4",

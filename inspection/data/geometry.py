@@ -255,14 +255,9 @@ class Geometry:
             InputError: a key is missing or unknown, or a value cannot be.
         """
         keys = set(cls.__dataclass_fields__)
-        values = _SINCE_ADDED | dict(values)
         if set(values) != keys:
             raise InputError(f"geometry: expected the keys {sorted(keys)}, but got {sorted(values)}.")
         return cls(**values)
-
-
-# What inspectors of before these keys do.
-_SINCE_ADDED: dict[str, Any] = {"black_level": 0, "auto_gain": False, "depth": None}
 
 
 def _integers(key: str, values: Any, expected: str) -> tuple[int, ...]:

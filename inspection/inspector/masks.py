@@ -66,7 +66,7 @@ class MaskAnswers(Answers):
 
     def columns(self) -> Row:
         """Verdict, area and number of defects."""
-        return ["class", AREA, "defects"]
+        return ["verdict", AREA, "defects"]
 
     def cells(self, verdict: Verdict) -> Row:
         """In words and numbers."""

@@ -200,11 +200,6 @@ def test_a_picture_shows_all_of_the_camera_image_in_the_network_s_shades():
         np.testing.assert_array_equal(picture[6:46, 5:75, 1], geometry.apply(RAW)[0])
 
 
-def test_a_geometry_of_before_the_levels_is_read():
-    old = {"image_size": [4, 5], "crop": None, "channels": 1, "white_level": 255}
-    assert Geometry.from_dict(old) == Geometry((4, 5), white_level=255)
-
-
 @pytest.mark.parametrize("crop", [None, (10, 20, 110, 60)])
 def test_boxes_go_to_the_image_and_back(crop):
     geometry, shape = Geometry((50, 80), crop=crop), (100, 160)

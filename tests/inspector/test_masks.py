@@ -74,7 +74,7 @@ def test_files_and_pictures(inspector):
     (verdict,) = inspector.inspect([camera_image()])
     answers = inspector.answers
     assert dict(zip(answers.columns(), answers.cells(verdict), strict=True)) == {
-        "class": "defect",
+        "verdict": "defect",
         "area": "136.0",
         "defects": "2",
     }

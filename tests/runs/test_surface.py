@@ -37,7 +37,7 @@ def test_run_and_prediction_say_the_same(run, tmp_path, compose):
     assert len(rows) > 8
     for row in rows:
         again = said[row["file"]]
-        assert again["class"] == row["verdict"]
+        assert again["verdict"] == row["verdict"]
         assert again["defects"] == row["defects"]
         # 64 x 64 camera pixels became 32 x 48
         assert float(again["area"]) == pytest.approx(float(row["area"]) * 64 * 64 / (32 * 48), abs=0.1)
