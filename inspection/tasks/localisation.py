@@ -66,7 +66,7 @@ class CamLocalisation(Classification):
         """Logits, and in evaluation the maps of the same pass."""
         images = batch["image"]
         self._size = (images.shape[-2], images.shape[-1])
-        if self.training:
+        if self.model.training:
             return Seen(self(images), None)
         if self.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)

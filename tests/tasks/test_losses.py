@@ -89,6 +89,17 @@ def test_weighted_cross_entropy_is_torchs_and_never_without_weights(config):
         make(weight=None)
 
 
+def test_given_class_weights_are_torchs_and_never_counted_twice(config):
+    logits, targets = cases(2)
+    make = instantiate(config("loss=class_weights").loss)
+    expected = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0]))(logits, targets)
+    torch.testing.assert_close(make(weight=None)(logits, targets), expected)
+    with pytest.raises(InputError, match=r"both weight the classes; keep one of them"):
+        make(weight=torch.tensor([1.0, 2.0]))
+    with pytest.raises(ValueError, match=r"class_weights=\[1.0, 0\]"):
+        make(class_weights=[1.0, 0])
+
+
 def test_bce_of_the_config_takes_positive_weights(config):
     logits, targets = cases(2)[0], torch.ones(16, 2)
     make = instantiate(config("loss=bce").loss)

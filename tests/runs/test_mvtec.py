@@ -1,0 +1,76 @@
+"""Located defects from training to prediction, on images in MVTec AD's layout."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from inspection.data.images import read_image
+from inspection.inspector import Inspector
+from inspection.runs.predict import predict
+from tests.conftest import TINY
+
+
+def table(path):
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture(scope="module")
+def run(compose, run_training, tmp_path_factory):
+    """Trained for two epochs, with an operating point at which some are called."""
+    place = tmp_path_factory.mktemp("mvtec")
+    places = [f"paths.data={place / 'data'}", f"paths.outputs={place / 'outputs'}"]
+    more = ["trainer.max_epochs=2", "trainer.precision=32-true", "optimizer.lr=0.001"]
+    return run_training(compose("train", ["task=mvtec", *TINY["mvtec"], *more, *places]), place / "run")
+
+
+@pytest.mark.slow
+def test_a_run_tells_how_good_the_places_are(run):
+    figures = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+    for part in ("val", "test"):
+        for name in ("pointing", "pixel_auroc", "aupro", "box_iou", "hit_rate", "f1"):
+            assert name in figures[part]
+        for kind in ("scratch", "spot", "stain", "combined"):
+            assert 0 <= figures[part][f"pixel_auroc/{kind}"] <= 1
+            assert f"recall/{kind}" in figures[part]
+        assert figures[part]["box_threshold"] == 0.8
+    assert "each type of defect" in run.output
+    kinds = {row["kind"] for row in table(run.folder / "predictions.csv")}
+    assert kinds == {"good", "scratch", "spot", "stain", "combined"}
+    drawn = {path.name for path in (run.folder / "pictures" / "places_test").iterdir()}
+    assert {f"{kind}_01.png" for kind in kinds} <= drawn
+    assert list((run.folder / "pictures" / "places" / "best").iterdir())
+
+
+@pytest.mark.slow
+def test_prediction_says_what_the_run_said(run, tmp_path):
+    root = run.folder.parent / "data" / "synthetic" / "mvtec"
+    config = {"run": str(run.folder), "input": str(root / "test"), "output": str(tmp_path), "threshold": None}
+    assert predict(config | {"overlays": True, "batch_size": 7}) == 0
+    said = {f"test/{row['file']}": row for row in table(tmp_path / "predictions.csv")}
+    rows = [row for row in table(run.folder / "predictions.csv") if row["file"] in said]
+    assert len(rows) > 8
+    boxes = table(tmp_path / "boxes.csv")
+    for row in rows:
+        again = said[row["file"]]
+        assert again["verdict"] == row["verdict"]
+        assert again["boxes"] == row["boxes"]
+        assert float(again["probability_defect"]) == pytest.approx(float(row["probability_defect"]), abs=1e-4)
+        own = [box for box in boxes if f"test/{box['file']}" == row["file"]]
+        assert len(own) == int(row["boxes"])
+        assert (tmp_path / "overlays" / f"{row['file'].removeprefix('test/')}.png").is_file()
+    assert all(0 <= float(box["left"]) < float(box["right"]) <= 64 for box in boxes)
+
+
+@pytest.mark.slow
+def test_boxes_go_with_the_verdict(run):
+    inspector = Inspector.load(run.folder / "inspector.safetensors")
+    root = run.folder.parent / "data" / "synthetic" / "mvtec" / "test"
+    images = [read_image(path) for path in sorted(root.rglob("*.png"))[:6]]
+    for threshold, called in ((0.0, True), (1.0, False)):
+        for verdict in inspector.with_threshold(threshold).inspect(images, heatmaps=True):
+            heat = verdict.heatmaps["defect"]
+            flat = heat is None or bool((heat >= 0.8 * np.max(heat)).all())
+            assert bool(verdict.boxes) == (called and not flat)
