@@ -64,6 +64,20 @@ class Segmentation(InspectionTask):
             self._kinds = data.samples.kinds
             self._camera = Camera(data.root, data.geometry)
 
+    def outputs_of(self, batch: Batch) -> Tensor:
+        """Logits `[B, 1, H, W]`.
+
+        Raises:
+            InputError: If the network gives something else.
+        """
+        outputs: Tensor = self(batch["image"])
+        if outputs.shape != batch["mask"].shape:
+            raise InputError(
+                f"{type(self.model.network).__name__} gives {list(outputs.shape)} for masks "
+                f"{list(batch['mask'].shape)}: choose a network that gives a map, such as model=unet"
+            )
+        return outputs
+
     def loss_of(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Of logits and masks."""
         loss: Tensor = self.loss(outputs, batch["mask"])

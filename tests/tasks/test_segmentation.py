@@ -263,5 +263,8 @@ def test_what_does_not_fit_is_refused():
         build().make_loss(torch.ones(2))
     with pytest.raises(TypeError, match="CrossEntropyLoss is no loss of masks"):
         build(loss=nn.CrossEntropyLoss).make_loss(None)
+    batch = {"image": torch.zeros(2, 1, 4, 4, dtype=torch.uint8), "mask": torch.zeros(2, 1, 4, 4)}
+    with pytest.raises(InputError, match=r"Flatten gives \[2, 16\] for masks \[2, 1, 4, 4\]: .* model=unet"):
+        build(network=nn.Flatten()).outputs_of(batch)
     with pytest.raises(ValueError, match="expected two classes"):
         build(classes=["a", "b", "c"])
