@@ -1,5 +1,6 @@
 """Quantities of an image: temperatures, say."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,8 +58,17 @@ class Regression(InspectionTask):
         self.usual = torch.tensor(centre, dtype=torch.float64)
 
     def make_loss(self, weights: Tensor | None) -> nn.Module:
-        """Quantities have no classes to weight."""
-        return self._make_loss()
+        """The loss, without weights: there are no classes.
+
+        Raises:
+            ValueError: If it is not 0 where prediction and target agree: cross-entropy takes numbers for
+                probabilities, and would learn something else without a word.
+        """
+        loss = self._make_loss()
+        same = torch.ones(2, len(self.decision.names))
+        if not math.isclose(float(loss(same, same)), 0.0, abs_tol=1e-6):
+            raise ValueError("it is not 0 for a prediction that is right")
+        return loss
 
     def take(self, data: ImageDataModule | None) -> None:
         """Learn centre and scale of the quantities from the training part."""

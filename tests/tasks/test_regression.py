@@ -128,6 +128,12 @@ def test_the_outcome_has_the_loss_and_all_figures_that_were_promised(fitted):
     assert "train/mae" in fitted.logged()
 
 
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss, nn.BCEWithLogitsLoss])
+def test_a_loss_of_probabilities_is_refused(loss):
+    with pytest.raises(ValueError, match="not 0 for a prediction that is right"):
+        task(loss=loss).take(data())
+
+
 def test_names_and_order_are_checked():
     with pytest.raises(InputError, match=r"task\.module\.names=.* data\.classes=\['a', 'b', 'c'\]"):
         task().take(data(["a", "b", "c"]))
