@@ -51,7 +51,7 @@ def main() -> None:
                 return heat.cpu()
 
             def two_passes() -> Tensor:
-                raw()  # noqa: B023 - as above
+                raw()
                 return heatmap(network, images, defect, method="grad_cam", layer=layer).maps.cpu()  # noqa: B023
 
             turns = in_turns({"raw": raw, "one": one_pass, "two": two_passes}, arguments)
