@@ -63,7 +63,8 @@ class Detection(InspectionTask):
             )
         super().__init__(decision=Boxes(classes, score), **settings)
         self._source: Source | None = None
-        self.learned = network.terms if isinstance(network, TorchvisionDetector) else TERMS
+        self._terms = network.terms if isinstance(network, TorchvisionDetector) else TERMS
+        self.learned = tuple(f"loss/{term}" for term in self._terms)
 
     def make_loss(self, weights: Tensor | None) -> nn.Module:
         """Without class weights; a detector that brings its own loss gets none."""
@@ -107,7 +108,7 @@ class Detection(InspectionTask):
 
     def count(self, outputs: Said, batch: Batch) -> Tensor:
         """The terms of the loss, and 1 for the batch."""
-        terms = [outputs.terms[name].detach().float() for name in self.learned]
+        terms = [outputs.terms[name].detach().float() for name in self._terms]
         return torch.stack([*terms, torch.ones_like(terms[0])])
 
     def figures_of(self, counts: Tensor) -> dict[str, float]:

@@ -108,8 +108,8 @@ def test_learns_to_find_objects(tmp_path):
     assert figures["f1"] > 0.7
     assert figures["loss"] < 2
     logged = {name for name in run.callback_metrics if name.startswith("train/")}
-    assert logged == {"train/loss", *(f"train/{term}" for term in TERMS)}
-    terms = [float(run.callback_metrics[f"train/{term}"]) for term in TERMS]
+    assert logged == {"train/loss", *(f"train/loss/{term}" for term in TERMS)}
+    terms = [float(run.callback_metrics[f"train/loss/{term}"]) for term in TERMS]
     assert sum(terms) == pytest.approx(float(run.callback_metrics["train/loss"]), rel=1e-4)
 
 
@@ -142,7 +142,7 @@ def test_a_detector_of_torchvision_learns_through_the_same_module(tmp_path):
     task = build(TorchvisionDetector("ssdlite320_mobilenet_v3_large", 2))
     run = trainer(tmp_path)
     run.fit(task, datamodule=Data(images(8), size=4))
-    assert {"train/classification", "train/bbox_regression"} <= set(run.callback_metrics)
+    assert {"train/loss/classification", "train/loss/bbox_regression"} <= set(run.callback_metrics)
     assert float(run.callback_metrics["train/loss"]) > 0
     assert math.isnan(task.outcome.figures["loss"])  # it has none in eval mode
     assert task.outcome.detections.shape == (8, 100, 6)
