@@ -13,6 +13,8 @@ from inspection.tasks.outcomes import Outcome
 from inspection.tasks.quantity_outcome import QuantityOutcome
 from inspection.tasks.regression import Regression
 
+_LABELLED = 3  # spots whose temperature is written beside them: more would cover one another
+
 
 class ThermalLogger(PanelLogger):
     """False colours with a scale, boxes around hot spots, true and predicted quantities.
@@ -73,7 +75,7 @@ class ThermalLogger(PanelLogger):
                 window=data.window,
                 unit=decision.unit,
                 hidden=hidden,
-                labels=[_kelvin(spot.peak, data.window, decision.unit) for spot in spots],
+                labels=[_kelvin(spot.peak, data.window, decision.unit) for spot in spots[:_LABELLED]],
                 right=None if decision.alarm is None else bool(alarms),
             )
             panels.append(panel)

@@ -31,7 +31,7 @@ class HotSpot:
 
 
 def find_hot_spots(
-    image: np.ndarray, share: float = 0.75, min_area: int = 12, most: int = 8
+    image: np.ndarray, share: float = 0.75, min_area: int = 25, most: int = 5
 ) -> list[HotSpot]:
     """Find connected places that are hotter than a share of the way from the usual to the hottest temperature.
 

@@ -14,6 +14,7 @@ from inspection.pictures.thermal import thermal_panel
 
 _ALARM, _NONE = "alarm", "no alarm"
 _SPOT = "hot spot"
+_LABELLED = 3  # spots whose temperature is written beside them
 
 
 class QuantityAnswers(Answers):
@@ -99,7 +100,7 @@ class QuantityAnswers(Answers):
         peaks = []
         if window is not None:
             low, high = window
-            peaks = [f"{low + box.score * (high - low):.0f} {unit}" for box in verdict.boxes]
+            peaks = [f"{low + box.score * (high - low):.0f} {unit}" for box in verdict.boxes[:_LABELLED]]
         lines = [title, numbers] if self.decision.alarm is None else [title, verdict.label, numbers]
         return thermal_panel(
             picture,

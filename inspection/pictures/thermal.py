@@ -53,7 +53,7 @@ def thermal_panel(
     ratio = coloured.shape[1] / grey.shape[1], coloured.shape[0] / grey.shape[0]
     if hidden is not None:
         left, top, last, bottom = _scaled(hidden, ratio)
-        coloured[top:bottom, left:last] = _HIDDEN
+        coloured[max(0, top - 1) : bottom + 1, max(0, left - 1) : last + 1] = _HIDDEN  # enlarged pixels round
     for index, box in enumerate(boxes):
         left, top, last, bottom = _scaled(box, ratio)
         cv2.rectangle(coloured, (left, top), (last - 1, bottom - 1), _BOX, 2)
