@@ -13,6 +13,7 @@ from inspection.tasks.outcomes import Outcome
 from inspection.tasks.quantity_outcome import QuantityOutcome
 from inspection.tasks.regression import Regression
 
+_YES = {True: "yes", False: "no"}
 _LABELLED = 3  # spots whose temperature is written beside them: more would cover one another
 
 
@@ -66,7 +67,12 @@ class ThermalLogger(PanelLogger):
                 f"{name} {value:.1f} {decision.unit}, true {target:.1f} ({value - target:+.1f})"
                 for name, value, target in zip(decision.names, said.tolist(), true.tolist(), strict=True)
             ]
-            alarms = decision.alarms(said[None]) == decision.alarms(true[None])
+            right = None
+            if decision.alarm is not None:
+                raised, due = (bool(decision.alarms(values[None])) for values in (said, true))
+                ((name, limit),) = decision.alarm.items()
+                lines.append(f"alarm from {name} {limit:g} {decision.unit}: {_YES[raised]}, true {_YES[due]}")
+                right = raised == due
             panel = thermal_panel(
                 grey,
                 [(spot.left, spot.top, spot.right, spot.bottom) for spot in spots],
@@ -76,7 +82,7 @@ class ThermalLogger(PanelLogger):
                 unit=decision.unit,
                 hidden=hidden,
                 labels=[_kelvin(spot.peak, data.window, decision.unit) for spot in spots[:_LABELLED]],
-                right=None if decision.alarm is None else bool(alarms),
+                right=right,
             )
             panels.append(panel)
         return panels

@@ -62,6 +62,7 @@ def test_true_and_predicted_values_peaks_in_kelvin_and_the_alarm(drawn):
         "4.png",
         "maximum 349.0 K, true 360.0 (-11.0)",
         "average 300.5 K, true 300.0 (+0.5)",
+        "alarm from maximum 350 K: no, true yes",
     ]
     assert first.right is False  # an alarm that was missed
     assert second.right is True
@@ -83,6 +84,7 @@ def test_without_an_alarm_nothing_is_right_or_wrong(drawn):
     bare = Quantities(["maximum", "average"], "K", [340, 300], [20, 2])
     panels(data(None), outcome(bare))
     assert [panel.right for panel in drawn] == [None, None]
+    assert len(drawn[0].title) == 3
 
 
 def test_a_share_is_checked():
