@@ -94,3 +94,13 @@ class TestDecoding:
         assert (together[..., SCORE] > 0).any()
         for row in range(3):
             torch.testing.assert_close(together[row], network(images[row : row + 1])[0], rtol=1e-4, atol=1e-3)
+
+    def test_exports_from_pixels_to_boxes(self, network):
+        """Decoding and suppression are part of the graph."""
+        network.head.bias.data.zero_()
+        images = torch.randn(1, 1, 64, 96)
+        program = torch.export.export(network, (torch.zeros(1, 1, 64, 96),), strict=False)
+        with torch.no_grad():
+            expected = network(images)
+        assert (expected[..., SCORE] > 0).sum() > 3
+        torch.testing.assert_close(program.module()(images), expected)
