@@ -164,6 +164,13 @@ class ThermalDataModule(ImageDataModule):
         pixels = samples.targets
         if self.table is not None:
             pixels = self.pixel_statistics(self.root, samples.files)
+        assert self.window is not None
+        beyond = ((samples.targets < self.window[0]) | (samples.targets > self.window[1])).any(1).sum()
+        if beyond:
+            self.notes.append(
+                f"{beyond} images have temperatures outside of data.window, which the network sees cut off; "
+                f"they go from {samples.targets.min():.1f} to {samples.targets.max():.1f} {UNIT}"
+            )
         error = float(np.abs(pixels - samples.targets).mean())
         if error < _PLAIN:
             self.notes.append(

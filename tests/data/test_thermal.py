@@ -108,6 +108,17 @@ def test_a_crop_outside_of_an_image_is_said(rows, module):
         module(table=None, crop=[30, 30, 40, 40]).setup()
 
 
+def test_temperatures_outside_of_the_window_are_noted(rows, module):
+    data = module(window=[290.0, 320.0])
+    data.setup()
+    (note,) = (note for note in data.notes if "data.window" in note)
+    outside = sum(row[3] < data.window[0] or row[1] > data.window[1] for row in rows)
+    assert note.startswith(f"{outside} images have temperatures outside of data.window")
+    wide = module(window=[200.0, 400.0])
+    wide.setup()
+    assert not any("data.window" in note for note in wide.notes)
+
+
 def test_where_the_pixels_say_it_the_run_says_so(rows, module, tmp_path):
     data = module()
     data.setup()
