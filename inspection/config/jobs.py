@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -152,9 +152,11 @@ class _Record:
 
     def drop_if_nothing_began(self) -> None:
         """Remove a run folder that holds nothing but the config that Hydra wrote: a mistake was found before."""
-        if {entry.name for entry in self.run.iterdir()} <= {HYDRA} and self.run.resolve() != Path.cwd():
-            shutil.rmtree(self.run)
+        if {entry.name for entry in self.run.iterdir()} == {HYDRA}:
             self.dropped = True
+            shutil.rmtree(self.run / HYDRA, ignore_errors=True)
+            with suppress(OSError):  # the working directory, or one that somebody else watches over
+                self.run.rmdir()
 
     def __enter__(self) -> None:
         self._start = time.monotonic()

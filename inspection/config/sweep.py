@@ -93,8 +93,8 @@ def repeats(jobs: Sequence[dict[str, Any]], keys: Sequence[str]) -> tuple[list[s
         setting = " ".join(o for o in others if o.partition("=")[0] not in repeated)
         settings.setdefault(setting, []).append(job)
     finished = {setting: [job for job in own if job["status"] == "done"] for setting, own in settings.items()}
-    finished = {setting: own for setting, own in finished.items() if len(own) > 1}
-    if not repeated or not finished:
+    finished = {setting: own for setting, own in finished.items() if own}
+    if not repeated or max(map(len, finished.values()), default=0) < 2:
         return [], []
     every = [job for own in finished.values() for job in own]
     metrics = {job["metric"] for job in every}

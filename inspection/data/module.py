@@ -385,13 +385,15 @@ class ImageDataModule(L.LightningDataModule, ABC):
                 )
 
     def _loader(
-        self, sampler: EpochSampler | ShareSampler, world: int, fixed: bool = False
+        self, sampler: EpochSampler | ShareSampler, world: int, fixed: bool = False, drop_lone: bool = False
     ) -> DataLoader[dict[str, Tensor]]:
         self.check_processes(world)
+        each = self.batch_size // world
         # No worker processes: a batch is one copy out of the cache, faster than the trip between processes.
         return DataLoader(
             Subset(self._batches, list(sampler)) if fixed else self._batches,
-            batch_size=self.batch_size // world,
+            batch_size=each,
+            drop_last=drop_lone and len(sampler) > each and len(sampler) % each == 1,
             sampler=None if fixed else sampler,
             collate_fn=_as_it_is,
             # A loader draws a number whenever it begins, which for a resumed run is at another time: not from
@@ -408,7 +410,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
             return self._overfit_loader(rank, world)
         targets = self.samples.targets[rows]
         classes = self.labels.classes_to_draw(targets) if self.balance == "sampler" else None
-        return self._loader(EpochSampler(rows, classes, self.seed, rank, world), world)
+        # A batch norm can't learn from a last batch of one image; another image is left out each epoch.
+        return self._loader(EpochSampler(rows, classes, self.seed, rank, world), world, drop_lone=True)
 
     def _overfits(self) -> bool:
         return self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]

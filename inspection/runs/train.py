@@ -68,7 +68,7 @@ FILES = {
     PASSPORT: "what the inspector is besides its weights",
     FIGURES: "all figures",
     "history.csv": "figures of each epoch",
-    "predictions.csv": "every evaluated image with target, verdict and probabilities",
+    "predictions.csv": "every evaluated image with its target and what was said of it",
     "splits.csv": "which image was in which part",
     "pictures/": "samples, heatmaps, mistakes, curves, confusion matrices",
     f"{PROFILE}/": "where the time went",
@@ -120,7 +120,8 @@ def _prepare(
     if resume is not None:
         check_same_run(config, run)
     if resume is not None and (run / "splits.csv").is_file():
-        settings["splits"] = str(run / "splits.csv")  # the very images that it was trained on, or an error
+        # The very images that it was trained on, or an error; a fold is written down there like any split.
+        settings |= {"splits": str(run / "splits.csv"), "fold": None}
     data: ImageDataModule = instantiate(settings)
     # Before the images: a misspelt network is said at once.
     module = config["task"]["module"]
@@ -394,6 +395,13 @@ def _fit(trainer: L.Trainer, task: InspectionTask, data: ImageDataModule, resume
     except SystemExit:  # Lightning's answer to Ctrl-C
         if not trainer.interrupted:
             raise
+    except ValueError as error:
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            f"data.batch_size={data.batch_size}: a batch norm of {console.network_name(task.model.network)} has one "
+            "value of each image to learn from, and needs two images or more in a batch of each process"
+        ) from error
     if trainer.interrupted:
         stopped = f"\nstopped in epoch {trainer.current_epoch + 1}"
         newest = to_go_on_from(Path(trainer.default_root_dir) / CHECKPOINTS)
