@@ -35,9 +35,10 @@ def weigh_features(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, 
     """
     head = find_head(network)
     if head is None:
+        bare = getattr(network, "network", network)  # not its normalisation, which a person did not choose
         raise InputError(
-            f"heatmap method cam: {type(getattr(network, 'network', network)).__name__} does not end in global "
-            "average pooling and one linear layer; take grad_cam or hires_cam, or a network such as model=resnet18_cam."
+            f"heatmap method cam: {type(bare).__name__} does not end in global average pooling and one linear "
+            "layer; take grad_cam or hires_cam, or a network such as model=resnet18_cam."
         )
     seen: list[Tensor] = []
 
