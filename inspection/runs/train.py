@@ -399,8 +399,8 @@ def _fit(trainer: L.Trainer, task: InspectionTask, data: ImageDataModule, resume
         if "Expected more than 1 value per channel" not in str(error):
             raise
         raise InputError(
-            f"data.batch_size={data.batch_size}: a batch norm of {console.network_name(task.model.network)} has one "
-            "value of each image to learn from, and needs two images or more in a batch of each process"
+            f"data.batch_size={data.batch_size}: {console.network_name(task.model.network)} has a batch norm over "
+            "one value of each image, which needs two images or more in a batch of each process"
         ) from error
     if trainer.interrupted:
         stopped = f"\nstopped in epoch {trainer.current_epoch + 1}"
