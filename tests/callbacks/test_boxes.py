@@ -49,5 +49,5 @@ def test_panels_say_what_is_right_wrong_and_missed(outcome, monkeypatch):
 
 
 def test_a_task_without_boxes_is_refused_at_once():
-    with pytest.raises(InputError, match=r"gives no boxes; drop it with ~callbacks\.boxes"):
+    with pytest.raises(InputError, match=r"callbacks\.boxes: it draws what Detection gives"):
         BoxLogger().on_fit_start(None, L.LightningModule())
