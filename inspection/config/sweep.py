@@ -102,7 +102,8 @@ def repeats(jobs: Sequence[dict[str, Any]], keys: Sequence[str]) -> tuple[list[s
     figures = dict.fromkeys(n for job in every for n in job if n.startswith("test/") and n != metric)
     rows: list[list[Any]] = []
     for setting, own in sorted(finished.items()):
-        row: list[Any] = [setting or "all", len(own)]
+        asked = len(settings[setting])
+        row: list[Any] = [setting or "all", len(own) if len(own) == asked else f"{len(own)} of {asked}"]
         for name in ("value", *figures):
             values = [job[name] for job in own if job.get(name) is not None]
             row += [
@@ -127,7 +128,8 @@ def _short(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
             mean, spread, number = row[2 + 3 * place : 5 + 3 * place]
             cell = f"{mean:.4f}" if isinstance(mean, float) else str(mean)
             cell += f" ± {spread:.4f}" if isinstance(spread, float) else ""
-            cells.append(cell if number == row[1] else f"{cell} (of {number})")
+            finished = int(str(row[1]).split(maxsplit=1)[0])
+            cells.append(cell if number == finished else f"{cell} (of {number})")
         lines.append([name, *cells])
     return table(lines[0], lines[1:])
 

@@ -79,7 +79,7 @@ def test_folds_have_a_mean_and_a_spread(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     start = lines.index("mean ± standard deviation")
     assert lines[start + 1 : start + 4] == [
-        "over data.fold  optimizer.lr=0.1 (3 jobs)  optimizer.lr=0.2 (2 jobs)",
+        "over data.fold  optimizer.lr=0.1 (3 jobs)  optimizer.lr=0.2 (2 of 3 jobs)",
         "val/f1          0.7000 ± 0.2000            0.7000 ± 0.1414",
         "test/f1         0.1250 ± 0.1768 (of 2)     0.1250 ± 0.1768",
     ]
@@ -96,3 +96,16 @@ def test_settings_are_no_repeats(tmp_path, capsys):
     assert report(tmp_path, ["optimizer.lr"])
     assert "mean" not in capsys.readouterr().out
     assert not (tmp_path / "repeats.csv").exists()
+
+
+def test_a_setting_of_which_one_fold_is_left_is_told(tmp_path, capsys):
+    for number, (rate, fold, status) in enumerate(
+        [(0.1, 0, "done"), (0.1, 1, "done"), (0.2, 0, "done"), (0.2, 1, "failed")]
+    ):
+        job = [f"optimizer.lr={rate}", f"data.fold={fold}"]
+        record(tmp_path, number, overrides=job, status=status, error="no", value=0.5)
+    report(tmp_path, ["optimizer.lr", "data.fold"])
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("mean ± standard deviation")
+    assert lines[start + 1].split("  ")[1:] == ["optimizer.lr=0.1 (2 jobs)", "optimizer.lr=0.2 (1 of 2 jobs)"]
+    assert lines[start + 2].split()[-1] == "0.5000"

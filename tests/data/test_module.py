@@ -527,3 +527,15 @@ def test_set_with_a_test_part_of_its_own_has_no_folds(module, tmp_path):
     data = module(part_folders="auto", fold=0)
     with pytest.raises(InputError, match=r"data.fold=0: the set says itself what is its test part"):
         data.setup()
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"), [(4, [4] * 5), (7, [7, 7, 7]), (20, [20]), (21, [21]), (50, [21])]
+)
+def test_no_last_training_batch_of_one_image(ready, batch_size, sizes):
+    """Of 21 images, in batches of 4 and of 20, one would be left over: nothing a batch norm can learn from."""
+    data = ready(batch_size=batch_size, split=[0.525, 0.275, 0.2])
+    assert len(data.samples.rows("train")) == 21
+    assert [len(batch) for batch in rows(data.train_dataloader())] == sizes
+    other = {row for epoch in range(20) for row in flat(rows(data.train_dataloader(), epoch))}
+    assert len(other) == 21  # each epoch leaves another one out

@@ -255,3 +255,16 @@ def test_killed_and_resumed_from_the_command_line(config, overrides, run_trainin
         assert [int(row["epoch"]) for row in csv.DictReader(stream)] == list(range(1, epochs + 1))
     said = [json.loads((folder / "metrics.json").read_text()) for folder in (whole.folder, run)]
     assert [said[0][part] for part in ("val", "test")] == [said[1][part] for part in ("val", "test")]
+
+
+def test_a_fold_goes_on_with_its_images(quick, run_training, tmp_path):
+    """Its split is written down like any other, and read back instead of dealt out again."""
+    fold = ["data.fold=1", "data.folds=3"]
+    first = run_training(quick(*fold, "trainer.max_epochs=1"), tmp_path)
+    before = (tmp_path / "splits.csv").read_bytes()
+    again = run_training(
+        quick(*fold, "trainer.max_epochs=2", f"ckpt_path={tmp_path / 'checkpoints' / 'last.ckpt'}"), tmp_path
+    )
+    assert first.result.keys() == again.result.keys()
+    assert (tmp_path / "splits.csv").read_bytes() == before
+    assert [line for line in again.output.splitlines() if line.startswith("epoch   2/2")]
