@@ -1,5 +1,7 @@
 """U-Net: a mask of the defects, pixel by pixel."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 from inspection.models.tiling import check_tiles, tiled
 
 LEVELS = 4
+PRIOR = 0.01  # probability of a defect that an untrained network gives each pixel, about
 
 
 class UNet(nn.Module):
@@ -53,6 +56,9 @@ class UNet(nn.Module):
         )
         self.up = nn.ModuleList(_convolutions(2 * count, count) for count in reversed(filters[:-1]))
         self.head = nn.Conv2d(width, 1, 1)
+        # Few pixels are defective: to begin at one half would take many steps to unlearn (Lin et al., 2017,
+        # https://arxiv.org/abs/1708.02002).
+        nn.init.constant_(self.head.bias, math.log(PRIOR / (1 - PRIOR)))  # type: ignore[arg-type]  # it has one
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a defect `[N, 1, H, W]` of float images `[N, in_channels, H, W]` of any size."""

@@ -79,6 +79,13 @@ def test_tiles_for_evaluation_alone():
         UNet(1, 2, tile=100)
 
 
+def test_an_untrained_network_calls_nearly_nothing():
+    torch.manual_seed(0)
+    with torch.no_grad():
+        probabilities = UNet(1, 4).train()(torch.randn(4, 1, 64, 64)).sigmoid()
+    assert 0.001 < float(probabilities.mean()) < 0.05
+
+
 def test_width_is_checked():
     with pytest.raises(ValueError, match="width=0: expected 1 or more"):
         UNet(3, 0)

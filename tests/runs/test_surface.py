@@ -22,8 +22,13 @@ def run(compose, run_training, tmp_path_factory):
     """Trained until it calls some defects."""
     place = tmp_path_factory.mktemp("surface")
     places = [f"paths.data={place / 'data'}", f"paths.outputs={place / 'outputs'}"]
-    more = ["trainer.max_epochs=12", "optimizer.lr=0.01", "callbacks.masks.every_n_epochs=0"]
-    more += ["trainer.precision=32-true", "task.module.threshold=0.3", "task.module.min_area=2"]
+    more = ["trainer.max_epochs=20", "optimizer.lr=0.01", "callbacks.masks.every_n_epochs=0"]
+    more += [
+        "trainer.precision=32-true",
+        "data.batch_size=4",
+        "task.module.threshold=0.2",
+        "task.module.min_area=2",
+    ]
     return run_training(compose("train", ["task=surface", *TINY["surface"], *more, *places]), place / "run")
 
 
