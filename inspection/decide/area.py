@@ -52,7 +52,7 @@ class Area(Decision):
         """Which pixels are called defective, bool, of logits of any shape."""
         # The logit of the threshold: no second map as large as the first.
         limit = math.inf if self.threshold == 1 else math.log(self.threshold / (1 - self.threshold))
-        return logits >= limit
+        return ~(logits < limit)  # NaN is nothing that could be called good
 
     def labels(self, areas: Tensor) -> Tensor:
         """Class indices int64 `[N]`, of the numbers of called pixels `[N]`."""

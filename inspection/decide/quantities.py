@@ -101,7 +101,7 @@ class Quantities(Decision):
         if self.alarm is None:
             return torch.zeros(len(values), dtype=torch.bool, device=values.device)
         ((name, limit),) = self.alarm.items()
-        return values[:, self.names.index(name)] >= limit
+        return ~(values[:, self.names.index(name)] < limit)  # what could not be measured is an alarm
 
     def at(self, threshold: float | Mapping[str, float]) -> "Quantities":
         """The same quantities with an alarm at another value.

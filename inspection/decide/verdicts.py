@@ -30,7 +30,8 @@ def verdicts(probabilities: Tensor, defect: int | None = None, threshold: float 
     others = probabilities.clone()
     others[:, defect] = -1
     chosen = others.argmax(1)
-    chosen[probabilities[:, defect] >= threshold] = defect
+    # Not `>=`: a probability that is NaN is no reason to call a part good.
+    chosen[~(probabilities[:, defect] < threshold)] = defect
     return chosen
 
 
@@ -49,4 +50,4 @@ def label_verdicts(probabilities: Tensor, thresholds: Sequence[float]) -> Tensor
         [[True, False], [False, True]]
     """
     # In the precision of the probabilities: float32 of 0.3 is above 0.3, and would miss its own threshold.
-    return probabilities >= torch.tensor(thresholds, dtype=probabilities.dtype, device=probabilities.device)
+    return ~(probabilities < torch.tensor(thresholds, dtype=probabilities.dtype, device=probabilities.device))

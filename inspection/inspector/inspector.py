@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from inspection.data.geometry import Geometry
 from inspection.decide.decisions import Decision
+from inspection.decide.finite import are_finite
 from inspection.decide.kinds import decision_from
 from inspection.errors import InputError
+from inspection.explain.hooks import hooked
 from inspection.inspector.kinds import answers_of
 from inspection.inspector.passport import Passport, build_network, fit_weights, read_passport, write_passport
 from inspection.inspector.verdict import Verdict
@@ -81,7 +83,7 @@ class Inspector:
             One verdict an image.
 
         Raises:
-            InputError: If an image is smaller than the crop.
+            InputError: If an image is smaller than the crop, or the network gives no number for it.
         """
         pixels = [self.geometry.apply(image) for image in images]
         return self.inspect_pixels(pixels, [image.shape[:2] for image in images], heatmaps)
@@ -98,11 +100,15 @@ class Inspector:
 
         Returns:
             One verdict an image.
+
+        Raises:
+            InputError: If the network gives no number for one of them.
         """
         if not pixels:
             return []
         images = torch.from_numpy(np.stack(pixels)).to(self.device)
-        return self.answers.verdicts(self.model, images, camera_shapes, heatmaps)
+        with hooked([self.model], _check_finite):
+            return self.answers.verdicts(self.model, images, camera_shapes, heatmaps)
 
     def save(self, path: Path) -> None:
         """Write one file of tensors and JSON (safetensors); the old file stays until the new one is whole.
@@ -148,3 +154,14 @@ class Inspector:
             raise InputError(f"{path}: {error}") from None
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: its passport is damaged, or of another version ({error})") from None
+
+
+def _check_finite(_: nn.Module, inputs: tuple[Tensor], outputs: Tensor) -> None:
+    """Raise rather than say anything of an image of which the network says nothing."""
+    (wrong,) = (~are_finite(outputs)).nonzero(as_tuple=True)
+    if len(wrong):
+        which = "this image" if len(outputs) == 1 else f"{len(wrong)} of {len(outputs)} images"
+        raise InputError(
+            f"the network gives no number for {which} (NaN or infinite): its training diverged; "
+            "train again with a smaller optimizer.lr"
+        )

@@ -29,7 +29,7 @@ class Detector(nn.Module, ABC):
 
         The columns are left, top, right, bottom (pixels of the image, right and bottom exclusive), score (0..1)
         and class index, with falling scores. An image with fewer than D has rows of zeros at the end: no box has
-        a score of 0.
+        a score of 0. One for which the network gives no numbers has scores of NaN.
         """
 
 
@@ -58,6 +58,7 @@ def best_boxes(
         ([0.0, 20.0, 0.0], [0.9, 0.7, 0.0])
     """
     boxes, scores = boxes.float(), scores.float()
+    broken = ~(scores.isfinite().all(1) & boxes.flatten(1).isfinite().all(1))
     # More candidates only cost time: behind the first few hundred there is noise.
     number = min(scores.shape[1], max(10 * most, 300))
     scores, order = scores.topk(number, dim=1)
@@ -77,7 +78,19 @@ def best_boxes(
     columns = torch.where(stays[..., None], columns, torch.zeros_like(columns))
     # They are sorted by score already: what stays moves to the front.
     front = stays.long().argsort(dim=1, descending=True, stable=True)[:, :most]
-    return padded(columns.gather(1, front[..., None].expand(-1, -1, 6)), most)
+    return unknown_where(broken, padded(columns.gather(1, front[..., None].expand(-1, -1, 6)), most))
+
+
+def unknown_where(broken: Tensor, detections: Tensor) -> Tensor:
+    """Detections with NaN for scores where the network gave no numbers, which is not the same as no box.
+
+    Args:
+        broken: Bool `[N]`, or one for all.
+        detections: `[N, D, 6]`.
+    """
+    score = torch.arange(6, device=detections.device) == SCORE
+    empty = torch.zeros_like(detections).masked_fill(score, torch.nan)
+    return torch.where(broken.view(-1, 1, 1), empty, detections)
 
 
 def padded(detections: Tensor, most: int) -> Tensor:

@@ -11,7 +11,7 @@ from torchvision.models.detection.faster_rcnn import FasterRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.ssd import SSD
 
-from inspection.models.detector import Detector, check_decoding, padded
+from inspection.models.detector import Detector, check_decoding, padded, unknown_where
 from inspection.models.pretrained import (
     Normalisation,
     fit_pretrained,
@@ -141,13 +141,28 @@ class TorchvisionDetector(Detector):
 
     def forward(self, images: Tensor) -> Tensor:
         """Detections `[N, most, 6]`, see `Detector`; in eval mode only."""
-        found = self.net(_colour(images))
+        # Scores that are NaN would be dropped on the way: a diverged network would see no objects.
+        broken = torch.zeros((), dtype=torch.bool, device=images.device)
+
+        def note(module: nn.Module, inputs: Any, output: Any) -> None:
+            nonlocal broken
+            for each in output.values() if isinstance(output, dict) else output:
+                broken = broken | ~each.isfinite().all()
+
+        last = self.net.head if isinstance(self.net, SSD) else self.net.roi_heads.box_predictor
+        handles = [module.register_forward_hook(note) for module in (self.net.backbone, last)]
+        try:
+            found = self.net(_colour(images))
+        finally:
+            for handle in handles:
+                handle.remove()
         rows = [
             torch.cat([one["boxes"], one["scores"][:, None], one["labels"][:, None].float() - 1], 1)
             for one in found
         ]
         # Faster R-CNN gives them class by class where scores are equal, SSD may give more than asked for.
-        return torch.stack([padded(_by_score(row)[: self.most], self.most) for row in rows])
+        detections = torch.stack([padded(_by_score(row)[: self.most], self.most) for row in rows])
+        return unknown_where(broken, detections)
 
     def losses(self, images: Tensor, boxes: Tensor, box_class: Tensor) -> dict[str, Tensor]:
         """The terms of the detector's own loss; their sum is to be minimised. In training mode only.

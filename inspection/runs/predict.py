@@ -140,6 +140,13 @@ def find_input(given: str) -> tuple[Path, list[str]]:
     return root, [match.relative_to(root).as_posix() for match in matches]
 
 
+def _verdict_on(inspector: Inspector, path: Path, config: dict[str, Any]) -> Verdict | InputError:
+    try:
+        return inspector.inspect([read_image(path)], heatmaps=config["overlays"])[0]
+    except InputError as error:
+        return InputError(f"{path}: {error}")
+
+
 def _inspect_all(
     inspector: Inspector, root: Path, files: Sequence[str], config: dict[str, Any]
 ) -> Iterator[tuple[str, np.ndarray, Verdict | InputError]]:
@@ -157,7 +164,11 @@ def _inspect_all(
             except InputError as error:
                 results[file] = (np.zeros((0, 0), np.uint8), error)
         shapes = [image.shape[:2] for image in images.values()]
-        verdicts = inspector.inspect_pixels(pixels, shapes, heatmaps=config["overlays"])
+        verdicts: Sequence[Verdict | InputError]
+        try:
+            verdicts = inspector.inspect_pixels(pixels, shapes, heatmaps=config["overlays"])
+        except InputError:  # of some image, and the others have a verdict
+            verdicts = [_verdict_on(inspector, root / file, config) for file in images]
         for (file, image), verdict in zip(images.items(), verdicts, strict=True):
             results[file] = (image, verdict)
         for file in files[start : start + size]:

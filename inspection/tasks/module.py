@@ -13,12 +13,15 @@ from torchmetrics import MeanMetric
 
 from inspection.data.module import ImageDataModule
 from inspection.decide.decisions import Decision
+from inspection.decide.finite import are_finite
 from inspection.models.normalised import Normalised
+from inspection.tasks.metrics import UNDEFINED
 from inspection.tasks.outcomes import Outcome
 
 Batch = dict[str, Tensor]
 Kept = dict[str, Any]
 """Of each image, tensors `[N, ...]` or lists of N."""
+_FINITE = "are finite"  # kept beside what a task keeps
 
 
 class InspectionTask(L.LightningModule, ABC):
@@ -175,14 +178,21 @@ class InspectionTask(L.LightningModule, ABC):
     def _evaluate(self, batch: Batch) -> None:
         with torch.autocast(self.device.type, enabled=False):
             outputs = self.outputs_of(batch)
-            self._seen.append((batch["index"].cpu(), self.keep(outputs, batch)))
+            self._seen.append(
+                (batch["index"].cpu(), self.keep(outputs, batch) | {_FINITE: are_finite(outputs)})
+            )
 
     def _start_evaluation(self) -> None:
         self._seen.clear()
 
     def _finish_evaluation(self, part: str) -> None:
-        self.outcome = self.make_outcome(*_gather(self._seen))
+        rows, kept = _gather(self._seen)
+        finite = kept.pop(_FINITE)
+        self.outcome = self.make_outcome(rows, kept)
         figures = self.outcome.figures
+        if not bool(finite.all()):
+            # Some images have no answer: any figure, and a best epoch chosen by it, would be of the others.
+            figures.update(dict.fromkeys(figures, UNDEFINED))
         # The last pass over `val` is with the best epoch's weights: no point in the curve of the training.
         in_curve = None if part == "test" or self.trainer.state.fn == "fit" else False
         self.log_dict({f"{part}/{name}": value for name, value in figures.items()}, logger=in_curve)

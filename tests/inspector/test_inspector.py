@@ -322,3 +322,14 @@ def test_weights_that_fit(network):
     other = SmallCNN(1, 2, width=4)
     fit_weights(other, network.state_dict(), "x")
     assert all(torch.equal(network.state_dict()[name], value) for name, value in other.state_dict().items())
+
+
+def test_no_verdict_on_an_image_without_a_number(inspector, images):
+    with torch.no_grad():
+        inspector.model.network.head.bias[0] = torch.nan
+    for heatmaps in (False, True):
+        with pytest.raises(InputError, match=r"no number for 5 of 5 images \(NaN or infinite\)"):
+            inspector.inspect(images, heatmaps=heatmaps)
+    with pytest.raises(InputError, match="no number for this image"):
+        inspector.inspect(images[:1])
+    assert not inspector.model._forward_hooks

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torchvision.ops import batched_nms, box_iou
 
@@ -59,3 +60,13 @@ def test_exports_as_one_graph():
     assert torch.equal(
         program.module()(*candidates(images=1, seed=5)), Decoder()(*candidates(images=1, seed=5))
     )
+
+
+def test_no_numbers_are_not_the_same_as_no_boxes():
+    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10]]).expand(3, 2, 4).clone()
+    scores = torch.tensor([[0.9, 0.8], [torch.nan, 0.8], [0.9, 0.8]])
+    boxes[2, 1, 3] = torch.nan
+    found = best_boxes(boxes, scores, torch.zeros(3, 2), iou=0.5, most=3, least_score=0.01)
+    assert found[:, :, 4].isnan().all(1).tolist() == [False, True, True]
+    assert found[0, :2, 4].tolist() == pytest.approx([0.9, 0.8])
+    assert not found[1:, :, :4].any()

@@ -99,3 +99,19 @@ def test_goes_on_without_its_file_of_weights_and_normalised_alike(name, mean):
     assert (bare["weights"], bare["freeze_batch_norm"]) == (None, True)
     plain = {"name": name, "num_classes": 2}
     assert TorchvisionDetector.without_weights_file(plain) == plain
+
+
+@pytest.mark.parametrize("name", [SSDLITE, FASTERRCNN])
+@pytest.mark.parametrize("place", ["backbone", "last"])
+def test_a_diverged_network_does_not_say_that_there_is_nothing(name, place):
+    network = TorchvisionDetector(name, 2).eval()
+    weights = next(iter(network.net.backbone.parameters())) if place == "backbone" else None
+    if weights is None:
+        weights = dict(network.named_parameters())[
+            "net.roi_heads.box_predictor.cls_score.weight"
+            if name == FASTERRCNN
+            else "net.head.classification_head.module_list.0.1.weight"
+        ]
+    with torch.no_grad():
+        weights.fill_(torch.nan)
+        assert network(torch.rand(2, 3, 128, 160))[..., 4].isnan().all()

@@ -1,6 +1,7 @@
 """What all task modules share: whose normalisation, which parameters at which rate."""
 
 import functools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -72,3 +73,39 @@ def test_modes_come_back_as_they_were():
     with pytest.raises(RuntimeError), evaluating(network):
         raise RuntimeError
     assert network.training
+
+
+class Numberless(nn.Module):
+    """Gives no number for images that begin with white, the right class for all others."""
+
+    def forward(self, images):
+        bright = images.mean((1, 2, 3)) - 0.5
+        logits = torch.stack([-bright, bright], 1)
+        logits[images[:, 0, 0, 0] > 1.4] = torch.nan
+        return logits
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_image_without_a_number_leaves_no_figure(whole):
+    task = build(Numberless())
+    task.loss = nn.CrossEntropyLoss()
+    task.log_dict = lambda figures, **settings: logged.update(figures)
+    task._trainer = SimpleNamespace(state=SimpleNamespace(fn="fit"))
+    logged = {}
+    for broken in (False, True):
+        task.on_validation_epoch_start()
+        for start in (0, 4):
+            images = torch.zeros(4, 1, 4, 4, dtype=torch.uint8)
+            images[2:] = 200
+            if broken and (whole or start):
+                images[:1, 0, 0, 0] = 255
+            batch = {"image": images, "target": torch.tensor([0, 0, 1, 1]), "index": torch.arange(4) + start}
+            task.validation_step(batch, 0)
+        task.on_validation_epoch_end()
+        values = torch.tensor(list(logged.values()))
+        if broken:
+            assert values.isnan().all()
+            assert task.outcome.figures["f1"] != task.outcome.figures["f1"]
+        else:
+            assert logged["val/f1"] == 1
+            assert logged["val/accuracy"] == 1
