@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from inspection.models.detector import Detector, best_boxes, check_decoding
 
 STRIDES = (8, 16, 32, 64)
+_LEAST_SIDE = 0.1  # pixels: a box without a side has no aspect ratio, and its complete IoU no finite gradient
 _PRIOR = 0.01  # confidence before training: most boxes are background, and their loss would drown the rest
 
 
@@ -39,7 +40,8 @@ class SimpleYolo(Detector):
 
     A box's centre is a sigmoid within its cell, so that it can't leave the cell that answers for it. The root of
     its width, as a share of the image's, is a sigmoid, and the same holds for its height: no box is larger than
-    the image, gradients are bounded, and small boxes are as finely resolved as large ones.
+    the image or without a side (0.1 pixels at least), gradients are bounded, and small boxes are as finely resolved
+    as large ones.
 
     Args:
         in_channels: Channels of the image.
@@ -133,8 +135,10 @@ class SimpleYolo(Detector):
         column = torch.arange(columns, device=raw.device).view(1, 1, -1, 1)
         row = torch.arange(rows, device=raw.device).view(1, -1, 1, 1)
         x, y = (column + x.sigmoid()) * self.stride, (row + y.sigmoid()) * self.stride
-        half_width = wide.sigmoid().square() * (columns * self.stride / 2)
-        half_height = high.sigmoid().square() * (rows * self.stride / 2)
+        half_width, half_height = (
+            (_LEAST_SIDE + root.sigmoid().square() * (cells * self.stride - _LEAST_SIDE)) / 2
+            for root, cells in ((wide, columns), (high, rows))
+        )
         boxes = torch.stack([x - half_width, y - half_height, x + half_width, y + half_height], -1)
         return GridBoxes(boxes, confidence, classes, self.stride)
 

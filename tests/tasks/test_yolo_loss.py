@@ -99,6 +99,20 @@ def test_gradient_reaches_the_responsible_box_alone():
     assert moved[image, slot].all()
 
 
+@pytest.mark.parametrize("logits", [(2, -20.0), (-20, 2.0), (-20, -20.0), (-300, -300.0)])
+def test_gradients_are_finite_where_a_box_has_hardly_a_side(logits):
+    """A sigmoid of -20, squared, is nothing beside a coordinate in float32."""
+    network = SimpleYolo(1, 3, (48, 64), stride=16, boxes=2, width=1)
+    raw = torch.zeros(2, 2 * 5 + 3, 3, 4)
+    raw[:, [2, 7]], raw[:, [3, 8]] = map(float, logits)
+    raw.requires_grad_()
+    network.raw = lambda images: raw
+    terms = YoloLoss()(network.grid(torch.zeros(2, 1, 48, 64)), BOXES, CLASSES)
+    sum(terms.values()).backward()
+    assert torch.isfinite(raw.grad).all()
+    assert raw.grad[:, :2].any()
+
+
 def test_negative_weight():
     with pytest.raises(ValueError, match="background=-1"):
         YoloLoss(background=-1)
