@@ -45,9 +45,9 @@ def main() -> None:
 
             def one_pass() -> Tensor:
                 with torch.inference_mode():
-                    logits, maps = class_maps(network, images)  # noqa: B023 - as above
-                    heat = to_heat(maps[:, 1], SIZE, find_grid(network))  # noqa: B023 - as above
-                logits.cpu()
+                    seen = class_maps(network, images, 1)  # noqa: B023 - as above
+                    heat = to_heat(seen.maps, SIZE, find_grid(network))  # noqa: B023 - as above
+                seen.logits.cpu()
                 return heat.cpu()
 
             def two_passes() -> Tensor:
@@ -56,7 +56,7 @@ def main() -> None:
 
             turns = in_turns({"raw": raw, "one": one_pass, "two": two_passes}, arguments)
             with torch.inference_mode():  # both spread alike: Grad-CAM knows nothing of where places lie
-                alike = to_heat(class_maps(network, images)[1][:, 1], SIZE).cpu()
+                alike = to_heat(class_maps(network, images, 1).maps, SIZE).cpu()
             difference = (alike - two_passes()).abs().max().item()
             print(
                 f"{name:<15}{batch:>5}{milliseconds(turns, 'raw'):>9.1f}{milliseconds(turns, 'one'):>13.1f}"

@@ -27,16 +27,13 @@ import torch
 from torch import Tensor, nn
 
 from inspection.errors import InputError
-from inspection.explain.class_maps import find_grid, to_heat, weigh_features
+from inspection.explain.class_maps import checked_targets, class_maps, find_evidence, find_grid, to_heat
 from inspection.explain.hooks import eager, hooked
 
 CamMethod = Literal["grad_cam", "hires_cam", "cam"]
 
 METHOD_NAMES: dict[str, str] = {"grad_cam": "Grad-CAM", "hires_cam": "HiResCAM", "cam": "CAM"}
 """How a method is written in titles and reports."""
-
-NOISE = 1.0
-"""Positive evidence up to `NOISE * eps * scale` counts as none; see `_evidence`."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +118,12 @@ def heatmap(
             raise InputError(_no_map_message(network, layer))
         if logits.ndim != 2 or len(logits) != len(images):
             raise ValueError(f"Expected logits [{len(images)}, K] but got {list(logits.shape)}.")
-        targets = _checked_targets(targets, logits)
+        targets = checked_targets(targets, logits)
         gradients = _gradients(logits, targets, activations)
         # Autocast would take the sums over the channels back to bf16.
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             raw, scale = _class_activation(activations, gradients, chosen)
-            evidence = _evidence(raw, scale, torch.finfo(activations.dtype).eps)
+            evidence = find_evidence(raw, scale, torch.finfo(activations.dtype).eps)
             maps = to_heat(
                 torch.where(evidence[:, None, None], raw, 0.0), size or (images.shape[-2], images.shape[-1])
             )
@@ -247,18 +244,12 @@ def _forward_only(
             "heatmap method cam: the layer is what the head is given; leave the layer out (null)."
         )
     with torch.no_grad(), _without_cast_cache(images.device.type):
-        logits, features, weights = weigh_features(network, images)
-        targets = _checked_targets(targets, logits)
-        with torch.autocast(images.device.type, enabled=False):
-            a, w = features.float(), weights[targets].float()
-            raw = torch.einsum("nc,nchw->nhw", w, a)
-            scale = torch.einsum("nc,nchw->nhw", w.abs(), a.abs()).flatten(1).amax(dim=1)
-            evidence = _evidence(raw, scale, torch.finfo(features.dtype).eps)
-            seen = images.shape[-2], images.shape[-1]
-            maps = to_heat(torch.where(evidence[:, None, None], raw, 0.0), seen, find_grid(network))
-            if size is not None and size != seen:
-                maps = to_heat(maps, size)
-    return Heatmaps(maps, evidence, "cam", logits.detach().float(), targets)
+        seen = class_maps(network, images, targets)
+        shape = images.shape[-2], images.shape[-1]
+        maps = to_heat(seen.maps, shape, find_grid(network))
+        if size is not None and size != shape:
+            maps = to_heat(maps, size)
+    return Heatmaps(maps, seen.evidence, "cam", seen.logits.detach(), seen.targets)
 
 
 # --- from activations to a map ------------------------------------------------------------------------------
@@ -275,22 +266,6 @@ def _class_activation(activations: Tensor, gradients: Tensor, method: CamMethod)
         product = g * a
         raw, terms = product.sum(dim=1), product.abs().sum(dim=1)
     return raw, terms.flatten(1).amax(dim=1)
-
-
-def _evidence(raw: Tensor, scale: Tensor, eps: float) -> Tensor:
-    """Say for which images the map holds more than rounding noise.
-
-    A map is a sum of terms with both signs. Each term carries a relative rounding error of about `eps` (of
-    the dtype the network ran in), so what is left after they cancel is uncertain by about `eps * scale`, with
-    `scale` the largest sum of the terms' magnitudes. Divided by its own maximum, such a remainder would look
-    like a vivid map. It happens: behind instance normalisation the gradient of a channel sums to zero, and
-    Grad-CAM is nothing but noise: at most 0.18 of this threshold there, in fp32 and bf16 (54 maps), while
-    real evidence is 10^5 to 10^6 times it in fp32 and 2 to 20 times it in bf16 (16 maps each, untrained
-    ResNet-18). So bf16 can lose weak evidence that fp32 keeps. A map that is not finite is none either.
-    """
-    peak = raw.flatten(1).amax(dim=1)
-    floor = (NOISE * eps * scale).clamp_min(torch.finfo(raw.dtype).tiny)
-    return (peak > floor) & raw.isfinite().all(dim=2).all(dim=1) & scale.isfinite()
 
 
 # --- checks -------------------------------------------------------------------------------------------------
@@ -345,15 +320,3 @@ def _no_map_message(network: nn.Module, layer: str | nn.Module | None) -> str:
         f"Heatmap layer {name!r} did not run or gave no float tensor [N, C, h, w].\n"
         "Name a convolution or a block of them."
     )
-
-
-def _checked_targets(targets: Tensor | None, logits: Tensor) -> Tensor:
-    count, classes = logits.shape
-    if targets is None:
-        return logits.detach().argmax(dim=1)
-    if targets.shape != (count,) or targets.dtype != torch.int64:
-        found = f"{targets.dtype} {list(targets.shape)}"
-        raise ValueError(f"Expected argument `targets` to be int64 [{count}] but got {found}.")
-    if count and not (int(targets.min()) >= 0 and int(targets.max()) < classes):
-        raise ValueError(f"Expected argument `targets` in 0..{classes - 1} but got {targets.tolist()}.")
-    return targets.to(logits.device, copy=True)

@@ -14,8 +14,7 @@ from inspection.inspector.answers import Row
 from inspection.inspector.naming import ClassAnswers
 from inspection.inspector.verdict import Box, Verdict
 from inspection.pictures.place_panel import place_panel
-
-BOXES = "boxes.csv"
+from inspection.tasks.defects import BOX_COLUMNS, BOXES, box_cells
 
 
 class LocatedAnswers(ClassAnswers):
@@ -29,11 +28,11 @@ class LocatedAnswers(ClassAnswers):
         """Classes, boxes in the camera image and, as evidence, heatmaps of the defect."""
         defect = self.decision.defect
         with torch.inference_mode():
-            logits, maps = class_maps(model, images)
+            seen = class_maps(model, images, defect)
             size = images.shape[-2], images.shape[-1]
-            heats = to_heat(maps[:, defect], size, find_grid(model)).cpu().numpy()
+            heats = to_heat(seen.maps, size, find_grid(model)).cpu().numpy()
         results = []
-        for verdict, heat, shape in zip(self.named(logits), heats, camera_shapes, strict=True):
+        for verdict, heat, shape in zip(self.named(seen.logits), heats, camera_shapes, strict=True):
             found = find_boxes(heat, self.decision.box_threshold) if verdict.called[self.name] else []
             corners = self.geometry.boxes_to_camera(np.asarray([box.box for box in found], float), shape)
             sure = verdict.probabilities[self.name]
@@ -84,16 +83,13 @@ class LocatedAnswers(ClassAnswers):
 
     def tables(self) -> dict[str, Row]:
         """The boxes, in pixels of the camera image."""
-        return {BOXES: ["left", "top", "right", "bottom", "label", "score"]}
+        return {BOXES: BOX_COLUMNS}
 
     def rows(self, verdict: Verdict) -> dict[str, list[Row]]:
         """A row a box, the surest first."""
-        rows = [
-            [
-                *(f"{side:.1f}" for side in (box.left, box.top, box.right, box.bottom)),
-                box.label,
-                f"{box.score:.6f}",
+        boxes = verdict.boxes
+        return {
+            BOXES: [
+                box_cells((box.left, box.top, box.right, box.bottom), box.label, box.score) for box in boxes
             ]
-            for box in verdict.boxes
-        ]
-        return {BOXES: rows}
+        }

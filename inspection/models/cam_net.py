@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VGG, MobileNetV2, ResNet, get_model, list_models
 
@@ -58,9 +57,8 @@ class CamNetwork(nn.Module):
 
     Example:
         >>> network = CamNetwork("resnet18", 2, frozen=10)
-        >>> logits, maps = network.with_maps(torch.zeros(1, 3, 96, 64))
-        >>> list(logits.shape), list(maps.shape)
-        ([1, 2], [1, 2, 3, 2])
+        >>> network(torch.zeros(1, 3, 96, 64)).shape, network.features(torch.zeros(1, 3, 96, 64)).shape
+        (torch.Size([1, 2]), torch.Size([1, 512, 3, 2]))
     """
 
     heatmap_method = "cam"
@@ -141,14 +139,6 @@ class CamNetwork(nn.Module):
         """The last feature maps `[N, C, h, w]`; grey images are shown to all three channels."""
         return self.backbone(images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
 
-    def with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits `[N, K]` and class activation maps `[N, K, h, w]` of one forward pass.
-
-        The mean of a map is its class's logit less the bias.
-        """
-        features = self.features(images)
-        return self.head(features), self.head.class_maps(features)
-
     def head_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of the head, for a learning rate of its own."""
         return self.head.parameters()
@@ -199,10 +189,6 @@ class MapHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits `[N, K]` of feature maps `[N, C, h, w]`."""
         return self.linear(features.mean(dim=(2, 3)))
-
-    def class_maps(self, features: Tensor) -> Tensor:
-        """Class activation maps `[N, K, h, w]`: the features weighted by each class's row, without the bias."""
-        return F.conv2d(features, self.class_weights[:, :, None, None])
 
 
 def _convolutional_part(name: str) -> tuple["OrderedDict[str, nn.Module]", str, int]:

@@ -1,5 +1,6 @@
 """The single defects of an image in pixels of the camera image, and the table that lists them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ from inspection.explain.regions import Region
 DEFECTS = "defects.csv"
 DEFECT_COLUMNS = ["number", "area", "left", "top", "right", "bottom", "centre_x", "centre_y", "probability"]
 """Behind the file's name; places and areas in pixels of the camera image."""
+BOXES = "boxes.csv"
+BOX_COLUMNS = ["left", "top", "right", "bottom", "label", "score"]
+"""Behind the file's name, in pixels of the camera image."""
 
 
 class Camera(NamedTuple):
@@ -29,8 +33,13 @@ class Camera(NamedTuple):
         """Regions of an image of this folder, in its own pixels."""
         if not regions:
             return []
+        shape = self.shape(file)
+        return [to_camera(region, self.geometry, shape) for region in regions]
+
+    def shape(self, file: str) -> tuple[int, int]:
+        """Height and width of an image of this folder."""
         height, width = read_image(self.root / file).shape[:2]
-        return [to_camera(region, self.geometry, (height, width)) for region in regions]
+        return height, width
 
 
 def to_camera(region: Region, geometry: Geometry, camera_shape: tuple[int, int]) -> Region:
@@ -51,3 +60,8 @@ def defect_cells(number: int, region: Region) -> list[str]:
     """A region of a camera image in the columns of `DEFECT_COLUMNS`."""
     places = (region.area, *region.box, *region.centre)
     return [str(number), *(f"{value:.1f}" for value in places), f"{region.score:.4f}"]
+
+
+def box_cells(sides: Sequence[float], label: str, score: float) -> list[str]:
+    """A box in a camera image in the columns of `BOX_COLUMNS`."""
+    return [*(f"{side:.1f}" for side in sides), label, f"{score:.6f}"]

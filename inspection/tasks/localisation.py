@@ -10,6 +10,7 @@ from inspection.data.module import ImageDataModule
 from inspection.decide.located import Located
 from inspection.explain.class_maps import class_maps, find_grid
 from inspection.tasks.classification import Classification
+from inspection.tasks.defects import Camera
 from inspection.tasks.module import Batch, Kept
 from inspection.tasks.places import OF_ALL, PlaceOutcome, packed
 
@@ -55,12 +56,15 @@ class CamLocalisation(Classification):
         self.decision = Located(classes, defect, box_threshold=box_threshold)
         self.hit_iou = hit_iou
         self._kinds: tuple[str, ...] | None = None
+        self._camera: Camera | None = None
         self._size: tuple[int, int] | None = None
 
     def take(self, data: ImageDataModule | None) -> None:
-        """Also the type of each defect."""
+        """Also the type of each defect, and where the images come from."""
         super().take(data)
-        self._kinds = None if data is None else data.samples.kinds
+        if data is not None:
+            self._kinds = data.samples.kinds
+            self._camera = Camera(data.root, data.geometry)
 
     def outputs_of(self, batch: Batch) -> Seen:
         """Logits, and in evaluation the maps of the same pass."""
@@ -70,8 +74,8 @@ class CamLocalisation(Classification):
             return Seen(self(images), None)
         if self.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        logits, maps = class_maps(self.model, images)
-        return Seen(logits, maps[:, self.decision.defect])
+        seen = class_maps(self.model, images, self.decision.defect)
+        return Seen(seen.logits, seen.maps)
 
     def loss_of(self, outputs: Any, batch: Batch) -> Tensor:
         """Of logits and targets."""
@@ -105,4 +109,5 @@ class CamLocalisation(Classification):
             find_grid(self.model),
             kinds,
             self.hit_iou,
+            self._camera,
         )

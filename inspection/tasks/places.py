@@ -1,18 +1,22 @@
 """What a localisation said of each image of a part: classes, and where the defects are."""
 
+import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from inspection.data.splits import Samples
 from inspection.decide.located import Located
 from inspection.explain.boxes import HotBox, find_boxes
 from inspection.explain.class_maps import Grid, resized, to_heat
 from inspection.explain.regions import find_regions
+from inspection.tasks.defects import BOX_COLUMNS, BOXES, Camera, box_cells
 from inspection.tasks.metrics import UNDEFINED
 from inspection.tasks.outcomes import ClassOutcome, Outcome, Table
 from inspection.tasks.place_metrics import PixelScores, match_boxes, points_inside
@@ -29,7 +33,8 @@ class Place:
     Attributes:
         boxes: What was found; none in an image that was called good.
         ious: Of the box of each connected defect, how well it was found, see `match_boxes`.
-        found: Of each box in `boxes`, its intersection over union with its partner.
+        found: Of each box in `boxes`, its intersection over union with its partner; none where nobody
+            knows where the defects are.
         points: Whether the hottest pixel lies on a defect; None where there is none.
     """
 
@@ -47,12 +52,16 @@ class PlaceOutcome(ClassOutcome):
         maps: Class activation maps of the defect, signed and of one scale, float32 `[N, h, w]`.
         places: One an image.
         kinds: What each image is, more finely than its class (the type of defect), or None.
+        hit_iou: Intersection over union from which on a box has hit.
+        camera: Where the images come from; None: not known.
     """
 
     decision: Located
     maps: Tensor
     places: list[Place]
     kinds: Sequence[str] | None
+    hit_iou: float
+    camera: Camera | None = None
 
     headlines = (*ClassOutcome.headlines[:-1], *OF_ALL, "loss")
 
@@ -69,6 +78,7 @@ class PlaceOutcome(ClassOutcome):
         grid: Grid | None,
         kinds: Sequence[str] | None,
         hit_iou: float,
+        camera: Camera | None = None,
     ) -> "PlaceOutcome":
         """The outcome with all its figures.
 
@@ -83,6 +93,7 @@ class PlaceOutcome(ClassOutcome):
             grid: Where the maps lie over the images, see `resized`.
             kinds: Of each image, or None.
             hit_iou: Intersection over union from which on a box has hit.
+            camera: Where the images come from; None: not known.
         """
         plain = ClassOutcome.of(decision, rows, logits, targets)
         called = plain.called[:, decision.defect]
@@ -93,34 +104,39 @@ class PlaceOutcome(ClassOutcome):
             part = slice(start, start + _AT_A_TIME)
             raw = resized(maps[part], size, grid).numpy()
             heat = to_heat(maps[part], size, grid).numpy()
-            true = np.zeros((len(raw), *size), bool) if masks is None else unpacked(masks[part], size)
+            true = None if masks is None else unpacked(masks[part], size)
             for row, kind in enumerate(names[part]):
-                if masks is not None:
-                    scores[kind].add(raw[row : row + 1], true[row : row + 1])
                 boxes = find_boxes(heat[row], decision.box_threshold) if called[start + row] else []
+                # A defect whose mask is empty lies nobody knows where: none of its pixels is a good one.
+                if true is None or (targets[start + row] == decision.defect and not true[row].any()):
+                    places.append(Place(boxes, [], [], None))
+                    continue
+                scores[kind].add(raw[row : row + 1], true[row : row + 1])
                 places.append(_compare(boxes, raw[row], true[row]))
         of_place = place_figures(places, scores, names, hit_iou)
         if kinds is not None:
             of_place |= _recalls(called.tolist(), targets == decision.defect, kinds)
         figures = plain.figures | of_place
-        return cls(decision, rows, figures, logits, targets, plain.counts, maps, places, kinds)
+        return cls(
+            decision, rows, figures, logits, targets, plain.counts, maps, places, kinds, hit_iou, camera
+        )
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures of the classes, and of each type of defect."""
         tables = super().tables(outcomes)
         kinds = sorted({key.partition("/")[2] for key in self.figures if key.startswith("pointing/")})
-        if not kinds:
+        if self.kinds is None or not kinds:  # of one type of defect the headline says it all
             return tables
         names = ("recall", *PLACE_FIGURES)
         rows: list[Sequence[str | int | float]] = [["", "images", *names]]
         for kind in kinds:
-            images = sum(own == kind for own in self.kinds or ())
+            images = sum(own == kind for own in self.kinds)
             rows.append([kind, images, *(self.figures[f"{name}/{kind}"] for name in names)])
         return [*tables, Table("each type of defect", rows)]
 
     def details(self) -> dict[str, Any]:
-        """The confusion matrix, and what the boxes are made by."""
-        return super().details() | {"box_threshold": self.decision.box_threshold}
+        """The confusion matrix, and what the boxes are made and counted by."""
+        return super().details() | {"box_threshold": self.decision.box_threshold, "hit_iou": self.hit_iou}
 
     def columns(self) -> list[str]:
         """As of classes; then the kind, the number of boxes, whether the heatmap points at a defect."""
@@ -149,6 +165,34 @@ class PlaceOutcome(ClassOutcome):
             return super().examples()
         kinds = np.asarray(self.kinds)
         return {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
+
+    @classmethod
+    def write_files(cls, run: Path, outcomes: Mapping[str, Outcome], samples: Samples) -> dict[str, str]:
+        """Write `boxes.csv`: the boxes of the images that were called defective, as a prediction has them."""
+        with (run / BOXES).open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["file", "split", *BOX_COLUMNS])
+            for outcome in outcomes.values():
+                if not isinstance(outcome, PlaceOutcome) or outcome.camera is None:
+                    continue
+                for position, row in enumerate(outcome.rows.tolist()):
+                    cells = outcome.box_rows(position, samples.files[row])
+                    writer.writerows([samples.files[row], samples.parts[row], *each] for each in cells)
+        return {BOXES: "boxes around the defects that were called, in pixels of the camera image"}
+
+    def box_rows(self, position: int, file: str) -> list[list[str]]:
+        """The boxes of one image in the columns of `BOX_COLUMNS`, the surest first."""
+        boxes = self.places[position].boxes
+        if not boxes or self.camera is None:
+            return []
+        sides = np.asarray([box.box for box in boxes], np.float64)
+        corners = self.camera.geometry.boxes_to_camera(sides, self.camera.shape(file)).tolist()
+        defect = self.decision.defect
+        sure = float(self.probabilities[position, defect])
+        return [
+            box_cells(corner, self.decision.names[defect], sure * box.score)
+            for corner, box in zip(corners, boxes, strict=True)
+        ]
 
 
 def packed(masks: Tensor) -> Tensor:
@@ -179,7 +223,7 @@ def place_figures(
     good = sum((own for kind, own in scores.items() if kind not in with_defects), PixelScores())
     of_kind = {kind: [p for k, p in zip(kinds, places, strict=True) if k == kind] for kind in with_defects}
     figures = _figures(places, sum(scores.values(), PixelScores()), hit_iou)
-    found = [iou for place in places for iou in place.found] if of_kind else []
+    found = [iou for place in places for iou in place.found]
     figures["box_precision"] = _share([iou >= hit_iou for iou in found])
     for kind, own in of_kind.items():
         figures |= {

@@ -35,7 +35,7 @@ def test_a_run_tells_how_good_the_places_are(run):
         for kind in ("scratch", "spot", "stain", "combined"):
             assert 0 <= figures[part][f"pixel_auroc/{kind}"] <= 1
             assert f"recall/{kind}" in figures[part]
-        assert figures[part]["box_threshold"] == 0.8
+        assert (figures[part]["box_threshold"], figures[part]["hit_iou"]) == (0.8, 0.3)
     assert "each type of defect" in run.output
     kinds = {row["kind"] for row in table(run.folder / "predictions.csv")}
     assert kinds == {"good", "scratch", "spot", "stain", "combined"}
@@ -52,7 +52,8 @@ def test_prediction_says_what_the_run_said(run, tmp_path):
     said = {f"test/{row['file']}": row for row in table(tmp_path / "predictions.csv")}
     rows = [row for row in table(run.folder / "predictions.csv") if row["file"] in said]
     assert len(rows) > 8
-    boxes = table(tmp_path / "boxes.csv")
+    boxes, boxes_of_run = (table(place / "boxes.csv") for place in (tmp_path, run.folder))
+    assert {box["split"] for box in boxes_of_run} <= {"val", "test"}
     for row in rows:
         again = said[row["file"]]
         assert again["verdict"] == row["verdict"]
@@ -60,6 +61,11 @@ def test_prediction_says_what_the_run_said(run, tmp_path):
         assert float(again["probability_defect"]) == pytest.approx(float(row["probability_defect"]), abs=1e-4)
         own = [box for box in boxes if f"test/{box['file']}" == row["file"]]
         assert len(own) == int(row["boxes"])
+        of_run = [box for box in boxes_of_run if box["file"] == row["file"]]
+        assert len(of_run) == len(own)
+        for one, other in zip(own, of_run, strict=True):
+            for name in ("left", "top", "right", "bottom", "score"):
+                assert float(one[name]) == pytest.approx(float(other[name]), abs=1e-3)
         assert (tmp_path / "overlays" / f"{row['file'].removeprefix('test/')}.png").is_file()
     assert all(0 <= float(box["left"]) < float(box["right"]) <= 64 for box in boxes)
 

@@ -1,5 +1,6 @@
 """Localisation by class activation maps: which figures come of which maps and masks."""
 
+import csv
 import functools
 import math
 from types import SimpleNamespace
@@ -9,14 +10,17 @@ import pytest
 import torch
 from torch import nn
 
+from inspection.data.geometry import Geometry
 from inspection.decide.located import Located
 from inspection.errors import InputError
 from inspection.models.cam_net import MapHead
 from inspection.tasks.localisation import CamLocalisation
 from inspection.tasks.losses import ClassWeightedCrossEntropy
 from inspection.tasks.places import PlaceOutcome, packed, unpacked
+from tests.conftest import write_image
 
 SIZE = (16, 24)
+GEOMETRY = Geometry(SIZE, crop=(4, 6, 52, 38))  # halved
 
 
 class Bright(nn.Module):
@@ -74,13 +78,14 @@ def batch_of(images):
     }
 
 
-def evaluate(images=IMAGES, task=None, kinds=True, masks=True):
+def evaluate(images=IMAGES, task=None, kinds=True, masks=True, root=None):
     task = task or build()
     batch = batch_of(images)
     if not masks:
         del batch["mask"]
     samples = SimpleNamespace(kinds=tuple(kind for *_, kind in images) if kinds else None)
-    task.take(SimpleNamespace(loss_weights=None, samples=samples))
+    data = SimpleNamespace(loss_weights=None, samples=samples, root=root, geometry=GEOMETRY)
+    task.take(data)
     task.eval()
     with torch.no_grad():
         kept = task.keep(task.outputs_of(batch), batch)
@@ -135,6 +140,19 @@ def test_without_masks_only_the_classes_have_figures():
 def test_without_a_defect_the_places_are_undefined():
     outcome = evaluate([image for image in IMAGES if image[2] == "good"])
     assert all(math.isnan(outcome.figures[name]) for name in ("pointing", "pixel_auroc", "aupro", "box_iou"))
+    assert outcome.figures["box_precision"] == 0  # a box on a good image
+
+
+def test_a_defect_that_lies_nobody_knows_where_counts_for_the_verdict_alone():
+    unknown = (square(3, 3, 9, 9), square(0, 0, 0, 0), "dent")
+    plain, more = evaluate().figures, evaluate([*IMAGES, unknown])
+    assert more.places[-1].points is None
+    assert len(more.places[-1].boxes) == 1
+    for name in ("pointing", "pixel_auroc", "aupro", "box_iou", "hit_rate", "box_precision"):
+        assert more.figures[name] == plain[name], name
+        if name != "box_precision":
+            assert more.figures[f"{name}/dent"] == plain[f"{name}/dent"]
+    assert more.figures["recall"] > plain["recall"]
 
 
 def test_without_kinds():
@@ -142,6 +160,44 @@ def test_without_kinds():
     assert outcome.columns()[-2:] == ["boxes", "pointing"]
     assert outcome.figures["pointing"] == evaluate().figures["pointing"]
     assert outcome.examples().keys() == {"good", "defect"}
+    titles = [table.title for table in outcome.tables({"test": outcome})]
+    assert "each type of defect" not in titles
+    assert outcome.details()["hit_iou"] == 0.5
+
+
+def test_boxes_of_a_run_lie_in_the_camera_images(tmp_path):
+    for number in range(len(IMAGES)):
+        write_image(tmp_path / f"{number}.png", np.zeros((40, 60), np.uint8))
+    outcome = evaluate(root=tmp_path)
+    samples = SimpleNamespace(files=[f"{n}.png" for n in range(len(IMAGES))], parts=["val"] * len(IMAGES))
+    assert PlaceOutcome.write_files(tmp_path, {"val": outcome}, samples).keys() == {"boxes.csv"}
+    with (tmp_path / "boxes.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["file"] for row in rows] == ["0.png", "1.png", "1.png", "2.png", "5.png"]
+    sides = [[float(row[side]) for side in ("left", "top", "right", "bottom")] for row in rows[1:3]]
+    assert sides == [[10, 10, 22, 22], [34, 26, 44, 34]]  # twice as large, beside the crop's corner
+    sure = float(outcome.probabilities[1, 1])
+    assert [float(row["score"]) for row in rows[1:3]] == [
+        pytest.approx(sure, abs=1e-6),
+        pytest.approx(sure * 190 / 200, abs=1e-5),
+    ]
+    assert {row["label"] for row in rows} == {"defect"}
+
+
+def test_maps_of_features_that_cancel_have_no_boxes():
+    network = Bright()
+    network.head = MapHead(3, 2)
+    network.head.linear.weight.data = torch.tensor([[0.0, 0, 0], [1.0, 1.0, -2.0]])
+    network.head.linear.bias.data = torch.tensor([0.0, 5.0])
+    torch.manual_seed(0)
+    noise = torch.finfo(torch.float32).eps * torch.randn(len(IMAGES), 2, *SIZE).sign()
+    features = torch.rand(len(IMAGES), 1, *SIZE).expand(-1, 3, -1, -1).clone()
+    features[:, :2] *= 1 + noise
+    network.forward = lambda images: network.head(features)
+    outcome = evaluate(task=build(network))
+    assert outcome.called[:, 1].all()
+    assert not any(place.boxes for place in outcome.places)
+    assert outcome.figures["pointing"] == 0
 
 
 def test_rows_of_the_table_of_predictions():
