@@ -5,6 +5,7 @@ The format: https://cocodataset.org/#format-data, and #format-results for what i
 
 import json
 import math
+import posixpath
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class CocoImage:
 
     Attributes:
         id: Of the image in the JSON.
-        file: Path relative to the folder of images, with forward slashes.
+        file: Path relative to the folder of images, with forward slashes and without detours (`./a.png`).
         size: Height and width in pixels as the JSON has them, or None.
         boxes: Left, top, right, bottom in pixels of the camera image, float64 `[M, 4]`.
         classes: Places of their categories in `CocoSet.names`, int64 `[M]`.
@@ -71,12 +72,9 @@ def read_coco(path: Path, names: Sequence[str]) -> CocoSet:
     name_of = {key: str(entry["name"]) for key, entry in categories.items()}
     _check_names(path, name_of, names)
     entries = _by_id(path, content, "images", ("id", "file_name"))
-    files = Counter(str(entry["file_name"]) for entry in entries.values())
-    _refuse(
-        path,
-        [f"file_name {file!r} stands in {n} entries of images" for file, n in files.items() if n > 1],
-        "remove all but one",
-    )
+    file_of = {key: posixpath.normpath(str(entry["file_name"])) for key, entry in entries.items()}
+    _check_files(path, file_of)
+    size_of = _sizes(path, entries)
 
     boxes: dict[Any, list[tuple[list[float], int]]] = {key: [] for key in entries}
     faults: list[str] = []
@@ -93,13 +91,13 @@ def read_coco(path: Path, names: Sequence[str]) -> CocoSet:
         elif name_of[entry["category_id"]] not in names:
             strange.append(name_of[entry["category_id"]])
         else:
-            image = entries[entry["image_id"]]
-            fault = _fault(entry["bbox"], _size(image))
+            image = entry["image_id"]
+            fault = _fault(entry["bbox"], size_of[image])
             if fault is not None:
-                faults.append(f"{of}, image {image['file_name']!r}: {fault}")
+                faults.append(f"{of}, image {file_of[image]!r}: {fault}")
             else:
                 which = list(names).index(name_of[entry["category_id"]])
-                boxes[entry["image_id"]].append((entry["bbox"], which))
+                boxes[image].append((entry["bbox"], which))
     _refuse(path, faults, "correct these entries or remove them")
     if strange:
         most = ", ".join(f"{name} ({number})" for name, number in Counter(strange).most_common())
@@ -111,14 +109,43 @@ def read_coco(path: Path, names: Sequence[str]) -> CocoSet:
     images = [
         CocoImage(
             key,
-            Path(str(entry["file_name"])).as_posix(),
-            _size(entry),
-            _corners([box for box, _ in boxes[key]], _size(entry)),
+            file_of[key],
+            size_of[key],
+            _corners([box for box, _ in boxes[key]], size_of[key]),
             np.asarray([which for _, which in boxes[key]], np.int64),
         )
-        for key, entry in entries.items()
+        for key in entries
     ]
     return CocoSet(tuple(names), tuple(id_of[name] for name in names), tuple(images), crowds)
+
+
+def cut_boxes(
+    path: Path, images: Sequence[CocoImage], sizes: Sequence[tuple[int, int]]
+) -> list[NDArray[np.float64]]:
+    """Boxes cut at the border of their images, also of those whose size the JSON does not say.
+
+    Args:
+        path: Of the JSON, for the message.
+        images: Of it.
+        sizes: Height and width of each image.
+
+    Returns:
+        Of each image, left, top, right, bottom in pixels, `[M, 4]`.
+
+    Raises:
+        InputError: If boxes lie outside of their images; lists those.
+    """
+    faults = []
+    cut = []
+    for image, (height, width) in zip(images, sizes, strict=True):
+        for left, top, right, bottom in image.boxes.tolist():
+            box = [left, top, right - left, bottom - top]
+            fault = _fault(box, (height, width))
+            if fault is not None:
+                faults.append(f"image {image.id!r}, {image.file!r}: {fault}")
+        cut.append(np.clip(image.boxes, 0, [width, height, width, height]))
+    _refuse(path, faults, "take the images that were annotated, or correct these boxes")
+    return cut
 
 
 def write_results(
@@ -154,7 +181,7 @@ def _read(path: Path) -> Mapping[str, Any]:
             f"{path}: no such file; data.annotations is to name a COCO JSON, relative to data.root"
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows tools put a byte order mark
     except (UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{path} is no JSON ({error}); expected COCO's annotations") from None
     if isinstance(content, list):
@@ -176,26 +203,49 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _by_id(
     path: Path, content: Mapping[str, Any], key: str, fields: Sequence[str]
 ) -> dict[Any, Mapping[str, Any]]:
-    """The entries of a list by their id."""
-    entries = content[key]
-    incomplete = [
-        f"{key}[{place}] has no {', '.join(lacks)}"
-        for place, entry in enumerate(entries)
-        if (
-            lacks := [
-                name
-                for name in fields
-                if not isinstance(entry, Mapping)
-                or entry.get(name) is None
-                or (name.endswith("id") and not isinstance(entry[name], (int, str)))
-            ]
-        )
-    ]
-    _refuse(path, incomplete, "complete these entries")
+    """The entries of a list by their id, with plain ids."""
+    entries: list[dict[str, Any]] = []
+    faults = []
+    for place, entry in enumerate(content[key]):
+        of = f"{key}[{place}]"
+        if not isinstance(entry, Mapping):
+            faults.append(f"{of} is {entry!r}, not an entry with {', '.join(fields)}")
+            continue
+        lacks = [name for name in fields if entry.get(name) is None]
+        if lacks:
+            faults.append(f"{of} has no {', '.join(lacks)}")
+            continue
+        ids = {name: _plain(entry[name]) for name in fields if name.endswith("id")}
+        strange = [name for name, value in ids.items() if not isinstance(value, int | str)]
+        if strange:
+            faults.append(f"{of}: {strange[0]} is {entry[strange[0]]!r}, no whole number and no text")
+        entries.append({**entry, **ids})
+    _refuse(path, faults, "complete or correct these entries")
     counts = Counter(entry["id"] for entry in entries)
     repeated = [f"id {one!r} stands {n} times in {key}" for one, n in counts.items() if n > 1]
     _refuse(path, repeated, "give each entry an id of its own")
     return {entry["id"]: entry for entry in entries}
+
+
+def _plain(value: Any) -> Any:
+    """A whole number as int: a table with a gap in a column has made floats of its numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check_files(path: Path, file_of: Mapping[Any, str]) -> None:
+    """Each file once, whatever way its path goes: else it could be trained on and tested with."""
+    outside = [
+        f"image {key!r}: file_name {file!r} leads out of the folder of images"
+        for key, file in file_of.items()
+        if posixpath.isabs(file) or file.split("/")[0] == ".."
+    ]
+    _refuse(path, outside, "give paths below it (data.pictures)")
+    repeated = [
+        f"file_name {file!r} stands in {n} entries of images"
+        for file, n in Counter(file_of.values()).items()
+        if n > 1
+    ]
+    _refuse(path, repeated, "remove all but one")
 
 
 def _check_names(path: Path, name_of: Mapping[Any, str], names: Sequence[str]) -> None:
@@ -211,9 +261,18 @@ def _check_names(path: Path, name_of: Mapping[Any, str], names: Sequence[str]) -
         )
 
 
-def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
-    height, width = image.get("height"), image.get("width")
-    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+def _sizes(path: Path, entries: Mapping[Any, Mapping[str, Any]]) -> dict[Any, tuple[int, int] | None]:
+    """Height and width of the images by id; None where the JSON does not say both."""
+    sizes: dict[Any, tuple[int, int] | None] = {}
+    faults = []
+    for key, entry in entries.items():
+        height, width = (_plain(entry.get(name)) for name in ("height", "width"))
+        known = height is not None and width is not None
+        sizes[key] = (height, width) if known else None
+        if known and not all(isinstance(side, int) and side > 0 for side in (height, width)):
+            faults.append(f"image {key!r}: width {width!r} and height {height!r} are no whole pixels")
+    _refuse(path, faults, "correct these entries, or leave width and height out")
+    return sizes
 
 
 def _fault(box: Any, size: tuple[int, int] | None) -> str | None:
@@ -226,7 +285,8 @@ def _fault(box: Any, size: tuple[int, int] | None) -> str | None:
         return f"bbox {box} has no size"
     right, bottom = (math.inf, math.inf) if size is None else (size[1], size[0])
     over = max(-left, -top, left + width - right, top + height - bottom)
-    if over > _ROUNDING:
+    gone = left + width <= 0 or top + height <= 0 or left >= right or top >= bottom
+    if over > _ROUNDING or gone:
         of = "" if size is None else f" of {size[1]}x{size[0]} pixels (width x height)"
         return f"bbox {box} lies outside of the image{of}"
     return None

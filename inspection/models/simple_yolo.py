@@ -40,8 +40,8 @@ class SimpleYolo(Detector):
 
     A box's centre is a sigmoid within its cell, so that it can't leave the cell that answers for it. The root of
     its width, as a share of the image's, is a sigmoid, and the same holds for its height: no box is larger than
-    the image or without a side (0.1 pixels at least), gradients are bounded, and small boxes are as finely resolved
-    as large ones.
+    the image or without a side (0.1 pixels at least), gradients are bounded, and small boxes are as finely
+    resolved as large ones.
 
     Args:
         in_channels: Channels of the image.

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from inspection.data.coco import read_coco, write_results
+from inspection.data.coco import cut_boxes, read_coco, write_results
 from inspection.errors import InputError
 
 GOOD = {
@@ -65,7 +65,21 @@ def test_reads_corners_in_the_wanted_order_of_classes(write):
         (changed("images", 1, id=7), "id 7 stands 2 times in images"),
         (changed("images", 1, file_name="a.png"), "file_name 'a.png' stands in 2 entries"),
         (changed("images", 1, file_name=None), r"images\[1\] has no file_name"),
-        (changed("annotations", 1, image_id=[3]), r"annotations\[1\] has no image_id"),
+        (
+            changed("annotations", 1, image_id=[3]),
+            r"annotations\[1\]: image_id is \[3\], no whole number and no text",
+        ),
+        (changed("annotations", 0, id=1.5), r"annotations\[0\]: id is 1.5, no whole number and no text"),
+        (GOOD | {"images": ["a.png"]}, r"images\[0\] is 'a.png', not an entry with id, file_name"),
+        (changed("images", 1, file_name="./a.png"), "file_name 'a.png' stands in 2 entries"),
+        (changed("images", 1, file_name="line/../a.png"), "file_name 'a.png' stands in 2 entries"),
+        (changed("images", 1, file_name="line/../../a.png"), "image 3: file_name '../a.png' leads out of"),
+        (changed("images", 1, file_name="/pics/a.png"), "image 3: file_name '/pics/a.png' leads out of"),
+        (changed("images", 0, width=64.5), "image 7: width 64.5 and height 48 are no whole pixels"),
+        (changed("images", 0, height="48"), "image 7: width 64 and height '48' are no whole pixels"),
+        (changed("images", 0, height=0), "image 7: width 64 and height 0 are no whole pixels"),
+        (changed("annotations", 0, bbox=[-1, 2, 1, 5]), "lies outside of the image of 64x48 pixels"),
+        (changed("annotations", 0, bbox=[64, 2, 1, 5]), "lies outside of the image of 64x48 pixels"),
         (changed("annotations", 0, bbox=[1, 2, 0, 5]), r"annotation 1, image 'a.png': bbox .* has no size"),
         (changed("annotations", 0, bbox=[60, 2, 6, 5]), "lies outside of the image of 64x48 pixels"),
         (changed("annotations", 0, bbox=[1, 2, 5]), r"is not \[left, top, width, height\]"),
@@ -80,6 +94,45 @@ def test_what_is_wrong_is_named(write, content, says):
         read_coco(write(content), ["motor", "valve"])
     assert "annotations.json" in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 3
+
+
+def test_whole_floats_are_numbers(write):
+    """A table with a gap in a column writes 7.0 for 7, for sizes as for ids."""
+    content = json.loads(json.dumps(GOOD), parse_int=float)
+    found = read_coco(write(content), ["motor", "valve"])
+    expected = read_coco(write(GOOD), ["motor", "valve"])
+    assert [(i.id, i.file, i.size) for i in found.images] == [(i.id, i.file, i.size) for i in expected.images]
+    assert str(found.images[0].id) == "7"
+    assert str(found.category_ids) == "(5, 2)"
+    assert [i.classes.tolist() for i in found.images] == [i.classes.tolist() for i in expected.images]
+    content["annotations"][0]["bbox"] = [60.0, 2.0, 6.0, 5.0]
+    with pytest.raises(InputError, match="lies outside of the image of 64x48 pixels"):
+        read_coco(write(content), ["motor", "valve"])
+
+
+def test_byte_order_mark(write):
+    assert len(read_coco(write("\ufeff" + json.dumps(GOOD)), ["motor", "valve"]).images) == 3
+
+
+def test_paths_take_no_detours(write):
+    found = read_coco(write(changed("images", 1, file_name="./line//x/../b.png")), ["motor", "valve"])
+    assert found.images[1].file == "line/b.png"
+
+
+def test_boxes_are_cut_at_images_whose_size_the_json_does_not_say(write):
+    content = copy.deepcopy(GOOD)
+    for image in content["images"]:
+        image.pop("width", None)
+    path = write(content)
+    found = read_coco(path, ["motor", "valve"])
+    assert found.images[0].size is None
+    cut = cut_boxes(path, found.images, [(48, 64), (32, 32), (8, 8)])
+    np.testing.assert_allclose(cut[0], [[10, 8, 30.5, 20], [0, 40, 9.6, 48]])
+    assert [boxes.shape for boxes in cut] == [(2, 4), (1, 4), (0, 4)]
+    with pytest.raises(
+        InputError, match=r"image 3, 'line/b.png': bbox \[0.0, 0.0, 32.0, 32.0\] lies .* of 30x32"
+    ):
+        cut_boxes(path, found.images, [(48, 64), (32, 30), (8, 8)])
 
 
 def test_no_file(tmp_path):

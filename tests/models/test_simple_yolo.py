@@ -45,8 +45,8 @@ class TestDecoding:
         """One cell is told what to say; the box is computed by hand."""
         network.head.weight.data.zero_()
         logits = torch.full((2 * 5 + 3, 4, 6), -20.0)
-        # In row 2, column 3 the second box: offset 1/4 and 1/2 of a cell, half and a quarter of the image, and of the
-        # tenth of a pixel that a side has at least, the other half and three quarters.
+        # In row 2, column 3 the second box: offset 1/4 and 1/2 of a cell, half and a quarter of the image,
+        # and of the tenth of a pixel that a side has at least, the other half and three quarters.
         odds = torch.logit(torch.tensor([0.25, 0.5, 0.5**0.5, 0.25**0.5, 0.8]))
         logits[5:10, 2, 3] = odds
         logits[10:, 2, 3] = torch.logit(torch.tensor([0.1, 0.9, 0.5]))
