@@ -1,5 +1,6 @@
 """Images in which objects are marked by boxes, from a COCO JSON."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from inspection.data.boxes import clip_boxes
-from inspection.data.coco import CocoImage, CocoSet, read_coco
+from inspection.data.coco import CocoImage, CocoSet, cut_boxes, read_coco
 from inspection.data.images import find_images, read_image
 from inspection.data.module import Found, ImageDataModule, Rows
 from inspection.data.object_labels import Objects
@@ -93,11 +95,39 @@ class ObjectDataModule(ImageDataModule):
                 f"{self.coco.crowds} regions of many objects (iscrowd) are left out: what lies in them counts as "
                 "background"
             )
-        targets = np.zeros((len(self.coco.images), len(self.labels.names)), dtype=bool)
-        for row, image in enumerate(self.coco.images):
-            targets[row, image.classes] = True
+        targets = self._targets()
         prefix = "" if self.pictures in ("", ".") else f"{Path(self.pictures).as_posix()}/"
         return Found([prefix + image.file for image in self.coco.images], targets)
+
+    def _targets(self) -> NDArray[np.bool_]:
+        """Which classes are left in each image after the crop, `[N, K]`."""
+        targets = np.zeros((len(self.coco.images), len(self.labels.names)), dtype=bool)
+        cut = 0
+        for row, image in enumerate(self.coco.images):
+            stays = np.ones(len(image.boxes), dtype=bool)
+            if self.geometry.crop is not None:  # the same place in each image, whatever its size
+                _, stays = self._placed(image.boxes, (0, 0))
+            targets[row, image.classes[stays]] = True
+            cut += len(stays) - int(stays.sum())
+        if cut:
+            outside = (
+                f"{cut} boxes lie outside of data.crop={list(self.geometry.crop or ())} (less than "
+                f"{self.least_visible:.0%} inside, data.least_visible) and are left out"
+            )
+            self.notes.append(outside)
+            for place, name in enumerate(self.labels.names):
+                annotated = any(place in image.classes for image in self.coco.images)
+                if annotated and not targets[:, place].any():
+                    raise InputError(f"{outside}: no {name!r} is left; choose another crop, or none")
+        return targets
+
+    def _placed(
+        self, boxes: NDArray[np.float64], shape: tuple[int, int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Boxes `[M, 4]` after the geometry, cut at its border, and whether enough of each is left."""
+        placed = torch.from_numpy(self.geometry.boxes_from_camera(boxes, shape))
+        clipped, shares = clip_boxes(placed, self.geometry.image_size)
+        return clipped.numpy(), ((shares > 0) & (shares >= self.least_visible)).numpy()
 
     def open_truth(self, samples: Samples) -> dict[str, Rows]:
         """Boxes after the geometry, and their classes."""
@@ -109,20 +139,12 @@ class ObjectDataModule(ImageDataModule):
         most = max((len(image.boxes) for image in self.coco.images), default=0)
         boxes = np.zeros((len(shapes), max(most, 1), 4), np.float32)
         classes = np.full(boxes.shape[:2], -1, np.int64)
-        cut = 0
+        in_camera = cut_boxes(self.root / self.annotations, self.coco.images, shapes)
         for row, (image, shape) in enumerate(zip(self.coco.images, shapes, strict=True)):
-            placed = torch.from_numpy(self.geometry.boxes_from_camera(image.boxes, shape))
-            clipped, shares = clip_boxes(placed, self.geometry.image_size)
-            stays = ((shares > 0) & (shares >= self.least_visible)).numpy()
+            clipped, stays = self._placed(in_camera[row], shape)
             number = int(stays.sum())
-            boxes[row, :number] = clipped.numpy()[stays]
+            boxes[row, :number] = clipped[stays]
             classes[row, :number] = image.classes[stays]
-            cut += len(stays) - number
-        if cut:
-            self.notes.append(
-                f"{cut} boxes lie outside of data.crop={list(self.geometry.crop or ())} (less than "
-                f"{self.least_visible:.0%} inside, data.least_visible) and are left out"
-            )
         return {"boxes": _Table(boxes), "box_class": _Table(classes)}
 
 
@@ -132,10 +154,8 @@ def _camera_shape(path: Path, image: CocoImage, annotations: str) -> tuple[int, 
     Raises:
         InputError: If the JSON says otherwise: its boxes are of another image, or of this one in another size.
     """
-    try:
-        with Image.open(path) as header:
-            shape = (header.height, header.width)
-    except OSError:  # what Pillow does not know, or what is damaged: this says which
+    shape = _size_in_header(path)
+    if shape is None:  # what Pillow does not know, or what is damaged: this says which
         height, width = read_image(path).shape[:2]
         shape = (height, width)
     if image.size is not None and image.size != shape:
@@ -145,3 +165,14 @@ def _camera_shape(path: Path, image: CocoImage, annotations: str) -> tuple[int, 
             "take the image that was annotated, or mend its entry and its boxes"
         )
     return shape
+
+
+def _size_in_header(path: Path) -> tuple[int, int] | None:
+    """Height and width of the pixels as the file has them and `read_image` gives them; None where Pillow fails."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as header:  # it warns of large images
+            if isinstance(header, TiffImageFile):  # of which Pillow gives the size as it is to be turned
+                return int(header.tag_v2[IMAGELENGTH]), int(header.tag_v2[IMAGEWIDTH])
+            return header.height, header.width
+    except (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError):
+        return None

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from inspection.data.augment import Augment
 from inspection.data.coco import read_coco
@@ -108,16 +109,41 @@ def test_boxes_lie_on_their_objects_after_crop_and_resize(root, tmp_path):
 
 
 def test_what_the_crop_leaves_too_little_of_is_left_out_and_said(root, tmp_path):
+    content = annotations()
+    content["annotations"].append({"id": 99, "image_id": 1, "category_id": 20, "bbox": [40, 10, 9, 9]})
+    write(root, content)
     crop = {"crop": [30, 0, 64, 48], "image_size": [48, 34]}
     data = build(root, tmp_path, **crop)
     data.setup()
     # Of a motor (8 to 32) two of 24 columns stay; the second valve (2 to 12) is gone.
     assert data.batch([6])["box_class"].tolist() == [[1, -1, -1]]
     assert any(note.startswith("9 boxes lie outside of data.crop=[30, 0, 64, 48]") for note in data.notes)
+    # What counts as being in an image, for the split and its notes, are the boxes that are left.
+    assert data.samples.targets[:2].tolist() == [[False, True], [True, False]]
+    assert data.samples.targets.sum(0).tolist() == [1, 4]
     lenient = build(root, tmp_path, **crop, least_visible=0.0)
     lenient.setup()
     assert lenient.batch([6])["box_class"].tolist() == [[0, 1, -1]]
     assert lenient.batch([6])["boxes"][0, 0].tolist() == [0, 10, 2, 26]
+
+
+def test_a_crop_without_any_of_a_class(root, tmp_path):
+    """The crop is named, not the set: the class is annotated."""
+    crop = {"crop": [30, 0, 64, 48], "image_size": [48, 34]}
+    refused(root, tmp_path, r"data.crop=\[30, 0, 64, 48\] .* no 'motor' is left", **crop)
+
+
+def test_boxes_outside_of_an_image_whose_size_the_json_does_not_say(root, tmp_path):
+    content = annotations()
+    for image in content["images"]:
+        del image["width"], image["height"]
+    write(root, content)
+    data = build(root, tmp_path)
+    data.setup()
+    assert data.notes == []
+    content["annotations"][0]["bbox"] = [60, 10, 24, 16]
+    write(root, content)
+    refused(root, tmp_path, r"annotations.json: image 0, 'board_0_0.png': bbox .* lies outside .* 64x48")
 
 
 def test_training_images_are_augmented_with_their_boxes(root, tmp_path):
@@ -237,6 +263,36 @@ def test_what_predict_writes_can_be_trained_on(root, tmp_path):
     assert found.images[3].boxes.tolist() == [[8, 10, 32, 26]]
     assert found.images[3].classes.tolist() == [1]
     build(root, tmp_path).setup()
+
+
+@pytest.mark.parametrize("suffix", ["tiff", "jpg", "png"])
+def test_boxes_lie_on_the_pixels_that_the_file_has_whatever_its_orientation(root, tmp_path, suffix):
+    """A turned camera's flag: `read_image` ignores it, and so must what says how large the image is."""
+    picture = np.zeros((HEIGHT, WIDTH), np.uint8)
+    picture[10:26, 8:32] = 150
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    Image.fromarray(picture).save(root / "pics" / f"turned.{suffix}", exif=exif)
+    content = annotations()
+    content["images"][0] = {"id": 0, "file_name": f"turned.{suffix}"}
+    content["annotations"] = [e for e in content["annotations"] if e["image_id"] or e["category_id"] == 20]
+    write(root, content)
+    data = build(root, tmp_path, image_size=[HEIGHT * 2, WIDTH])
+    data.setup()
+    assert data.camera_shapes[0].tolist() == [HEIGHT, WIDTH]
+    batch = data.batch([0])
+    assert batch["boxes"][0, 0].tolist() == [8, 20, 32, 52]
+    np.testing.assert_allclose(bright(batch["image"][0, 0].numpy(), 120, 180), [8, 20, 32, 52], atol=2)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("limit", [HEIGHT * WIDTH - 1, HEIGHT * WIDTH // 3])
+def test_large_images_are_no_attack(root, tmp_path, monkeypatch, limit):
+    """Pillow warns from so many pixels on, and refuses from twice as many."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    data = build(root, tmp_path)
+    data.setup()
+    assert data.camera_shapes.tolist() == [[HEIGHT, WIDTH]] * 10
 
 
 def test_pictures_are_read_with_their_own_depth(root, tmp_path):
