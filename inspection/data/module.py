@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from inspection.data.augment import Augment
+from inspection.data.augment import Augment, Changes
 from inspection.data.cache import ImageCache
 from inspection.data.geometry import Geometry
 from inspection.data.labels import Labels
@@ -137,14 +137,12 @@ class ImageDataModule(L.LightningDataModule, ABC):
         loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
         window: What black and white of the images stand for, in the unit of the targets; None: nothing absolute.
         progress: Called with (what, done, total) while images are drawn and decoded.
-        least_visible: Share of a box, 0..1, that must stay in the image for the box to stay.
 
     Raises:
         InputError: On a missing or empty folder, unreadable images, a class that is missing in a part, ...
     """
 
     samples: Samples
-    least_visible: float = 0.25
     window: tuple[float, float] | None = None
 
     def __init__(
@@ -451,14 +449,17 @@ class ImageDataModule(L.LightningDataModule, ABC):
         )
         generator = torch.Generator().manual_seed(draw)
         changes = self.augment.draw(len(batch["image"]), generator)
+        return batch | self.moved(batch, changes)
+
+    def moved(self, batch: Mapping[str, Tensor], changes: Changes) -> dict[str, Tensor]:
+        """What random changes make of a batch's images and of what is known of their pixels.
+
+        Subclasses move what they alone know of an image (`open_truth`).
+        """
         moved = {"image": changes.of_images(batch["image"])}
         if "mask" in batch:
             moved["mask"] = changes.of_masks(batch["mask"])
-        if "boxes" in batch:
-            moved["boxes"], moved["box_class"] = changes.of_boxes(
-                batch["boxes"], batch["box_class"], self.geometry.image_size, self.least_visible
-            )
-        return batch | moved
+        return moved
 
 
 __all__ = ["PARTS", "Balance", "Found", "ImageDataModule", "Rows", "SyntheticSet"]

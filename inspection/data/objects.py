@@ -1,7 +1,7 @@
 """Images in which objects are marked by boxes, from a COCO JSON."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
+from torch import Tensor
 
+from inspection.data.augment import Changes
 from inspection.data.boxes import clip_boxes
 from inspection.data.coco import CocoImage, CocoSet, cut_boxes, read_coco
 from inspection.data.images import find_images, read_image
@@ -51,9 +53,13 @@ class ObjectDataModule(ImageDataModule):
         coco: What the JSON says, after `find_samples`.
         camera_shapes: Height and width of the camera images, int64 `[N, 2]` in the order of the samples, after
             `setup`.
+        boxes: Of the samples after the geometry, float32 `[N, M, 4]`, after `setup`.
+        box_class: Their classes, int64 `[N, M]`, -1 behind the last one, after `setup`.
     """
 
     coco: CocoSet
+    boxes: Tensor
+    box_class: Tensor
     camera_shapes: NDArray[np.int64]
 
     def __init__(
@@ -145,7 +151,15 @@ class ObjectDataModule(ImageDataModule):
             number = int(stays.sum())
             boxes[row, :number] = clipped[stays]
             classes[row, :number] = image.classes[stays]
+        self.boxes, self.box_class = torch.from_numpy(boxes), torch.from_numpy(classes)
         return {"boxes": _Table(boxes), "box_class": _Table(classes)}
+
+    def moved(self, batch: Mapping[str, Tensor], changes: Changes) -> dict[str, Tensor]:
+        """Boxes move with their images; those of which too little stays are dropped."""
+        boxes, box_class = changes.of_boxes(
+            batch["boxes"], batch["box_class"], self.geometry.image_size, self.least_visible
+        )
+        return super().moved(batch, changes) | {"boxes": boxes, "box_class": box_class}
 
 
 def _camera_shape(path: Path, image: CocoImage, annotations: str) -> tuple[int, int]:

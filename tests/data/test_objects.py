@@ -1,6 +1,7 @@
 """Images with boxes: what is found, what is refused, and where boxes lie after geometry and augmentation."""
 
 import copy
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from inspection.data.augment import Augment
 from inspection.data.coco import read_coco
+from inspection.data.module import ImageDataModule
 from inspection.data.object_labels import Objects
 from inspection.data.objects import ObjectDataModule
 from inspection.errors import InputError
@@ -164,6 +166,19 @@ def test_training_images_are_augmented_with_their_boxes(root, tmp_path):
     data.trainer.training = False
     still = data.on_after_batch_transfer(data.batch([2]), 0)
     assert still["boxes"][0, 0].tolist() == [8, 10, 32, 26]
+
+
+def test_random_changes_drop_boxes_by_the_share_that_was_asked_for(root, tmp_path):
+    """Two of 24 columns of the motor are left after a shift of 30 to the left; what knows boxes, moves them."""
+    assert not hasattr(ImageDataModule, "least_visible")
+    changes = Augment(crop_padding=31).draw(1, torch.Generator())
+    changes = dataclasses.replace(changes, shift=torch.tensor([[0, -30]]))
+    for least, expected in ((0.25, [-1, -1, -1]), (0.05, [0, -1, -1])):
+        data = build(root, tmp_path, least_visible=least)
+        data.setup()
+        moved = data.moved(data.batch([2]), changes)
+        assert moved["box_class"].tolist() == [expected]
+        assert moved["image"].shape == (1, 1, HEIGHT, WIDTH)
 
 
 def test_boards_stay_together(root, tmp_path):
