@@ -16,7 +16,7 @@ from inspection.models.torchvision_detector import TorchvisionDetector
 from inspection.tasks.box_metrics import average_precisions, figures_of_boxes
 from inspection.tasks.box_outcome import BoxOutcome, Source
 from inspection.tasks.module import Batch, InspectionTask, Kept
-from inspection.tasks.yolo_loss import TERMS, YoloLoss
+from inspection.tasks.yolo_loss import TERMS, YoloLoss, crowded_out
 
 
 class Said(NamedTuple):
@@ -78,9 +78,23 @@ class Detection(InspectionTask):
         return loss
 
     def take(self, data: ImageDataModule | None) -> None:
-        """Also where the images come from."""
+        """Also where the images come from; a grid too coarse for them is noted."""
         super().take(data)
-        self._source = Source.of(data) if isinstance(data, ObjectDataModule) else None
+        self._source = None
+        if not isinstance(data, ObjectDataModule):
+            return
+        self._source, network = Source.of(data), self.model.network
+        if not isinstance(network, SimpleYolo):
+            return
+        rows = data.samples.rows("train")
+        boxes, box_class = data.boxes[rows], data.box_class[rows]
+        without = crowded_out(boxes, box_class, network.stride, network.grid_size, network.boxes)
+        if without:
+            data.notes.append(
+                f"{without} of {int((box_class >= 0).sum())} training objects can't be learned: more than "
+                f"{network.boxes} (model.boxes) have their centre in one cell of {network.stride} pixels "
+                "(model.stride); take a finer stride or more boxes"
+            )
 
     def outputs_of(self, batch: Batch) -> Said:
         """Loss and, in eval mode, detections."""

@@ -104,10 +104,7 @@ def responsible_boxes(
         fastest), its cell (0 to h * w - 1), and its place in `boxes` (0 to M - 1).
     """
     number, rows, columns, slots = grid.confidence.shape
-    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
-    column, row = (centre / grid.stride).long().unbind(-1)
-    # A centre on the right or lower border belongs to the last cell.
-    cells = row.clamp(0, rows - 1) * columns + column.clamp(0, columns - 1)
+    cells = _cells(boxes, grid.stride, (rows, columns))
     images = torch.arange(number, device=boxes.device)
     of_cell = grid.boxes.flatten(1, 2)  # [N, h * w, B, 4]
     free = torch.ones(number, rows * columns, slots, dtype=torch.bool, device=boxes.device)
@@ -128,6 +125,36 @@ def responsible_boxes(
         torch.cat(found, 1) if found else torch.zeros(4, 0, dtype=torch.long, device=boxes.device)
     ).unbind(0)
     return image, slot, cell, truth
+
+
+def crowded_out(boxes: Tensor, box_class: Tensor, stride: int, grid_size: tuple[int, int], slots: int) -> int:
+    """Number of objects that no box is left for, since more of them than boxes have their centre in a cell.
+
+    Args:
+        boxes: `[N, M, 4]`.
+        box_class: int64 `[N, M]`, -1 where there is none.
+        stride: Pixels a cell.
+        grid_size: Cells in rows and columns.
+        slots: Boxes a cell.
+
+    Example:
+        >>> boxes = torch.tensor([[[0.0, 0, 8, 8], [2, 2, 6, 6], [1, 1, 9, 9], [20, 20, 30, 30]]])
+        >>> crowded_out(boxes, torch.zeros(1, 4), stride=16, grid_size=(2, 2), slots=2)
+        1
+    """
+    image, place = (box_class >= 0).nonzero(as_tuple=True)
+    cells = _cells(boxes, stride, grid_size)[image, place]
+    objects = torch.bincount(image * (grid_size[0] * grid_size[1]) + cells)
+    return int((objects - slots).clamp_min(0).sum())
+
+
+def _cells(boxes: Tensor, stride: int, grid_size: tuple[int, int]) -> Tensor:
+    """The cell of each box's centre, int64 `[...]` of `[..., 4]`, row by row."""
+    rows, columns = grid_size
+    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
+    column, row = (centre / stride).long().unbind(-1)
+    # A centre on the right or lower border belongs to the last cell.
+    return row.clamp(0, rows - 1) * columns + column.clamp(0, columns - 1)
 
 
 def _paired_iou(boxes: Tensor, others: Tensor) -> Tensor:

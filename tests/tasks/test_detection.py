@@ -1,5 +1,6 @@
 """The detection module on images that it can learn in a moment, with plain arguments."""
 
+import dataclasses
 import functools
 import json
 import math
@@ -13,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from inspection.data.geometry import Geometry
+from inspection.data.objects import ObjectDataModule
 from inspection.decide.boxes import Boxes
 from inspection.errors import InputError
 from inspection.models.simple_yolo import SimpleYolo
@@ -148,6 +150,33 @@ def test_a_detector_of_torchvision_learns_through_the_same_module(tmp_path):
     assert task.outcome.detections.shape == (8, 100, 6)
 
 
+class Crowd(ObjectDataModule):
+    """Samples with three bars in one cell of the first training image, and two in another."""
+
+    def __init__(self, parts):
+        self.coco = SimpleNamespace(images=[SimpleNamespace(id=row) for row in range(3)], category_ids=(1, 2))
+        self.camera_shapes, self.geometry = np.full((3, 2), 64), Geometry(SIZE)
+        self.samples = SimpleNamespace(rows=lambda part: np.flatnonzero(np.array(parts) == part))
+        self.boxes = torch.tensor([[[0.0, 0, 12, 12], [1, 1, 12, 12], [2, 2, 12, 12], [40, 40, 60, 60]]] * 3)
+        self.box_class = torch.tensor([[0, 1, 1, 1], [0, 1, -1, 1], [0, 0, 0, 0]])
+        self.loss_weights, self.notes = None, []
+
+
+def test_objects_that_a_cell_has_no_box_left_for_are_noted():
+    data = Crowd(["train", "train", "val"])
+    build().take(data)
+    assert len(data.notes) == 1
+    assert data.notes[0].startswith("1 of 7 training objects can't be learned: more than 2 (model.boxes)")
+    for parts, network in (
+        (["val", "train", "val"], None),
+        (["train"] * 3, SimpleYolo(1, 2, SIZE, stride=16, boxes=3, width=1)),
+        (["train"] * 3, TorchvisionDetector("ssdlite320_mobilenet_v3_large", 2)),
+    ):
+        data = Crowd(parts)
+        build(network).take(data)
+        assert data.notes == []
+
+
 def test_what_does_not_fit():
     with pytest.raises(ValueError, match="Linear finds no boxes: take a detector, model=simple_yolo"):
         build(nn.Linear(2, 2))
@@ -189,6 +218,15 @@ def test_right_wrong_and_worst(outcome):
         "square": [0, 1],
         "bar": [3],
         "empty": [2],
+    }
+
+
+def test_a_class_may_be_named_empty(outcome):
+    named = dataclasses.replace(outcome, decision=Boxes(["empty", "bar"], 0.3))
+    assert {name: list(places) for name, places in named.examples().items()} == {
+        "empty": [0, 1],
+        "bar": [3],
+        "(empty)": [2],
     }
 
 

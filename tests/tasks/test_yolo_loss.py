@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torchvision.ops import box_iou, complete_box_iou_loss
 
 from inspection.models.simple_yolo import GridBoxes, SimpleYolo
-from inspection.tasks.yolo_loss import YoloLoss, responsible_boxes
+from inspection.tasks.yolo_loss import YoloLoss, crowded_out, responsible_boxes
 
 
 def random_grid(seed=0, number=2, rows=3, columns=4, slots=2, classes=3, stride=16):
@@ -71,6 +71,18 @@ def test_two_objects_in_a_cell_get_a_box_each_and_a_third_none():
     assert sorted(slot[cell == 0].tolist()) == [0, 0, 1, 1]
     assert sorted(truth[cell == 0].tolist()) == [0, 0, 1, 1]
     assert sorted(truth.tolist()) == [0, 0, 1, 1, 3, 3]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_number_of_objects_without_a_box_is_what_the_loss_leaves_out(slots):
+    generator = torch.Generator().manual_seed(slots)
+    corner = torch.rand(2, 30, 2, generator=generator) * torch.tensor([56.0, 40.0])
+    boxes = torch.cat([corner, corner + 8], -1)
+    box_class = torch.randint(-1, 3, (2, 30), generator=generator)
+    learned, *_ = responsible_boxes(random_grid(slots=slots), boxes, box_class)
+    without = crowded_out(boxes, box_class, 16, (3, 4), slots)
+    assert without == (box_class >= 0).sum() - len(learned)
+    assert without > 0
 
 
 def test_images_without_objects_teach_background_alone():
