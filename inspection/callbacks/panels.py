@@ -110,7 +110,8 @@ class PanelLogger(L.Callback):
             return
         for name, positions in outcome.examples().items():
             chosen = spread(positions, self.per_class)
-            self._draw(trainer, data, task, outcome, chosen, f"{tag}/{name}", f"{folder}/{name}")
+            file = name.replace("/", "-")  # of a class: no folder of its own
+            self._draw(trainer, data, task, outcome, chosen, f"{tag}/{name}", f"{folder}/{file}")
 
     def _draw(
         self,

@@ -152,7 +152,10 @@ class BoxOutcome(Outcome):
             name: np.flatnonzero((self.box_class == place).any(1).numpy())
             for place, name in enumerate(self.decision.names)
         }
-        return there | {"empty": np.flatnonzero((self.box_class < 0).all(1).numpy())}
+        empty = "empty"
+        while empty in there:  # a class of this name
+            empty = f"({empty})"
+        return there | {empty: np.flatnonzero((self.box_class < 0).all(1).numpy())}
 
     def camera_boxes(self, position: int) -> NDArray[np.float64]:
         """All detections of an image in pixels of its camera image, `[*, 6]`."""

@@ -1,5 +1,6 @@
 """Pictures of boxes: which are right, wrong and missed."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import lightning as L
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from inspection.callbacks import boxes as callback
+from inspection.callbacks import panels
 from inspection.callbacks.boxes import BoxLogger
 from inspection.decide.boxes import Boxes
 from inspection.errors import InputError
@@ -46,6 +48,18 @@ def test_panels_say_what_is_right_wrong_and_missed(outcome, monkeypatch):
     assert truth == found == []
     assert title[1].startswith("0 of 0 found, 0 false alarms")
     assert named["right"] is True
+
+
+def test_pictures_of_a_class_with_a_slash_lie_beside_the_others(outcome, monkeypatch):
+    named = dataclasses.replace(outcome, decision=Boxes(["a/c", "b"], 0.3))
+    shown = []
+    monkeypatch.setattr(panels, "show", lambda trainer, tag, picture, file: shown.append((tag, file)))
+    data = SimpleNamespace(images=lambda rows: rows)
+    monkeypatch.setattr(panels, "_parts", lambda *_: (data, object(), named))
+    logger = BoxLogger()
+    monkeypatch.setattr(logger, "panels", lambda task, data, outcome, part, images: [None] * len(part))
+    logger.draw_examples(None, None, "boxes", "boxes/best")
+    assert ("boxes/a/c_1", "boxes/best/a-c_01.png") in shown
 
 
 def test_a_task_without_boxes_is_refused_at_once():
