@@ -52,6 +52,25 @@ def instantiate(node: Any, *args: Any, **kwargs: Any) -> Any:
         raise InputError(_explanation(error, cause, key, plain)) from error
 
 
+def class_value(node: Mapping[str, Any], name: str) -> Any:
+    """What the class that a config node names says of itself, without building it.
+
+    Args:
+        node: A part of the config with a `_target_`.
+        name: A class attribute.
+
+    Returns:
+        Its value; None where there is no such class or attribute: `instantiate` says what is wrong.
+    """
+    target = str(node.get("_target_"))
+    if not allowed(target):
+        return None
+    try:
+        return getattr(get_object(target), name, None)
+    except Exception:
+        return None
+
+
 def _refuse_strangers(path: str, target: str) -> None:
     """Raise when an allowed name leads to something from elsewhere (`torch.nn.init.os.system`)."""
     try:

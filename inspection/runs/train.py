@@ -18,7 +18,7 @@ from inspection.callbacks.charts import Charts
 from inspection.callbacks.progress import EpochLines
 from inspection.callbacks.reseed import ReseedEachEpoch
 from inspection.callbacks.resume import ResumeExactly
-from inspection.config.instantiate import instantiate
+from inspection.config.instantiate import class_value, instantiate
 from inspection.config.saved import read_config, to_yaml
 from inspection.config.suggest import did_you_mean
 from inspection.data.module import ImageDataModule
@@ -50,6 +50,7 @@ LEARNED = {
     "quantity": "quantities",
 }
 """What labels are, in words, by their kind."""
+_TOGETHER = "choose data= and task= that belong together"
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
 STATES = (
     "epoch",
@@ -123,8 +124,9 @@ def _prepare(
         # The very images that it was trained on, or an error; a fold is written down there like any split.
         settings |= {"splits": str(run / "splits.csv"), "fold": None}
     data: ImageDataModule = instantiate(settings)
-    # Before the images: a misspelt network is said at once.
+    # Before the images: a misspelt network is said at once. Before the task: it may ask for a name of other data.
     module = config["task"]["module"]
+    check_kind(class_value(module, "kind"), data)
     if resume is not None:
         module = module | {"network": _without_weights_file(module["network"])}
     task: InspectionTask = instantiate(module)
@@ -145,7 +147,7 @@ def _prepare(
             f"task.monitor={monitor}: no such figure{did_you_mean(monitor, task.logged())}\n"
             f"there is: {', '.join(task.logged())}"
         )
-    check_kind(task, data)
+    check_needs(task, data)
     fit_together(task, data)
     if resume is not None:
         check_goes_on(task, resume)
@@ -295,17 +297,20 @@ def check_goes_on(task: InspectionTask, path: Path) -> None:
         ) from None
 
 
-def check_kind(task: InspectionTask, data: ImageDataModule) -> None:
-    """Raise when the data do not say what the task is to learn."""
-    together = "choose data= and task= that belong together"
-    if task.kind != data.labels.kind:
+def check_kind(learned: str | None, data: ImageDataModule) -> None:
+    """Raise when a task learns another kind of labels than the data have; None: not known."""
+    if learned is not None and learned != data.labels.kind:
         raise InputError(
-            f"the task learns {LEARNED[task.kind]}, but the data have {LEARNED[data.labels.kind]}; {together}"
+            f"the task learns {LEARNED[learned]}, but the data have {LEARNED[data.labels.kind]}; {_TOGETHER}"
         )
+
+
+def check_needs(task: InspectionTask, data: ImageDataModule) -> None:
+    """Raise when the data do not say what the task learns from."""
     missing = [name for name in task.needs if name not in data.batch([0])]
     if missing:
         raise InputError(
-            f"the task learns from the {missing[0]} of each image, and the data have none; {together}"
+            f"the task learns from the {missing[0]} of each image, and the data have none; {_TOGETHER}"
         )
 
 
