@@ -20,8 +20,8 @@ def error_figures(predicted: Tensor, targets: Tensor, names: Sequence[str]) -> d
         In the unit `mae/<name>` (mean absolute error), `rmse/<name>` (root of the mean squared error) and
         `worst/<name>` (largest absolute error); `r2/<name>`, the share of the targets' variance that is
         explained: 1 is perfect, 0 no better than always their mean, and it may be negative. Without a name the
-            mean over the
-        quantities, of `worst` the largest. NaN without an image; R2 also of targets that are all the same.
+        mean over the quantities, of `worst` the largest. NaN without an image; R2 also of targets that are all
+        the same.
 
     Raises:
         ValueError: If the shapes differ.
