@@ -119,7 +119,12 @@ class Quantities(Decision):
                     f"threshold={{{self.names[0]}: {threshold}}}"
                 )
             threshold = dict.fromkeys(self.alarm, threshold)
-        return Quantities(self.names, self.unit, self.centre, self.scale, self.ordered, threshold)
+        return self.replaced(alarm=threshold)
+
+    def replaced(self, **arguments: Any) -> "Quantities":
+        """The same quantities but for some arguments of the constructor."""
+        own = {name: value for name, value in self.to_dict().items() if name != "kind"}
+        return Quantities(**own | arguments)
 
     def fitted(self, targets: Tensor) -> "Quantities":
         """The same quantities with mean and standard deviation of these targets `[N, T]` as centre and scale.
@@ -143,7 +148,7 @@ class Quantities(Decision):
                     )
                 centre[place] = min(centre[place], centre[place - 1] - least)
         spread = [max(value, least) for value in scale]
-        return Quantities(self.names, self.unit, centre, spread, self.ordered, self.alarm)
+        return self.replaced(centre=centre, scale=spread)
 
     def words(self, values: Tensor) -> str:
         """One image's quantities `[T]` in words, e.g. `maximum 351.2 K, average 300.4 K: alarm`."""
@@ -171,10 +176,9 @@ class Quantities(Decision):
         """Distance of a quantity from its neighbour, at least 0; that of their centres where the output is 0."""
         distance = abs(self.centre[place] - self.centre[neighbour])
         slope = self.scale[place] / (distance * _SLOPE)
-        sign = (
-            1.0 if place < neighbour else -1.0
-        )  # a larger output is a larger quantity, below the middle, too
-        return distance * F.softplus(sign * slope * outputs[:, place] + _UNIT)
+        # A larger output is a larger quantity below the middle, too: there a smaller distance.
+        rise = slope if place < neighbour else -slope
+        return distance * F.softplus(rise * outputs[:, place] + _UNIT)
 
 
 def _checked_alarm(alarm: Mapping[str, float] | None, names: Sequence[str]) -> dict[str, float] | None:

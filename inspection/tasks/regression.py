@@ -1,13 +1,14 @@
 """Quantities of an image: temperatures, say."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from inspection.data.module import ImageDataModule
+from inspection.data.quantity_labels import Quantities as QuantityLabels
 from inspection.decide.quantities import Quantities
 from inspection.errors import InputError
 from inspection.tasks.module import Batch, InspectionTask, Kept
@@ -18,16 +19,16 @@ class Regression(InspectionTask):
     """Several numbers of single images.
 
     The network learns them standardised by mean and standard deviation of the training part, which are stored with
-    its weights and with the inspector; what comes out has the unit again.
+    its weights and with the inspector; what comes out has the unit again, which is that of the data.
 
     Args:
         names: Of the quantities, T, in the order of the network's outputs.
-        unit: Of all of them.
         ordered: Whether the names go from the largest quantity to the smallest, which then holds of what comes
             out.
         standardised: False: the network learns the plain numbers, as in the article; for comparison, since it is
             worse than saying always the mean (docs/thermal.md).
-        alarm: Name of a quantity and the value from which on there is an alarm, or None.
+        alarm_of: Name of the quantity that there is an alarm on, or None: no alarm.
+        alarm_at: The value from which on there is one, in the unit; without `alarm_of` it says nothing.
         **settings: As in `InspectionTask`; the loss compares `[N, T]` with `[N, T]`.
     """
 
@@ -39,17 +40,28 @@ class Regression(InspectionTask):
     def __init__(
         self,
         names: Sequence[str],
-        unit: str,
         ordered: bool,
         standardised: bool,
-        alarm: Mapping[str, float] | None,
+        alarm_of: str | None,
+        alarm_at: float | None,
         **settings: Any,
     ) -> None:
-        # Until `take` has seen the training part: any centres in the right order.
+        if alarm_of is not None and alarm_of not in names:
+            raise InputError(
+                f"task.module.alarm_of={alarm_of}: expected one of {', '.join(names)} (data.classes), or null: no "
+                "alarm"
+            )
+        if alarm_of is not None and alarm_at is None:
+            raise InputError(
+                f"task.module.alarm_at=null: expected the value of {alarm_of} from which on there is an alarm, or "
+                "task.module.alarm_of=null: no alarm"
+            )
+        alarm = {} if alarm_of is None or alarm_at is None else {alarm_of: alarm_at}
+        # Until `take` has seen the data: no unit, and any centres in the right order.
         centre = [-float(place) for place in range(len(names))] if standardised else [0.0] * len(names)
         try:
             decision = Quantities(
-                names, unit, centre, [1.0] * len(names), ordered and standardised, alarm or None
+                names, "", centre, [1.0] * len(names), ordered and standardised, alarm or None
             )
         except ValueError as error:
             raise InputError(f"task.module: {error}") from None
@@ -71,10 +83,11 @@ class Regression(InspectionTask):
         return loss
 
     def take(self, data: ImageDataModule | None) -> None:
-        """Learn centre and scale of the quantities from the training part."""
+        """Learn unit, centre and scale of the quantities from the data, the latter two from the training part."""
         super().take(data)
         if data is None:
             return
+        assert isinstance(data.labels, QuantityLabels), "kind says which labels there are to be"
         if data.labels.names != self.decision.names:
             raise InputError(
                 f"task.module.names={list(self.decision.names)}, but data.classes={list(data.labels.names)}; "
@@ -82,6 +95,7 @@ class Regression(InspectionTask):
             )
         targets = torch.from_numpy(data.samples.targets[data.samples.rows("train")])
         self.usual = targets.mean(0)
+        self.decision = self.decision.replaced(unit=data.labels.unit)
         if self.standardised:
             try:
                 self.decision = self.decision.fitted(targets)
@@ -93,12 +107,14 @@ class Regression(InspectionTask):
         checkpoint["quantities"] = self.decision.to_dict() | {"usual": self.usual.tolist()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over what the outputs meant when these weights were trained."""
+        """Take over what the outputs meant when these weights were trained, and the alarm that was reported on.
+
+        A run that goes on has the same one: curves and best epoch would speak of two. An inspector moves it.
+        """
         values = dict(checkpoint["quantities"])
         self.usual = torch.tensor(values.pop("usual"), dtype=torch.float64)
         values.pop("kind")
-        # The alarm is no matter of training: that of the config holds.
-        self.decision = Quantities(**values | {"alarm": self.decision.alarm})
+        self.decision = Quantities(**values)
 
     def loss_of(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Of standardised quantities, so that all count alike."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from inspection.config.instantiate import instantiate
 from inspection.data.images import read_image
 from inspection.errors import InputError
 from inspection.inspector import Inspector
@@ -130,7 +131,7 @@ def test_new_images_and_broken_ones(trained, tmp_path, capsys):
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["data.render=auto_gain", "task.module.alarm=null", "loss=huber"],
+        ["data.render=auto_gain", "task.module.alarm_of=null", "loss=huber"],
         ["model=thermal_cnn", "task.module.standardised=false"],
         ["model=resnet18", "data.table=null", "data.channels=3", "task.module.ordered=false"],
     ],
@@ -145,9 +146,33 @@ def test_other_networks_renders_and_losses(start, overrides, request):
 
 @pytest.mark.slow
 def test_a_mistake_is_said_before_an_epoch(start):
-    with pytest.raises(InputError, match=r"task\.module: alarm=.*expected one of maximum"):
-        start("alarm", "~task.module.alarm.maximum", "+task.module.alarm.median=3")
+    with pytest.raises(InputError, match=r"task\.module\.alarm_of=median: expected one of maximum"):
+        start("alarm", "task.module.alarm_of=median", "task.module.alarm_at=3")
     with pytest.raises(InputError, match=r"task\.monitor=val/f1: no such figure"):
         start("monitor", "task.monitor=val/f1")
     with pytest.raises(InputError, match="the task learns quantities, but the data have one class an image"):
-        start("kind", "data=coil", "data.synthetic.count=30", "task.module.alarm=null")
+        start("kind", "data=coil", "data.synthetic.count=30", "task.module.alarm_of=maximum")  # not of coils
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_the_alarm_that_its_curves_tell_of(start, trained):
+    with pytest.raises(InputError, match=r"task\.module\.alarm_at=400.0 \(the run has 450.0\)"):
+        start(trained.folder.name, "trainer.max_epochs=2", "ckpt_path=last", "task.module.alarm_at=400.0")
+
+
+def config_of(compose, *overrides):
+    return compose("train", ["task=thermal", *overrides])
+
+
+def test_other_quantities_and_another_alarm_by_the_command_line(compose):
+    names = ["data.classes=[bearing,housing]", "data.columns=[t1,t2]", "data.statistics=[max,mean]"]
+    config = config_of(compose, *names)
+    assert (config["task"]["module"]["alarm_of"], config["task"]["module"]["alarm_at"]) == ("bearing", 450.0)
+    other = config_of(compose, *names, "task.module.alarm_of=housing", "task.module.alarm_at=330")
+    module = instantiate(other["task"]["module"])
+    assert module.decision.alarm == {"housing": 330.0}
+
+
+def test_training_that_learns_nothing_more_ends_early(compose):
+    config = config_of(compose)
+    assert config["callbacks"]["early_stopping"]["patience"] < config["trainer"]["max_epochs"] - 1

@@ -37,16 +37,16 @@ def task(**settings):
         "mean": [0.0],
         "std": [1.0],
         "names": NAMES,
-        "unit": "K",
         "ordered": True,
         "standardised": True,
-        "alarm": {"maximum": 380},
+        "alarm_of": "maximum",
+        "alarm_at": 380,
     }
     return Regression(**own | settings)
 
 
-def data(names=NAMES, targets=TARGETS):
-    labels = QuantityLabels(names, "K")
+def data(names=NAMES, targets=TARGETS, unit="K"):
+    labels = QuantityLabels(names, unit)
     samples = SimpleNamespace(
         targets=targets, rows=lambda part: np.array([0, 1, 2])
     )  # the last is a test image
@@ -105,11 +105,11 @@ def test_counts_of_batches_add_up_to_mean_absolute_errors(fitted):
 def test_a_checkpoint_brings_what_its_outputs_mean(fitted):
     checkpoint = {}
     fitted.on_save_checkpoint(checkpoint)
-    other = task(alarm={"average": 305})
+    other = task(alarm_of=None)
     other.on_load_checkpoint(checkpoint)
     assert other.decision.centre == fitted.decision.centre
     assert other.decision.scale == fitted.decision.scale
-    assert other.decision.alarm == {"average": 305.0}  # no matter of training
+    assert other.decision.to_dict() == fitted.decision.to_dict()  # unit and alarm, too
     torch.testing.assert_close(other.usual, fitted.usual)
 
 
@@ -139,5 +139,24 @@ def test_names_and_order_are_checked():
         task().take(data(["a", "b", "c"]))
     with pytest.raises(InputError, match=r"task\.module\.ordered: the mean of 'maximum'"):
         task().take(data(targets=TARGETS[:, ::-1].copy()))
-    with pytest.raises(InputError, match="alarm="):
-        task(alarm={"median": 3})
+
+
+@pytest.mark.parametrize("standardised", [True, False])
+def test_the_unit_is_the_datas(standardised):
+    module = task(standardised=standardised)
+    module.take(data(unit="C"))
+    assert module.decision.unit == "C"
+    assert module.decision.alarm == {"maximum": 380.0}
+
+
+def test_the_alarm_is_on_a_quantity_at_a_value_or_none():
+    assert task(alarm_of="average", alarm_at=305).decision.alarm == {"average": 305.0}
+    assert task(alarm_of=None).decision.alarm is None
+    with pytest.raises(
+        InputError, match=r"task\.module\.alarm_of=median: expected one of maximum, average, minimum"
+    ):
+        task(alarm_of="median")
+    with pytest.raises(InputError, match=r"task\.module\.alarm_at=null: expected the value of maximum"):
+        task(alarm_at=None)
+    with pytest.raises(InputError, match=r"task\.module: alarm=.*expected a number"):
+        task(alarm_at="hot")
