@@ -62,6 +62,8 @@ class FolderDataModule(ImageDataModule):
         **settings: As in `ImageDataModule`.
     """
 
+    split_anew = "data.part_folders=false"
+
     def __init__(
         self,
         classes: Sequence[str],

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from inspection.errors import InputError
 
@@ -58,6 +59,20 @@ def find_images(folder: Path) -> list[Path]:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
         ]
     return sorted(found_paths, key=lambda path: path.parts)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of what `read_image` gives, out of the file's head where that is told there.
+
+    Raises:
+        InputError: As `read_image`, where the head does not tell.
+    """
+    try:
+        with Image.open(path) as image:  # decodes nothing
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        height, width = read_image(path).shape[:2]
+        return height, width
 
 
 def read_image(path: Path) -> CameraImage:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inspection.data.cache import ImageCache
 from inspection.data.geometry import Geometry
-from inspection.data.images import CameraImage, read_image
+from inspection.data.images import CameraImage, image_size, read_image
 from inspection.errors import InputError
 
 LOSSY = (".jpg", ".jpeg")
@@ -47,7 +47,7 @@ class MaskReader:
             InputError: The file cannot be read, or is of another size than its image.
         """
         mask, image = is_defective(read_image(path), path), self.images[path]
-        size = read_image(image).shape[:2]
+        size = image_size(image)
         if mask.shape != size:
             raise InputError(
                 f"{path}: the mask is {mask.shape[1]} x {mask.shape[0]} pixels (width x height), but its image "
@@ -123,11 +123,46 @@ def mask_through(geometry: Geometry, mask: NDArray[np.bool_], name: str = "mask"
     # Through the very code that resizes the images; 127.5, half of a pixel, is rounded up.
     plain = Geometry(geometry.image_size, geometry.crop)
     seen = (plain.apply(mask * np.uint8(255), name)[0] >= 128).astype(np.uint8)
-    number, regions = cv2.connectedComponents(cropped.astype(np.uint8), connectivity=8)
-    for region in range(1, number):
-        # Where each of its pixels comes to lie.
-        places = np.argwhere(regions == region) * geometry.image_size // cropped.shape
-        if not seen[tuple(places.T)].any():
-            pixels, count = np.unique(places, axis=0, return_counts=True)
-            seen[tuple(pixels[count == count.max()].T)] = 1
+    _keep_vanished(cropped, seen)
     return seen
+
+
+def mask_to_camera(
+    geometry: Geometry, mask: NDArray[np.bool_], camera_shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """The way back of `mask_through`: a mask of the geometry's size, put back in its place in the camera image.
+
+    Args:
+        geometry: Crop and size count.
+        mask: bool `[H, W]`.
+        camera_shape: Height and width of the camera image.
+
+    Returns:
+        bool of the camera image, false outside of the crop. No connected defect vanishes, however
+        small the camera image is.
+
+    >>> mask_to_camera(Geometry(image_size=(1, 8)), np.eye(1, 8, dtype=bool), (1, 2))
+    array([[ True, False]])
+    """
+    height, width = camera_shape
+    left, top, right, bottom = geometry.crop or (0, 0, width, height)
+    seen = (geometry.heatmap_to_camera(mask.astype(np.float32), camera_shape) >= 0.5).astype(np.uint8)
+    _keep_vanished(mask, seen[top:bottom, left:right])
+    return seen.astype(bool)
+
+
+def _keep_vanished(mask: NDArray[np.bool_], seen: NDArray[np.uint8]) -> None:
+    """Set in `seen`, the mask in another size, the most covered pixels of connected defects that it has none of."""
+    number, regions = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    rows, columns = np.nonzero(regions)
+    which = regions[rows, columns]
+    # Where each of their pixels comes to lie.
+    rows, columns = rows * seen.shape[0] // mask.shape[0], columns * seen.shape[1] // mask.shape[1]
+    there = np.zeros(number, bool)
+    there[which[seen[rows, columns] > 0]] = True
+    lost = ~there[which]
+    places, count = np.unique(np.stack([which[lost], rows[lost], columns[lost]]), axis=1, return_counts=True)
+    most = np.zeros(number, np.int64)
+    np.maximum.at(most, places[0], count)
+    _, *chosen = places[:, count == most[places[0]]]
+    seen[tuple(chosen)] = 1

@@ -130,6 +130,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         std: As `mean`.
 
     Attributes:
+        split_anew: What to set so that parts which the set itself states do not count; None: it states none.
         samples: After `setup`: the table of images.
         is_synthetic: Whether the images were drawn.
         notes: Sentences that a person should read before trusting a figure.
@@ -144,6 +145,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
 
     samples: Samples
     window: tuple[float, float] | None = None
+
+    split_anew: str | None = None
 
     def __init__(
         self,
@@ -289,7 +292,10 @@ class ImageDataModule(L.LightningDataModule, ABC):
         kinds = None if found.kinds is None else tuple(found.kinds)
         samples = Samples(tuple(files), targets, groups, parts, self.labels, kinds)
         if self.splits is not None or found.parts is not None:
-            check_given_parts(samples)
+            anew = [key for key in (self.split_anew, "data.splits=null") if key is not None]
+            check_given_parts(
+                samples, f"change the split that was given, or split all anew ({', '.join(anew)})"
+            )
         elif self.fold is not None:
             check_parts(samples)
         else:
@@ -319,9 +325,9 @@ class ImageDataModule(L.LightningDataModule, ABC):
             return self.read_given_split(Path(self.splits), found.files, found.targets)
         if self.fold is not None:
             if found.parts is not None:
+                anew = "" if self.split_anew is None else f", or have it split anew ({self.split_anew})"
                 raise InputError(
-                    f"data.fold={self.fold}: the set says itself what is its test part; use data.fold=null, or "
-                    "have it split anew where that can be asked for (data.part_folders=false)"
+                    f"data.fold={self.fold}: the set says itself what is its test part; use data.fold=null{anew}"
                 )
             self.split_by = f"fold {self.fold} of {self.folds} is tested; {by}"
             parts = split_folds(indicators, groups, self.folds, self.fold, self.split_seed)

@@ -16,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 
 from inspection.data.cache import ImageCache
-from inspection.data.images import find_images
+from inspection.data.images import find_images, read_image
 from inspection.data.labels import Classes, Holds
-from inspection.data.masks import MaskReader, SparseRows
+from inspection.data.masks import MaskReader, SparseRows, is_defective
 from inspection.data.module import Found, ImageDataModule, Rows
 from inspection.data.splits import Samples, find_groups, split
 from inspection.errors import InputError
@@ -28,6 +28,7 @@ IMAGES = ("train", "test")
 MASKS = "ground_truth"
 SHOWN = 3  # files named in a message
 _AT_A_TIME = 256  # masks
+_MUCH = 0.5  # of an image: a mask that covers more may be inverted
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def read_layout(root: Path) -> Layout:
         root: Folder with `train`, `test` and `ground_truth`.
 
     Raises:
-        InputError: The folder has no images in this layout, or a defective image has no mask or several.
+        InputError: The folder has no images in this layout, a defective image has no mask or several, two images
+            have the same one, or that of a good image shows a defect.
     """
     files, kinds, parts = [], [], []
     for part in IMAGES:
@@ -104,7 +106,8 @@ def _match_masks(
         key = _same_letters("/".join(place.parts[1:-1])), _same_letters(place.stem)
         candidates.setdefault(key, []).append(place.as_posix())
     masks: list[str | None] = []
-    missing, used = [], set()
+    missing: list[tuple[Path, Path]] = []
+    owners: dict[str, str] = {}
     for file, kind in zip(files, kinds, strict=True):
         if kind == GOOD:
             masks.append(None)
@@ -118,8 +121,14 @@ def _match_masks(
             )
         if not found:
             missing.append((root / file, root / MASKS / "/".join(path.parts[1:-1]) / f"{path.stem}_mask.png"))
+        for mask in found:
+            if mask in owners:
+                raise InputError(
+                    f"{root / mask}: is the mask of two images, {owners[mask]} and {file}; "
+                    "give each a name, and a mask, of its own"
+                )
+            owners[mask] = file
         masks.append(found[0] if found else None)
-        used.update(found)
     if missing:
         listed = "\n".join(f"  {image}: expected {mask}" for image, mask in missing[:SHOWN])
         more = f"\n  and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
@@ -127,12 +136,20 @@ def _match_masks(
             f"{len(missing)} images of defects have no mask (<name>_mask or <name>, with any image suffix):\n"
             f"{listed}{more}"
         )
-    unused = sorted(mask for found in candidates.values() for mask in found if mask not in used)
-    notes = (
-        [f"{len(unused)} masks belong to no image and are left out (for example {unused[0]!r})"]
-        if unused
-        else []
-    )
+    unused = sorted(mask for found in candidates.values() for mask in found if mask not in owners)
+    of_good = [mask for mask in unused if Path(mask).parts[1] == GOOD]
+    for mask in of_good:
+        if is_defective(read_image(root / mask), root / mask).any():
+            raise InputError(
+                f"{root / mask}: shows a defect in an image that lies in {GOOD}/; move both to the folder of that "
+                "defect, or take the mask out"
+            )
+    others = [mask for mask in unused if mask not in set(of_good)]
+    notes = []
+    if of_good:
+        notes.append(f"{len(of_good)} masks are of good images, empty as they should be, and are not needed")
+    if others:
+        notes.append(f"{len(others)} masks belong to no image and are left out (for example {others[0]!r})")
     return masks, notes
 
 
@@ -191,6 +208,7 @@ class MVTecDataModule(ImageDataModule):
                 "the categories lie in"
             )
         self.category, self.mode = category, mode
+        self.split_anew = "data.mode=supervised" if mode == "one_class" else None
         self._masks: dict[str, str] = {}
 
     def _open_root(self) -> Path:
@@ -237,6 +255,11 @@ class MVTecDataModule(ImageDataModule):
         of_kind = np.eye(len(names), dtype=bool)[kind_of]
         files = [layout.files[row] for row in tested]
         shares = (self.shares[1], self.shares[2], 0.0)
+        if min(shares[:2]) <= 0:
+            raise InputError(
+                f"data.split={list(self.shares)}: in data.mode=one_class its last two shares say how test/ is "
+                "shared out to validation and test; expected both above 0"
+            )
         dealt = split(of_kind, find_groups(files, self.group), shares, self.split_seed)
         parts[tested] = np.where(dealt == "train", "val", "test")
         return parts.astype(str)
@@ -249,16 +272,23 @@ class MVTecDataModule(ImageDataModule):
         reader = MaskReader(self.geometry, dict(zip(paths, images, strict=True)))
         cache = ImageCache(paths, reader, self.memory_budget, self.cache_dir, self.root)
         cache.prepare(self._report("decoding masks"))
-        self._note_empty(cache, images)
+        self._note_strange(cache, images)
         return {"mask": SparseRows(cache, masked, len(samples.files))}
 
-    def _note_empty(self, masks: ImageCache, images: Sequence[Path]) -> None:
-        """Say which defects lie nowhere: nothing can be said of how well they are found."""
-        empty = []
+    def _note_strange(self, masks: ImageCache, images: Sequence[Path]) -> None:
+        """Say which defects lie nowhere, and which nearly everywhere."""
+        empty, large = [], []
         for start in range(0, len(images), _AT_A_TIME):
             rows = range(start, min(start + _AT_A_TIME, len(images)))
-            without = ~masks.gather(rows).any(axis=(1, 2, 3))
-            empty += [images[start + int(place)] for place in np.flatnonzero(without)]
+            covered = masks.gather(rows).mean(axis=(1, 2, 3))
+            empty += [images[start + int(place)] for place in np.flatnonzero(covered == 0)]
+            large += [images[start + int(place)] for place in np.flatnonzero(covered > _MUCH)]
+        if large:
+            self.notes.append(
+                f"{len(large)} masks call more than half of what is seen of their image defective (for example that "
+                f"of {large[0].relative_to(self.root).as_posix()!r}): is white the defect, and is it drawn in "
+                "the colours? Alpha does not count"
+            )
         if empty:
             self.notes.append(
                 f"{len(empty)} images of defects have a mask without a defect, or none within data.crop "

@@ -123,12 +123,15 @@ def check_parts(samples: Samples, shares: Sequence[float] = (1, 1, 1)) -> None:
             _check_part(samples, part, remedy)
 
 
-def check_given_parts(samples: Samples) -> None:
+def check_given_parts(samples: Samples, remedy: str) -> None:
     """Raise an `InputError` when a training part that somebody chose lacks what it needs, or validation is empty.
 
     What else is missing leaves figures undefined, which is theirs to choose.
+
+    Args:
+        samples: With their parts.
+        remedy: What to do about it.
     """
-    remedy = "change the split that was given, or split all anew (data.part_folders=false, data.splits=null)"
     _check_part(samples, "train", remedy)
     if not len(samples.rows("val")):
         raise InputError("the split that was given has no validation part; the best epoch is chosen there")

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inspection.data.masks import mask_to_camera
 from inspection.decide.area import Area
 from inspection.explain.regions import Region, find_regions
 from inspection.inspector.answers import Answers, Row
@@ -46,7 +47,7 @@ class MaskAnswers(Answers):
         return Verdict(
             label=names[label],
             called={name: index == label for index, name in enumerate(names)},
-            mask=self.geometry.heatmap_to_camera(mask.astype(np.float32), shape) >= 0.5,
+            mask=mask_to_camera(self.geometry, mask, shape),
             boxes=[
                 Defect(*region.box, names[defect], region.score, region.area, region.centre)
                 for region in regions

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inspection.data.geometry import Geometry
-from inspection.data.images import read_image
+from inspection.data.images import image_size
 from inspection.explain.regions import Region
 
 DEFECTS = "defects.csv"
@@ -38,8 +38,7 @@ class Camera(NamedTuple):
 
     def shape(self, file: str) -> tuple[int, int]:
         """Height and width of an image of this folder."""
-        height, width = read_image(self.root / file).shape[:2]
-        return height, width
+        return image_size(self.root / file)
 
 
 def to_camera(region: Region, geometry: Geometry, camera_shape: tuple[int, int]) -> Region:

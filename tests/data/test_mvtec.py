@@ -167,6 +167,49 @@ def test_empty_masks_of_defective_images_are_said(module, tmp_path):
     assert any("1 images of defects" in note and "001.png" in note for note in data.notes)
 
 
+def test_a_mask_that_two_images_claim_names_both(module, tmp_path):
+    root = draw(tmp_path / "set")
+    write_image(root / "train" / "dent" / "001.png", np.zeros((12, 16), np.uint8))
+    with pytest.raises(
+        InputError, match=r"001_mask\.png: is the mask of two images, train/dent/001.* test/dent/001"
+    ):
+        module().setup()
+
+
+def test_a_mask_of_a_good_image_is_empty_or_contradicts_its_folder(module, tmp_path):
+    root = draw(tmp_path / "set")
+    mask = np.zeros((12, 16), np.uint8)
+    write_image(root / "ground_truth" / "good" / "000.png", mask)
+    data = module()
+    data.setup()
+    assert any("1 masks are of good images" in note for note in data.notes)
+    assert not any("belong to no image" in note for note in data.notes)
+    mask[3] = 1
+    write_image(root / "ground_truth" / "good" / "000.png", mask)
+    with pytest.raises(InputError, match=r"good.000\.png: shows a defect in an image that lies in good/"):
+        module().setup()
+
+
+def test_masks_that_cover_most_of_their_image_are_said(module, tmp_path):
+    root = draw(tmp_path / "set")
+    write_image(root / "ground_truth" / "dent" / "002_mask.png", np.full((12, 16), 255, np.uint8))
+    data = module()
+    data.setup()
+    (note,) = [note for note in data.notes if "more than half" in note]
+    assert note.startswith("1 masks")
+    assert "test/dent/002.png" in note
+
+
+def test_one_class_says_what_of_its_own_keys_is_wrong(module, tmp_path):
+    draw(tmp_path / "set")
+    with pytest.raises(
+        InputError, match=r"data\.split=\[0\.8, 0\.2, 0.*\]: in data\.mode=one_class its last two"
+    ):
+        module(mode="one_class", split=[0.8, 0.2, 0]).setup()
+    with pytest.raises(InputError, match=r"data\.fold=1: .*have it split anew \(data\.mode=supervised\)"):
+        module(mode="one_class", fold=1).setup()
+
+
 def test_masks_of_no_image_are_said(module, tmp_path):
     draw(tmp_path / "set")
     write_image(tmp_path / "set" / "ground_truth" / "dent" / "999_mask.png", np.zeros((12, 16), np.uint8))
@@ -219,7 +262,9 @@ def test_one_class_learns_from_good_images_and_shares_out_the_test_part(module, 
 
 
 def test_one_class_wants_good_training_images_alone(module, tmp_path):
-    draw(tmp_path / "set", counts=COUNTS | {"train/dent": 9})
+    root = draw(tmp_path / "set")
+    write_image(root / "train" / "dent" / "900.png", np.zeros((12, 16), np.uint8))
+    write_image(root / "ground_truth" / "dent" / "900.png", np.eye(12, 16, dtype=np.uint8))
     module().setup()
     with pytest.raises(InputError, match="holds more than good images"):
         module(mode="one_class").setup()
