@@ -17,13 +17,13 @@ class Boxes(Decision):
 
     Args:
         names: Of the classes.
-        score: Smallest score (0..1) of a box that counts; by name of the class, 0.5 for those that are not named.
+        score: Smallest score of a box that counts, above 0 and at most 1; or one for each class, by its name.
 
     Raises:
-        ValueError: If a score is none, or of no class.
+        ValueError: If a score is none, or of no class, or a class has none.
 
     Example:
-        >>> decision = Boxes(["motor", "valve"], {"valve": 0.2})
+        >>> decision = Boxes(["motor", "valve"], {"motor": 0.5, "valve": 0.2})
         >>> detections = torch.tensor([[0, 0, 9, 9, 0.3, 1], [0, 0, 9, 9, 0.3, 0]])
         >>> decision.called(detections).tolist()
         [True, False]
@@ -37,10 +37,16 @@ class Boxes(Decision):
         strange = [name for name in given if name not in self.names]
         if strange:
             raise ValueError(f"score: {strange[0]!r} is none of {', '.join(self.names)}")
+        # Scores of different training runs differ much: no number would do for a class that is left out.
+        missing = [name for name in self.names if name not in given]
+        if missing:
+            raise ValueError(
+                f"score={given}: none for {', '.join(missing)}; give one of each class, or one for all"
+            )
         for value in given.values():
             if not 0 < value <= 1:
                 raise ValueError(f"score={value}: expected above 0, at most 1")
-        self.scores = tuple(float(given.get(name, 0.5)) for name in self.names)
+        self.scores = tuple(float(given[name]) for name in self.names)
 
     def called(self, detections: Tensor) -> Tensor:
         """Which detections `[..., D, 6]` count, bool `[..., D]` on the CPU: those at least at their score."""

@@ -39,10 +39,19 @@ def test_another_operating_point():
     assert decision.scores == (0.25, 0.25)
 
 
-@pytest.mark.parametrize("score", [0.0, 1.2, -1, {"c": 0.5}, {"a": 0}])
+@pytest.mark.parametrize(
+    "score", [0.0, 1.2, -1, {"c": 0.5}, {"a": 0, "b": 0.5}, {"a": 0.5, "b": 0.5, "c": 0.5}]
+)
 def test_impossible_scores(score):
     with pytest.raises(ValueError, match="score"):
         Boxes(["a", "b"], score)
+
+
+def test_each_class_has_a_score():
+    """No score is made up for a class that is not named."""
+    with pytest.raises(ValueError, match=r"score=\{'b': 0.3\}: none for a, c; give one of each class"):
+        Boxes(["a", "b", "c"], {"b": 0.3})
+    assert Boxes(["a", "b", "c"], 0.2).at({"b": 0.3}).scores == (0.2, 0.3, 0.2)
 
 
 def test_words():
