@@ -57,6 +57,7 @@ class ThermalLogger(PanelLogger):
         """One picture an image."""
         assert isinstance(outcome, QuantityOutcome)
         decision = outcome.decision
+        window = data.window if isinstance(data, ThermalDataModule) else None
         panels = []
         for place, position in enumerate(positions):
             grey, row = images[place, 0].numpy(), int(outcome.rows[position])
@@ -78,10 +79,10 @@ class ThermalLogger(PanelLogger):
                 [(spot.left, spot.top, spot.right, spot.bottom) for spot in spots],
                 [data.samples.files[row], *lines],
                 note=origin(data),
-                window=data.window,
+                window=window,
                 unit=decision.unit,
                 hidden=hidden,
-                labels=[_kelvin(spot.peak, data.window, decision.unit) for spot in spots[:_LABELLED]],
+                labels=[_kelvin(spot.peak, window, decision.unit) for spot in spots[:_LABELLED]],
                 right=right,
             )
             panels.append(panel)

@@ -57,7 +57,7 @@ class Found:
 
     Attributes:
         files: Paths relative to the root, with forward slashes.
-        targets: int64 `[N]` or bool `[N, A]`.
+        targets: int64 `[N]` for classes, bool `[N, A]` for attributes, float64 `[N, T]` for quantities.
         parts: Part of each file where the set itself says it (`train`, `val`, `test`), or None.
         kinds: What each image is, more finely than its target says (the type of defect), or None. Each part gets
             its share of each kind.
@@ -100,8 +100,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
     """Finds labelled images, splits them, decodes them once and deals them out in batches.
 
     A batch is a dict of `image` uint8 `[B, C, H, W]`, `target` (int64 `[B]` for classes, float32 `[B, A]` for
-    attributes) and `index` int64 `[B]` (the row in `samples`), and what else is known of the images, see
-    `open_truth`. Subclasses say how a folder becomes files and targets.
+    attributes, float32 `[B, T]` for quantities) and `index` int64 `[B]` (the row in `samples`), and what else is
+    known of the images, see `open_truth`. Subclasses say how a folder becomes files and targets.
 
     Args:
         root: Folder of the real set, or None to draw the synthetic one.
@@ -136,7 +136,6 @@ class ImageDataModule(L.LightningDataModule, ABC):
         notes: Sentences that a person should read before trusting a figure.
         split_by: How the parts came about, in words.
         loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
-        window: What black and white of the images stand for, in the unit of the targets; None: nothing absolute.
         progress: Called with (what, done, total) while images are drawn and decoded.
 
     Raises:
@@ -144,8 +143,6 @@ class ImageDataModule(L.LightningDataModule, ABC):
     """
 
     samples: Samples
-    window: tuple[float, float] | None = None
-
     split_anew: str | None = None
 
     def __init__(
@@ -227,7 +224,12 @@ class ImageDataModule(L.LightningDataModule, ABC):
 
         `mask`: uint8 `[N, 1, H, W]`, 1 where the defect is. `boxes`: float32 `[N, M, 4]`, left, top, right and
         bottom in pixels of the image after the geometry, and `box_class`: int64 `[N, M]`, -1 behind the last one.
+        `pixels`: float64 `[N, T]`, what the camera's pixels say of quantities.
         """
+        return {}
+
+    def passport(self) -> dict[str, Any]:
+        """Further fields of an inspector's passport, by name: what is to be known of images beside geometry."""
         return {}
 
     def open_images(self, samples: Samples) -> Rows:

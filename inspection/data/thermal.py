@@ -1,7 +1,7 @@
 """Thermal images and their temperatures, from a table or from the pixels."""
 
+import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.data.cache import cores
+from inspection.data.augment import Augment
+from inspection.data.cache import ImageCache
+from inspection.data.geometry import Geometry
 from inspection.data.images import find_images
 from inspection.data.module import Found, ImageDataModule, Rows
 from inspection.data.occlusion import Occluded, cover
@@ -21,7 +23,8 @@ from inspection.errors import InputError
 
 UNIT = "K"
 _PLAIN = 1.0  # kelvin: where the pixels are off by less on average, nobody needs a network
-_LISTED = 5  # rows or files named in a message
+_LISTED = 5  # rows named in a message
+_EXTREMES = ("min", "max")  # of the pixels: what a window must hold
 
 
 class ThermalDataModule(ImageDataModule):
@@ -33,7 +36,12 @@ class ThermalDataModule(ImageDataModule):
     average, less than making the image smaller does (docs/thermal.md). The targets are never rounded.
 
     A batch of radiometric images holds `pixels`, too: float64 `[B, T]`, what the statistics of the camera's pixels
-    are, in kelvin. It is no input but what a network must be compared with.
+    are, in kelvin. It is no input but what a network must be compared with. For it each image is decoded once
+    more in the first run; the statistics are kept in `cache_dir` and measured again only of files that changed.
+
+    Random changes of radiometric images must leave their temperatures: other values, blurred peaks, or a hot place
+    that is moved out of the image would be learned as what they were before. So only flips and rolls are taken.
+    With automatic gain all are: there a grey value stands for no temperature, and a part is hidden anyway.
 
     Args:
         classes: Names of the temperatures T that are asked for, in the order of the network's outputs.
@@ -51,9 +59,14 @@ class ThermalDataModule(ImageDataModule):
         occlusion: Largest share of an image that is hidden, 0..1; of images with automatic gain. The inspector
             does not hide anything: its images come as they are.
         **settings: As in `ImageDataModule`.
+
+    Attributes:
+        window: Kelvin that black and white of the images stand for: `window`, rounded to raw steps; None with
+            automatic gain.
     """
 
     labels: Quantities
+    window: tuple[float, float] | None = None
 
     def __init__(
         self,
@@ -85,6 +98,7 @@ class ThermalDataModule(ImageDataModule):
         self.table_columns, self.statistics = tuple(columns), check_statistics(statistics)
         self.radiometry, self.render, self.occlusion = Radiometry(scale, offset), render, occlusion
         if render == "radiometric":
+            _check_augment(self.augment)
             low, high = self.radiometry.levels(window)
             black, white = self.radiometry.kelvin([low, high])  # the window, rounded to raw steps
             self.window = float(black), float(white)
@@ -105,7 +119,7 @@ class ThermalDataModule(ImageDataModule):
             if not there:
                 raise InputError(f"{folder}: holds no images (bmp, png, jpg, tif)")
             files = [prefix + name for name in sorted(there)]
-            return Found(files, self.pixel_statistics(root, files))
+            return Found(files, self._measured(root, files)[:, : len(self.statistics)])
         path = root / self.table
         table = read_quantities(path, self.table_columns)
         gone = [row for row, name in enumerate(table.names) if name not in there]
@@ -126,50 +140,41 @@ class ThermalDataModule(ImageDataModule):
             )
         return Found([prefix + name for name in table.names], table.values)
 
-    def pixel_statistics(self, root: Path, files: Sequence[str]) -> NDArray[np.float64]:
-        """Temperatures of each image's pixels within the crop, kelvin `[N, T]`.
+    def _measured(self, root: Path, files: Sequence[str]) -> NDArray[np.float64]:
+        """Statistics of each image's pixels within the crop, then the least and the largest, kelvin `[N, T + 2]`.
 
         Raises:
             InputError: Images that can't be read or hold no temperatures, all in one message.
         """
+        reader = PixelStatistics(self.geometry, (*self.statistics, *_EXTREMES), self.radiometry)
+        # In a file however few they are, so that the next run and the other processes find them.
+        budget = 0 if hasattr(os, "preadv") else self.memory_budget
+        cache = ImageCache([root / file for file in files], reader, budget, self.cache_dir, root)
+        cache.prepare(self._report("reading temperatures"))
+        return cache.gather(range(len(files)))
 
-        def of(file: str) -> list[float] | InputError:
-            try:
-                raw = self.geometry.cut(read_raw(root / file), str(root / file))
-                return statistics_of(raw, self.statistics, self.radiometry)
-            except InputError as error:
-                return error
-
-        report, found, faults = self._report("reading temperatures"), [], []
-        with ThreadPoolExecutor(cores()) as pool:
-            for done, result in enumerate(pool.map(of, files), 1):
-                if isinstance(result, InputError):
-                    faults.append(str(result))
-                else:
-                    found.append(result)
-                report(done, len(files))
-        if len(faults) == 1:
-            raise InputError(faults[0])
-        if faults:
-            lines = [f"{len(faults)} of {len(files)} images hold no temperatures:"]
-            lines += [f"  {fault.splitlines()[0]}" for fault in faults[:_LISTED]]
-            lines += [f"  and {len(faults) - _LISTED} more."] * (len(faults) > _LISTED)
-            raise InputError("\n".join(lines))
-        return np.asarray(found, np.float64)
+    def passport(self) -> dict[str, Any]:
+        """The window."""
+        return {"window": None if self.window is None else list(self.window)}
 
     def open_truth(self, samples: Samples) -> dict[str, Rows]:
         """What the pixels of radiometric images say, `pixels`."""
         if self.render != "radiometric":
             return {}
-        pixels = samples.targets
-        if self.table is not None:
-            pixels = self.pixel_statistics(self.root, samples.files)
-        assert self.window is not None
-        beyond = ((samples.targets < self.window[0]) | (samples.targets > self.window[1])).any(1).sum()
-        if beyond:
+        measured = self._measured(self.root, samples.files)
+        pixels, extremes = measured[:, : -len(_EXTREMES)], measured[:, -len(_EXTREMES) :]
+        cut = self._beyond(extremes)
+        if cut.any():
             self.notes.append(
-                f"{beyond} images have temperatures outside of data.window, which the network sees cut off; "
-                f"they go from {samples.targets.min():.1f} to {samples.targets.max():.1f} {UNIT}"
+                f"{cut.sum()} images have pixels outside of data.window, which the network sees cut off; "
+                f"all pixels go from {extremes.min():.1f} to {extremes.max():.1f} {UNIT}"
+            )
+        strange = self._beyond(samples.targets) & ~cut
+        if strange.any():
+            low, high = samples.targets[strange].min(), samples.targets[strange].max()
+            self.notes.append(
+                f"{strange.sum()} images have temperatures outside of data.window though their pixels are inside: "
+                f"{low:.1f} to {high:.1f}; are they in {UNIT}?"
             )
         error = float(np.abs(pixels - samples.targets).mean())
         if error < _PLAIN:
@@ -178,6 +183,12 @@ class ThermalDataModule(ImageDataModule):
                 "one is for images that have lost their scale (data.render=auto_gain)"
             )
         return {"pixels": _Values(pixels)}
+
+    def _beyond(self, kelvin: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which rows have a temperature outside of the window, bool `[N]`; what rounds to its ends is inside."""
+        assert self.window is not None
+        step = self.radiometry.scale / 2
+        return np.asarray(((kelvin < self.window[0] - step) | (kelvin > self.window[1] + step)).any(1))
 
     def hidden(self, row: int) -> tuple[int, int, int, int] | None:
         """What is hidden of an image: left, top, right and bottom in pixels of what the network sees; or None."""
@@ -193,6 +204,63 @@ class ThermalDataModule(ImageDataModule):
         images = super().open_images(samples)
         hides = self.render == "auto_gain" and self.occlusion > 0
         return Occluded(images, samples.files, self.occlusion) if hides else images
+
+
+class PixelStatistics:
+    """Reads a radiometric image as a row of statistics of its pixels, for `ImageCache`.
+
+    Args:
+        geometry: Its crop counts.
+        statistics: T names, see `statistics_of`.
+        radiometry: What a raw value means.
+    """
+
+    def __init__(self, geometry: Geometry, statistics: Sequence[str], radiometry: Radiometry) -> None:
+        self.geometry, self.statistics, self.radiometry = geometry, tuple(statistics), radiometry
+
+    @property
+    def shape(self) -> tuple[int]:
+        """A number for each statistic."""
+        return (len(self.statistics),)
+
+    @property
+    def dtype(self) -> np.dtype[np.float64]:
+        """Of a row."""
+        return np.dtype(np.float64)
+
+    def read(self, path: Path) -> NDArray[np.float64]:
+        """Kelvin `[T]` of a file.
+
+        Raises:
+            InputError: The file can't be read, holds no temperatures, or is smaller than the crop.
+        """
+        raw = self.geometry.cut(read_raw(path), str(path))
+        return np.asarray(statistics_of(raw, self.statistics, self.radiometry), np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that decides what `read` gives, as plain values."""
+        scale, offset = self.radiometry.scale, self.radiometry.offset
+        return {"kelvin": [*self.statistics], "crop": self.geometry.crop, "scale": scale, "offset": offset}
+
+
+def _check_augment(augment: Augment | None) -> None:
+    """Raise when random changes of radiometric images would make other temperatures of theirs."""
+    if augment is None:
+        return
+    lit, blurred = augment.light_probability > 0, augment.blur_probability > 0
+    given: dict[str, Any] = {
+        "gain": list(augment.gain) if lit and augment.gain != (1, 1) else None,
+        "offset": list(augment.offset) if lit and augment.offset != (0, 0) else None,
+        "blur": list(augment.blur) if blurred and augment.blur != (0, 0) else None,
+        "rotation": augment.rotation or None,
+        "crop_padding": augment.crop_padding or None,
+    }
+    wrong = [f"data.augment.{name}={value}" for name, value in given.items() if value is not None]
+    if wrong:
+        raise InputError(
+            f"{', '.join(wrong)}: would change the temperatures of radiometric images, but not what is to be "
+            "learned of them\nleave out all but flips and roll, or take data.render=auto_gain"
+        )
 
 
 class _Values:

@@ -1,11 +1,10 @@
 """A run folder, read back."""
 
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inspection.data.geometry import Geometry
+from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.inspector import Inspector, Passport
 from inspection.inspector.passport import read_passport
@@ -38,18 +37,17 @@ def best_checkpoint(run: Path) -> Path:
 def passport_of(
     config: dict[str, Any],
     task: InspectionTask,
-    geometry: Geometry,
+    data: ImageDataModule,
     made: dict[str, Any],
-    window: Sequence[float] | None = None,
 ) -> Passport:
     """The passport that a run gives its inspector.
 
     Args:
         config: The composed config.
         task: The task module that is trained.
-        geometry: From camera image to what the network sees.
+        data: What it is trained on: the geometry from camera image to what the network sees, and what else the
+            data module says.
         made: Where it comes from.
-        window: See `Passport`.
     """
     heatmaps = (config.get("callbacks") or {}).get("heatmaps") or {}
     # The weights that training begins with are not looked for again: the inspector brings its own.
@@ -61,12 +59,12 @@ def passport_of(
         decision=task.decision.to_dict(),
         mean=task.mean,
         std=task.std,
-        geometry=geometry.to_dict(),
+        geometry=data.geometry.to_dict(),
         heatmap_method=heatmaps.get("method", "auto"),
         heatmap_layer=heatmaps.get("layer"),
         colours=heatmaps.get("colours"),
-        window=None if window is None else list(window),
         made=made | {name: version(name) for name in ("inspection", "torch")},
+        **data.passport(),
     )
 
 

@@ -447,7 +447,7 @@ def _write_before(
     (run / CONFIG).write_text(text, encoding="utf-8")
     write_splits(run / "splits.csv", data.samples)
     made = {"run": run.as_posix(), "data": _origin(data)}
-    passport = write_passport(passport_of(config, task, data.geometry, made, data.window))
+    passport = write_passport(passport_of(config, task, data, made))
     (run / PASSPORT).write_text(passport + "\n", encoding="utf-8")
     (run / INSPECTOR).unlink(
         missing_ok=True
@@ -488,7 +488,7 @@ def _write_after(
     further: dict[str, str] = {}
     for outcome in list(outcomes.values())[:1]:
         further = outcome.write_files(run, outcomes, data.samples)
-    passport = passport_of(config, task, data.geometry, made | {"run": run.as_posix()}, data.window)
+    passport = passport_of(config, task, data, made | {"run": run.as_posix()})
     Inspector(passport, task.model.network.state_dict()).save(run / INSPECTOR)
     return further
 

@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from inspection.data.radiometric import write_raw
+from inspection.data import thermal
+from inspection.data.augment import Augment
+from inspection.data.radiometric import read_raw, write_raw
 from inspection.data.thermal import ThermalDataModule
 from inspection.errors import InputError
 from tests.conftest import PLAIN_DATA
@@ -103,7 +105,7 @@ def test_the_crop_is_what_is_measured(rows, module):
 
 def test_a_crop_outside_of_an_image_is_said(rows, module):
     with pytest.raises(
-        InputError, match=r"30 of 30 images hold .*\n.*24 x 20 pixels .* smaller than data.crop"
+        InputError, match=r"30 of 30 images cannot be used.*\n.*24 x 20 pixels .* smaller than data.crop"
     ):
         module(table=None, crop=[30, 30, 40, 40]).setup()
 
@@ -113,10 +115,79 @@ def test_temperatures_outside_of_the_window_are_noted(rows, module):
     data.setup()
     (note,) = (note for note in data.notes if "data.window" in note)
     outside = sum(row[3] < data.window[0] or row[1] > data.window[1] for row in rows)
-    assert note.startswith(f"{outside} images have temperatures outside of data.window")
+    assert note.startswith(f"{outside} images have pixels outside of data.window")
     wide = module(window=[200.0, 400.0])
     wide.setup()
     assert not any("data.window" in note for note in wide.notes)
+
+
+def test_pixels_outside_of_the_window_are_noted_whatever_is_asked_of_them(rows, module):
+    quiet = {"classes": ["middle"], "columns": ["mean_k"], "statistics": ["p50"], "window": [290.0, 330.0]}
+    for table in ("temperatures.csv", None):
+        data = module(table=table, **quiet)
+        data.setup()
+        (note,) = (note for note in data.notes if "data.window" in note)
+        outside = sum(row[3] < data.window[0] or row[1] > data.window[1] for row in rows)
+        assert note.startswith(f"{outside} images have pixels outside of data.window")
+
+
+def test_a_table_in_another_unit_is_noted(rows, module, tmp_path):
+    write_table(tmp_path / "set", [[name, *(kelvin - 273.15 for kelvin in values)] for name, *values in rows])
+    data = module(window=[200.0, 400.0])
+    data.setup()
+    (note,) = (note for note in data.notes if "data.window" in note)
+    assert note.startswith(
+        "30 images have temperatures outside of data.window though their pixels are inside"
+    )
+
+
+def test_the_pixels_are_measured_once_for_all_runs_and_processes(rows, module, monkeypatch, tmp_path):
+    read = []
+
+    def counted(path):
+        read.append(path.name)
+        return read_raw(path)
+
+    monkeypatch.setattr(thermal, "read_raw", counted)
+    first = module()
+    first.setup()
+    assert sorted(read) == sorted(row[0] for row in rows)
+    again = module()
+    again.setup()
+    assert len(read) == COUNT
+    np.testing.assert_array_equal(again.batch(range(COUNT))["pixels"], first.batch(range(COUNT))["pixels"])
+
+    write_raw(tmp_path / "set" / "pics" / rows[3][0], np.full((20, 24), 1300, np.uint16))
+    changed = module()
+    changed.setup()
+    assert read[COUNT:] == [rows[3][0]]
+    assert changed.batch([3])["pixels"][0].tolist() == pytest.approx([303.15] * 3)
+    other = module(offset=173.25, window=[281.0, 350.0])  # other temperatures of the same pixels
+    other.setup()
+    assert other.batch([3])["pixels"][0].tolist() == pytest.approx([303.25] * 3)
+
+
+FALSIFY = {"gain": [0.8, 1.2], "offset": [-5.0, 5.0], "blur": [0.0, 1.0], "rotation": 5.0, "crop_padding": 2}
+
+
+@pytest.mark.parametrize("name", FALSIFY)
+def test_random_changes_that_falsify_temperatures_are_refused(rows, module, name):
+    augment = Augment(**{name: FALSIFY[name]})
+    with pytest.raises(InputError, match=rf"^data\.augment\.{name}=.*\n.* flips and roll"):
+        module(augment=augment)
+    module(augment=augment, render="auto_gain").setup()  # a grey value stands for no temperature
+
+
+def test_random_changes_that_leave_the_temperatures_are_taken(rows, module):
+    module(augment=Augment(horizontal_flip=0.5, vertical_flip=0.5, roll=0.5))
+    module(augment=Augment(gain=[0.5, 1.5], light_probability=0.0, blur=[1.0, 2.0], blur_probability=0.0))
+    with pytest.raises(InputError, match=r"data\.augment\.gain=\[0\.8, 1\.2\], data\.augment\.rotation=5"):
+        module(augment=Augment(gain=[0.8, 1.2], rotation=5.0))
+
+
+def test_the_passport_gets_the_window(rows, module):
+    assert module().passport() == {"window": pytest.approx([280.0, 350.0], abs=0.051)}
+    assert module(render="auto_gain").passport() == {"window": None}
 
 
 def test_where_the_pixels_say_it_the_run_says_so(rows, module, tmp_path):
@@ -173,11 +244,9 @@ def test_8_bit_pictures_are_said_for_a_radiometric_task_and_welcome_for_automati
     for row in rows[:2]:
         picture = np.random.default_rng(0).integers(0, 256, (20, 24), dtype=np.uint8)
         (tmp_path / "set" / "pics" / row[0]).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    with pytest.raises(
-        InputError, match=r"2 of 30 images hold no temperatures:\n.*ü_検_00.png: is an 8-bit grey"
-    ):
+    with pytest.raises(InputError, match=r"2 of 30 images cannot be used:\n.*ü_検_00.png: is an 8-bit grey"):
         module().setup()
-    with pytest.raises(InputError, match="2 of 30 images hold no temperatures"):
+    with pytest.raises(InputError, match="2 of 30 images cannot be used"):
         module(table=None).setup()
     data = module(render="auto_gain")
     data.setup()

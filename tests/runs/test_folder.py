@@ -27,7 +27,7 @@ def test_inspector_of_a_run_is_the_one_in_its_file(trained):
 
 def made_of(config):
     data, task = (instantiate(config[name]) for name in ("data", "task"))
-    return passport_of(config, task["module"], data.geometry, {})
+    return passport_of(config, task["module"], data, {})
 
 
 def test_passport_says_what_the_config_says(quick):
@@ -50,6 +50,12 @@ def test_passport_says_what_the_config_says(quick):
     assert passport.network["_target_"] == "inspection.models.small_cnn.SmallCNN"
     assert passport.network["num_classes"] == 2
     assert (passport.heatmap_method, passport.heatmap_layer) == ("auto", None)  # no heatmaps were asked for
+
+
+def test_what_else_the_data_know_is_in_the_passport(quick, compose):
+    assert made_of(plain(quick())).window is None
+    thermal = plain(compose("train", ["task=thermal"]))
+    assert made_of(thermal).window == pytest.approx([230, 650], abs=0.051)
 
 
 def test_heatmaps_of_the_inspector_are_those_of_the_run(config):
