@@ -1,5 +1,6 @@
 """Losses that torch does not have."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -30,29 +31,47 @@ class WeightedCrossEntropy(nn.CrossEntropyLoss):
 
 
 class ClassWeightedCrossEntropy(nn.CrossEntropyLoss):
-    """Cross-entropy with class weights that a person has chosen.
+    """Cross-entropy in which the defect counts more than each other class, by as much as a person has chosen.
 
     Args:
-        class_weights: Of each class, K positive numbers.
+        classes: Class names, K.
+        defect: The one of them that is the defect.
+        defect_weight: Its weight; that of each other class is 1.
+        balance: How the data make up for the rarer class; it must be `none`: an imbalance is made up for once.
         label_smoothing: 0..1, share of each target that goes to all classes alike.
-        weight: Weights from the data, of which there must be none: an imbalance is made up for once.
+        weight: Weights from the data, of which there must be none.
 
     Raises:
-        InputError: If the data give weights, too.
-        ValueError: If a weight is not positive.
+        InputError: If the data make up for the rarer class, too.
+        ValueError: If the weight is not positive, or there is no defect to give it to.
+
+    Example:
+        >>> ClassWeightedCrossEntropy(["defect", "good"], "defect", 3.0).weight
+        tensor([3., 1.])
     """
 
     def __init__(
-        self, class_weights: Sequence[float], label_smoothing: float = 0.0, weight: Tensor | None = None
+        self,
+        classes: Sequence[str],
+        defect: str | None,
+        defect_weight: float = 3.0,
+        balance: str = "none",
+        label_smoothing: float = 0.0,
+        weight: Tensor | None = None,
     ) -> None:
-        if weight is not None:
+        if weight is not None or balance != "none":
             raise InputError(
-                f"loss.class_weights={list(class_weights)} and data.balance=loss: both weight the classes; "
-                "keep one of them (data.balance=none, or loss=weighted_cross_entropy)"
+                f"loss.defect_weight={defect_weight} and data.balance={balance if weight is None else 'loss'}: "
+                "both make up for the rarer class; keep one of them (data.balance=none, or loss=cross_entropy)"
             )
-        if min(class_weights, default=0) <= 0:
-            raise ValueError(f"class_weights={list(class_weights)}: expected positive numbers, one a class")
-        super().__init__(torch.as_tensor(class_weights, dtype=torch.float32), label_smoothing=label_smoothing)
+        if defect not in classes:
+            raise ValueError(
+                f"defect={defect!r}, classes={list(classes)}: expected one of the classes to weight"
+            )
+        if not 0 < defect_weight < math.inf:
+            raise ValueError(f"defect_weight={defect_weight}: expected a positive number")
+        weights = [defect_weight if name == defect else 1.0 for name in classes]
+        super().__init__(torch.tensor(weights, dtype=torch.float32), label_smoothing=label_smoothing)
 
 
 class FocalLoss(nn.Module):

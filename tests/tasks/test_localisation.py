@@ -39,7 +39,7 @@ class Bright(nn.Module):
 
 def build(network=None, **settings):
     plain = {
-        "loss": functools.partial(ClassWeightedCrossEntropy, [1.0, 3.0]),
+        "loss": functools.partial(ClassWeightedCrossEntropy, ["good", "defect"], "defect", 3.0),
         "optimizer": functools.partial(torch.optim.SGD, lr=0.1),
         "scheduler": None,
         "classes": ["good", "defect"],
@@ -83,7 +83,8 @@ def evaluate(images=IMAGES, task=None, kinds=True, masks=True, root=None):
     batch = batch_of(images)
     if not masks:
         del batch["mask"]
-    samples = SimpleNamespace(kinds=tuple(kind for *_, kind in images) if kinds else None)
+    files = [f"{row}.png" for row in range(len(images))]
+    samples = SimpleNamespace(kinds=tuple(kind for *_, kind in images) if kinds else None, files=files)
     data = SimpleNamespace(loss_weights=None, samples=samples, root=root, geometry=GEOMETRY)
     task.take(data)
     task.eval()

@@ -6,7 +6,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from inspection.config.instantiate import instantiate
 from inspection.errors import InputError
-from inspection.tasks.losses import FocalLoss
+from inspection.tasks.losses import ClassWeightedCrossEntropy, FocalLoss
 
 
 def cases(classes=4):
@@ -94,10 +94,24 @@ def test_given_class_weights_are_torchs_and_never_counted_twice(config):
     make = instantiate(config("loss=class_weights").loss)
     expected = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0]))(logits, targets)
     torch.testing.assert_close(make(weight=None)(logits, targets), expected)
-    with pytest.raises(InputError, match=r"both weight the classes; keep one of them"):
+    with pytest.raises(InputError, match=r"data\.balance=loss: both make up for the rarer class; keep one"):
         make(weight=torch.tensor([1.0, 2.0]))
-    with pytest.raises(ValueError, match=r"class_weights=\[1.0, 0\]"):
-        make(class_weights=[1.0, 0])
+    with pytest.raises(ValueError, match=r"defect_weight=0: expected"):
+        make(defect_weight=0)
+
+
+@pytest.mark.parametrize("balance", ["sampler", "loss"])
+def test_given_class_weights_refuse_any_other_balance(config, balance):
+    make = instantiate(config("loss=class_weights", f"data.balance={balance}").loss)
+    with pytest.raises(InputError, match=f"data.balance={balance}: both make up"):
+        make(weight=None)
+
+
+def test_the_weight_is_the_defects_wherever_it_stands(config):
+    chosen = ["loss=class_weights", "data.classes=[defect,ok]", "data.defect=defect"]
+    assert instantiate(config(*chosen).loss)(weight=None).weight.tolist() == [3.0, 1.0]
+    with pytest.raises(ValueError, match="defect=None"):
+        ClassWeightedCrossEntropy(["a", "b"], None)
 
 
 def test_bce_of_the_config_takes_positive_weights(config):
