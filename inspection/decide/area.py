@@ -41,9 +41,9 @@ class Area(Decision):
                 f"classes={list(names)}, defect={defect!r}: a mask tells what is defective from what is in order; "
                 "expected two classes, one of them the defect"
             )
-        if not 0 < threshold <= 1:
+        if not _is_number(threshold) or not 0 < threshold <= 1:
             raise ValueError(f"threshold={threshold}: expected a probability, above 0 and at most 1")
-        if min_area < 1 or min_area != int(min_area):
+        if not _is_number(min_area) or min_area < 1 or min_area != int(min_area):
             raise ValueError(f"min_area={min_area}: expected a number of pixels, 1 or more")
         self.defect = self.names.index(defect)
         self.threshold, self.min_area = float(threshold), int(min_area)
@@ -67,7 +67,7 @@ class Area(Decision):
                 f"threshold: {strange[0]!r} is neither pixel (a probability) nor min_area (pixels)"
             )
         min_area = given.get("min_area", self.min_area)
-        pixel = float(given.get("pixel", self.threshold))
+        pixel = given.get("pixel", self.threshold)
         return Area(self.names, self.names[self.defect], pixel, min_area)  # type: ignore[arg-type]  # checked there
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,3 +79,7 @@ class Area(Decision):
             "threshold": self.threshold,
             "min_area": self.min_area,
         }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

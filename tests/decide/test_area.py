@@ -53,3 +53,19 @@ def test_another_operating_point():
 def test_impossible_decisions(settings, message):
     with pytest.raises(ValueError, match=message):
         Area(**{"names": ["ok", "defect"], "defect": "defect"} | settings)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        ({"min_area": float("inf")}, "min_area=inf: expected a number of pixels"),
+        ({"min_area": float("nan")}, "min_area=nan"),
+        ({"min_area": "a"}, "min_area=a"),
+        ({"pixel": None}, "threshold=None: expected a probability"),
+        ({"pixel": "0.3"}, "threshold=0.3: expected a probability"),
+        ({"pixel": True}, "threshold=True"),
+    ],
+)
+def test_what_is_no_number_is_said(threshold, message):
+    with pytest.raises(ValueError, match=message):
+        Area(["ok", "defect"], "defect").at(threshold)
