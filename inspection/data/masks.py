@@ -138,8 +138,8 @@ def mask_to_camera(
         camera_shape: Height and width of the camera image.
 
     Returns:
-        bool of the camera image, false outside of the crop. No connected defect vanishes, however
-        small the camera image is.
+        bool of the camera image, false outside of the crop. However small the camera image is, no connected
+        defect vanishes.
 
     >>> mask_to_camera(Geometry(image_size=(1, 8)), np.eye(1, 8, dtype=bool), (1, 2))
     array([[ True, False]])
@@ -152,7 +152,7 @@ def mask_to_camera(
 
 
 def _keep_vanished(mask: NDArray[np.bool_], seen: NDArray[np.uint8]) -> None:
-    """Set in `seen`, the mask in another size, the most covered pixels of connected defects that it has none of."""
+    """Set in `seen`, the mask in another size, the most covered pixels of connected defects that it lacks."""
     number, regions = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     rows, columns = np.nonzero(regions)
     which = regions[rows, columns]

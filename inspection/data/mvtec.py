@@ -284,10 +284,10 @@ class MVTecDataModule(ImageDataModule):
             empty += [images[start + int(place)] for place in np.flatnonzero(covered == 0)]
             large += [images[start + int(place)] for place in np.flatnonzero(covered > _MUCH)]
         if large:
+            example = large[0].relative_to(self.root).as_posix()
             self.notes.append(
-                f"{len(large)} masks call more than half of what is seen of their image defective (for example that "
-                f"of {large[0].relative_to(self.root).as_posix()!r}): is white the defect, and is it drawn in "
-                "the colours? Alpha does not count"
+                f"{len(large)} masks call more than half of their image defective (for example that "
+                f"of {example!r}): is white the defect, and is it drawn in the colours? Alpha does not count"
             )
         if empty:
             self.notes.append(

@@ -12,9 +12,7 @@ from inspection.explain.regions import Region, find_regions
 from inspection.inspector.answers import Answers, Row
 from inspection.inspector.verdict import Defect, Verdict
 from inspection.pictures.mask_panel import mask_panel
-from inspection.tasks.defects import DEFECT_COLUMNS, DEFECTS, defect_cells, to_camera
-
-AREA = "area"
+from inspection.tasks.defects import AREA, CALLED_PIXELS, DEFECT_COLUMNS, DEFECTS, defect_cells, to_camera
 
 
 class MaskAnswers(Answers):
@@ -52,7 +50,7 @@ class MaskAnswers(Answers):
                 Defect(*region.box, names[defect], region.score, region.area, region.centre)
                 for region in regions
             ],
-            quantities={AREA: area},
+            quantities={AREA: area, CALLED_PIXELS: int(mask.sum())},
         )
 
     def operating_point(self) -> str:
@@ -66,12 +64,13 @@ class MaskAnswers(Answers):
         )
 
     def columns(self) -> Row:
-        """Verdict, area and number of defects."""
-        return ["verdict", AREA, "defects"]
+        """Verdict, area in pixels of the camera and of the network, and number of defects."""
+        return ["verdict", AREA, CALLED_PIXELS, "defects"]
 
     def cells(self, verdict: Verdict) -> Row:
         """In words and numbers."""
-        return [verdict.label, f"{verdict.quantities[AREA]:.1f}", str(len(verdict.boxes))]
+        area, called = verdict.quantities[AREA], verdict.quantities[CALLED_PIXELS]
+        return [verdict.label, f"{area:.1f}", f"{called:.0f}", str(len(verdict.boxes))]
 
     def headings(self) -> Row:
         """Area and number of defects."""

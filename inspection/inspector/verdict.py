@@ -51,7 +51,7 @@ class Verdict:
         heatmaps: Evidence by class or attribute: float32 `[H, W]` in 0..1 over the camera image, zero outside the
             crop; None where nothing speaks for it. Empty when not asked for.
         method: How the evidence was found, see `METHOD_NAMES`; None when no heatmap was asked for.
-        boxes: Places in the camera image, the surest first.
+        boxes: Places in the camera image: the surest first, the defects of a mask the largest first.
         mask: bool `[H, W]` over the camera image, true where the defect is.
         quantities: What was measured, by name.
     """

@@ -10,6 +10,8 @@ from inspection.data.geometry import Geometry
 from inspection.data.images import image_size
 from inspection.explain.regions import Region
 
+AREA, CALLED_PIXELS = "area", "called_pixels"
+"""Columns: what is called defective, in pixels of the camera image, and of what the network sees (`min_area`)."""
 DEFECTS = "defects.csv"
 DEFECT_COLUMNS = ["number", "area", "left", "top", "right", "bottom", "centre_x", "centre_y", "probability"]
 """Behind the file's name; places and areas in pixels of the camera image."""
@@ -24,10 +26,12 @@ class Camera(NamedTuple):
     Attributes:
         root: Folder of the camera images.
         geometry: From camera image to what the network sees.
+        files: The images in it, by the row numbers of the data's samples.
     """
 
     root: Path
     geometry: Geometry
+    files: Sequence[str] = ()
 
     def place(self, file: str, regions: list[Region]) -> list[Region]:
         """Regions of an image of this folder, in its own pixels."""
@@ -39,6 +43,13 @@ class Camera(NamedTuple):
     def shape(self, file: str) -> tuple[int, int]:
         """Height and width of an image of this folder."""
         return image_size(self.root / file)
+
+    def area(self, row: int, pixels: int) -> float:
+        """Area of some pixels that the network sees of an image, in pixels of the camera image."""
+        if not pixels:
+            return 0.0
+        shape = (0, 0) if self.geometry.crop is not None else self.shape(self.files[row])
+        return pixels * camera_pixels(self.geometry, shape)
 
 
 def to_camera(region: Region, geometry: Geometry, camera_shape: tuple[int, int]) -> Region:
@@ -53,6 +64,12 @@ def to_camera(region: Region, geometry: Geometry, camera_shape: tuple[int, int])
     own = np.array([region.box, (*region.centre, *region.centre), pixel], np.float64)
     box, (x, y, *_), (left, top, right, bottom) = geometry.boxes_to_camera(own, camera_shape).tolist()
     return Region(region.area * (right - left) * (bottom - top), tuple(box), (x, y), region.score)
+
+
+def camera_pixels(geometry: Geometry, camera_shape: tuple[int, int]) -> float:
+    """Pixels of the camera image in one that the network sees; its height and width count without a crop."""
+    ((left, top, right, bottom),) = geometry.boxes_to_camera(np.array([[0, 0, 1, 1]]), camera_shape).tolist()
+    return float((right - left) * (bottom - top))
 
 
 def defect_cells(number: int, region: Region) -> list[str]:

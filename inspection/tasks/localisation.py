@@ -64,7 +64,7 @@ class CamLocalisation(Classification):
         super().take(data)
         if data is not None:
             self._kinds = data.samples.kinds
-            self._camera = Camera(data.root, data.geometry)
+            self._camera = Camera(data.root, data.geometry, data.samples.files)
 
     def outputs_of(self, batch: Batch) -> Seen:
         """Logits, and in evaluation the maps of the same pass."""

@@ -15,7 +15,7 @@ from inspection.data.splits import Samples
 from inspection.decide.area import Area
 from inspection.explain.regions import Region
 from inspection.pictures.charts import confusion_matrix
-from inspection.tasks.defects import DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
+from inspection.tasks.defects import AREA, CALLED_PIXELS, DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
 from inspection.tasks.mask_metrics import figures_of_kinds, pixel_figures, set_figures
 from inspection.tasks.metrics import UNDEFINED, confusion_counts, figures_of_confusion
 from inspection.tasks.outcomes import Cell, Outcome, Table
@@ -81,12 +81,15 @@ class MaskOutcome(Outcome):
             kinds: As above, or None.
             camera: As above.
         """
+        told = kinds is not None
         if kinds is None:
             kinds = [decision.names[target] for target in targets.tolist()]
         outcome = cls(decision, rows, {}, pixels, targets, regions, list(kinds), camera)
         outcome.figures.update(set_figures(pixels[outcome.known]))
         outcome.figures.update(figures_of_confusion(outcome.counts, decision.names, decision.defect))
         outcome.figures["loss"] = float(losses.double().mean())
+        if told:  # behind all others: a kind may be called `set`
+            outcome.figures.update(outcome.figures_of_kinds() | outcome.figures)
         return outcome
 
     @cached_property
@@ -131,6 +134,20 @@ class MaskOutcome(Outcome):
         called = self.verdicts == self.decision.defect
         return figures_of_kinds(self.pixels, called, self.kinds, self.known)
 
+    def figures_of_kinds(self) -> dict[str, float]:
+        """`dice/<kind>` and `iou/<kind>`, and of defects `recall/<kind>`: the share that was called one."""
+        figures: dict[str, float] = {}
+        defects = {
+            kind
+            for kind, target in zip(self.kinds, self.targets.tolist(), strict=True)
+            if target == self.decision.defect
+        }
+        for kind, own in self.by_kind().items():
+            figures |= {f"{name}/{kind}": float(own[name]) for name in ("dice", "iou")}
+            if kind in defects:
+                figures[f"recall/{kind}"] = float(own["called"])
+        return figures
+
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures, those of each type of defect, and the confusion matrix of the verdicts."""
         names, least = self.decision.names, self.decision.min_area
@@ -160,15 +177,24 @@ class MaskOutcome(Outcome):
 
     def columns(self) -> list[str]:
         """Target, verdict, and what the pixels say."""
-        return ["target", "kind", "verdict", "area", "defects", *self.each]
+        return ["target", "kind", "verdict", AREA, CALLED_PIXELS, "defects", *self.each]
 
     def cells(self) -> list[list[str]]:
-        """In words and figures; a figure that is undefined is empty."""
-        names = self.decision.names
+        """In words and figures; a figure that is undefined is empty, and the area where no camera is known."""
+        camera, names = self.camera, self.decision.names
         figures = zip(*(values.tolist() for values in self.each.values()), strict=True)
         return [
-            [names[target], kind, names[verdict], str(area), str(len(defects)), *map(_decimals, values)]
-            for target, kind, verdict, area, defects, values in zip(
+            [
+                names[target],
+                kind,
+                names[verdict],
+                "" if camera is None else f"{camera.area(row, called):.1f}",
+                str(called),
+                str(len(defects)),
+                *map(_decimals, values),
+            ]
+            for row, target, kind, verdict, called, defects, values in zip(
+                self.rows.tolist(),
                 self.targets.tolist(),
                 self.kinds,
                 self.verdicts.tolist(),

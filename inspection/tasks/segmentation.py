@@ -62,7 +62,7 @@ class Segmentation(InspectionTask):
         super().take(data)
         if data is not None:
             self._kinds = data.samples.kinds
-            self._camera = Camera(data.root, data.geometry)
+            self._camera = Camera(data.root, data.geometry, data.samples.files)
 
     def outputs_of(self, batch: Batch) -> Tensor:
         """Logits `[B, 1, H, W]`.

@@ -56,7 +56,7 @@ def test_mask_and_defects_lie_in_the_camera_image(inspector):
     assert (small.area, small.centre) == (16, (62, 42))
     assert large.score == pytest.approx(1 / (1 + np.exp(-40 * 100 / 255)), abs=1e-6)
     assert large.score > small.score
-    assert verdict.quantities == {"area": 136}
+    assert verdict.quantities == {"area": 136, "called_pixels": 34}
 
 
 def test_too_little_for_a_defect(inspector):
@@ -64,7 +64,7 @@ def test_too_little_for_a_defect(inspector):
     image = camera_image()
     image[20:26] = 0
     (verdict,) = inspector.inspect([image])
-    assert (verdict.label, verdict.boxes, verdict.quantities) == ("ok", [], {"area": 16})
+    assert (verdict.label, verdict.boxes, verdict.quantities) == ("ok", [], {"area": 16, "called_pixels": 4})
     (verdict,) = inspector.with_threshold({"min_area": 4}).inspect([image])
     assert (verdict.label, len(verdict.boxes)) == ("defect", 1)
     assert inspector.decision.min_area == 6
@@ -76,6 +76,7 @@ def test_files_and_pictures(inspector):
     assert dict(zip(answers.columns(), answers.cells(verdict), strict=True)) == {
         "verdict": "defect",
         "area": "136.0",
+        "called_pixels": "34",
         "defects": "2",
     }
     assert len(answers.headings()) == len(answers.figures(verdict))
@@ -124,3 +125,16 @@ def test_tiles_ship_with_the_network(tmp_path):
     assert max(max(size) for size in seen) == 384
     assert (one.mask != other.mask).mean() < 1e-4
     assert one.label == other.label
+
+
+def test_a_defect_that_is_called_is_on_the_mask_of_a_smaller_camera_image(inspector):
+    inspector.geometry = inspector.answers.geometry = Geometry(image_size=(16, 32))
+    pixels = np.zeros((1, 16, 32), np.uint8)
+    pixels[0, 5:8, 9:12] = 200
+    pixels[0, 12:, 20:] = 200
+    (verdict,) = inspector.inspect_pixels([pixels], [(3, 5)])
+    assert verdict.label == "defect"
+    assert len(verdict.boxes) == 2
+    assert verdict.mask.shape == (3, 5)
+    assert verdict.mask[1, 1]
+    assert verdict.mask[2, 4]

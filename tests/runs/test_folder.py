@@ -38,6 +38,9 @@ def test_passport_says_what_the_config_says(quick):
         "image_size": [40, 48],
         "channels": 1,
         "white_level": 200,
+        "black_level": 0,
+        "auto_gain": False,
+        "depth": None,
     }
     assert (passport.task, passport.question) == ("coil", "What is it?")
     assert passport.decision == {

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inspection.data.images import read_image
+from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.runs.predict import predict
 from tests.conftest import TINY
@@ -44,8 +45,10 @@ def test_run_and_prediction_say_the_same(run, tmp_path, compose):
         again = said[row["file"]]
         assert again["verdict"] == row["verdict"]
         assert again["defects"] == row["defects"]
+        assert again["area"] == row["area"]
+        assert again["called_pixels"] == row["called_pixels"]
         # 64 x 64 camera pixels became 32 x 48
-        assert float(again["area"]) == pytest.approx(float(row["area"]) * 64 * 64 / (32 * 48), abs=0.1)
+        assert float(row["area"]) == pytest.approx(int(row["called_pixels"]) * 64 * 64 / (32 * 48), abs=0.1)
         assert (tmp_path / "overlays" / f"{row['file'].removeprefix('test/')}.png").is_file()
     predicted = table(tmp_path / "defects.csv")
     of_run = [row for row in table(run.folder / "defects.csv") if row["file"] in said]
@@ -62,6 +65,8 @@ def test_figures_of_a_run_follow_from_its_inspector_and_the_mask_files(run):
     """Dice of each image, by hand from the camera images; where no size changes, the masks are the same."""
     figures = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     assert set(figures["test"]["kinds"]) == {"good", "scratch", "spot", "stain", "combined"}
+    for kind, own in figures["test"]["kinds"].items():
+        assert figures["test"][f"dice/{kind}"] == pytest.approx(own["dice"])
     each = [float(row["dice"]) for row in table(run.folder / "predictions.csv") if row["split"] == "test"]
     assert figures["test"]["dice"] == pytest.approx(np.mean(each), abs=1e-5)
     inspector = Inspector.load(run.folder / "inspector.safetensors")
@@ -69,4 +74,12 @@ def test_figures_of_a_run_follow_from_its_inspector_and_the_mask_files(run):
     row = next(row for row in table(run.folder / "predictions.csv") if row["kind"] == "stain")
     (verdict,) = inspector.inspect([read_image(root / row["file"])])
     assert verdict.mask.shape == (64, 64)
-    assert (verdict.mask.sum() > 0) == (int(row["area"]) > 0)
+    assert (verdict.mask.sum() > 0) == (int(row["called_pixels"]) > 0)
+
+
+@pytest.mark.parametrize("model", ["model=resnet18_cam", "model=small_cnn"])
+def test_a_network_without_masks_is_refused_by_name(compose, run_training, tmp_path, model):
+    own = [override for override in TINY["surface"] if not override.startswith("model.")]
+    places = [f"paths.data={tmp_path / 'data'}", f"paths.outputs={tmp_path / 'outputs'}"]
+    with pytest.raises(InputError, match=r"gives \[1, 2\] for masks \[1, 1, 32, 48\]: .* such as model=unet"):
+        run_training(compose("train", ["task=surface", model, *own, *places]), tmp_path / "run")

@@ -73,7 +73,7 @@ class Data(L.LightningDataModule):
     def __init__(self, given, kinds=None, root=None):
         super().__init__()
         self.given = given
-        self.samples = SimpleNamespace(kinds=kinds)
+        self.samples = SimpleNamespace(kinds=kinds, files=[f"{row}.png" for row in range(COUNT)])
         self.root, self.geometry = root, Geometry(SIZE)
 
     def train_dataloader(self):
@@ -169,7 +169,9 @@ def test_training_learns_and_is_logged(table, tmp_path):
 
 def test_types_of_defects_have_their_own_figures(table, tmp_path):
     kinds = ["good" if row % 2 else ("crack", "spot")[row % 4 // 2] for row in range(COUNT)]
-    outcome = evaluated(bright(), table, tmp_path, kinds=kinds)
+    for row in range(COUNT):
+        write_image(tmp_path / f"{row}.png", np.zeros((24, 60), np.uint8))
+    outcome = evaluated(bright(), table, tmp_path, kinds=kinds, root=tmp_path)
     details = outcome.details()
     assert details["kinds"]["crack"]["images"] == 5
     assert details["kinds"]["good"]["called"] == 0
@@ -179,13 +181,32 @@ def test_types_of_defects_have_their_own_figures(table, tmp_path):
         "good": 8,
         "spot": 4,
     }
+    figures, of_kinds = outcome.figures, details["kinds"]
+    for kind in ("crack", "spot"):
+        assert figures[f"dice/{kind}"] == of_kinds[kind]["dice"]
+        assert figures[f"iou/{kind}"] == of_kinds[kind]["iou"]
+        assert figures[f"recall/{kind}"] == 1
+    assert figures["dice/good"] == of_kinds["good"]["dice"] == 0.5  # four of eight have a speck
+    assert "recall/good" not in figures
     titles = [row[0] for row in outcome.tables({"test": outcome})[1].rows]
     assert titles == ["", "crack", "good", "spot"]
     columns, cells = outcome.columns(), outcome.cells()
     assert all(len(row) == len(columns) for row in cells)
     assert dict(zip(columns, cells[1], strict=True)) | {"pixel_recall": ""} == dict(
-        zip(columns, ["ok", "good", "ok", "2", "0", "0.000000", "0.000000", "0.000000", ""], strict=True)
+        zip(
+            columns,
+            ["ok", "good", "ok", "12.0", "2", "0", "0.000000", "0.000000", "0.000000", ""],
+            strict=True,
+        )
     )
+
+
+def test_a_type_of_defect_may_be_called_like_a_figure(table, tmp_path):
+    plain = evaluated(bright(), table, tmp_path, root=tmp_path).figures
+    kinds = ["good" if row % 2 else "set" for row in range(COUNT)]
+    named = evaluated(bright(), table, tmp_path, kinds=kinds, root=tmp_path).figures
+    assert named["dice/set"] == plain["dice/set"] != named["dice"]
+    assert named["recall/set"] == 1
 
 
 def outcome_of(pixels, targets):
