@@ -7,11 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 
 from inspection.config.entry import CONF
 from inspection.config.saved import plain
 from inspection.errors import InputError
+from inspection.models.small_cnn import SmallCNN
 from inspection.runs.predict import find_input, predict
 
 
@@ -283,3 +285,25 @@ def test_exit_status_of_the_command(script, trained, some, tmp_path):
     assert (done.returncode, done.stderr) == (1, "")
     assert "5 images: " in done.stdout
     assert len(rows(tmp_path / "out")) == 5
+
+
+def test_an_image_without_a_number_has_no_verdict_and_the_others_have_theirs(call, some, monkeypatch, capsys):
+    (_, before), forward = call(some), SmallCNN.forward
+    brightest = max(before, key=lambda row: float(row["probability_defect"]))["file"]
+    limit = max(float(row["probability_defect"]) for row in before if row["file"] != brightest)
+
+    def broken(self, images):
+        logits = forward(self, images)
+        return torch.where(logits.softmax(1)[:, 1:] > limit + 1e-5, torch.nan, logits)
+
+    monkeypatch.setattr(SmallCNN, "forward", broken)
+    status, found = call(some)
+    assert status == 1
+    for row, own in zip(found, before, strict=True):
+        if row["file"] == brightest:
+            assert row["verdict"] == ""
+            assert "the network gives no number for this image" in row["fault"]
+            assert brightest in row["fault"]
+        else:
+            assert row == own
+    assert "unreadable 1" in capsys.readouterr().out
