@@ -318,17 +318,25 @@ def fit_together(task: InspectionTask, data: ImageDataModule) -> None:
     """Tell the task what the data are like, and try everything on one image: better now than after an epoch.
 
     Raises:
-        InputError: If the network can't take the images, the loss the targets or the optimizer its settings.
+        InputError: If the network can't take the images or gives something else than the task learns from, the
+            loss can't take the targets or the optimizer its settings.
     """
     size = data.geometry.shape
     try:
         with torch.no_grad(), evaluating(task.model):
-            task(torch.zeros(1, *size, dtype=torch.uint8))
+            outputs = task(torch.zeros(1, *size, dtype=torch.uint8))
     except (RuntimeError, AssertionError) as error:  # torchvision's transformers assert their size
         name, reason = console.network_name(task.model.network), str(error).splitlines()[0]
         raise InputError(
             f"{name} can't take images of {'x'.join(map(str, size))} (data.channels, data.image_size): {reason}"
         ) from error
+    expected = task.expected()
+    if expected is not None and outputs.shape[1:] != expected:
+        shapes = ["x".join(map(str, shape)) for shape in (outputs.shape[1:], expected)]
+        raise InputError(
+            f"{console.network_name(task.model.network)} gives {shapes[0]} numbers an image, and the task learns "
+            f"{LEARNED[task.kind]} from {shapes[1]}; choose model= and task= that belong together"
+        )
     batch = data.batch(data.samples.rows("train")[:1])
     try:
         task.take(data)

@@ -96,6 +96,9 @@ class Detection(InspectionTask):
                 "(model.stride); take a finer stride or more boxes"
             )
 
+    def expected(self) -> None:
+        """Nothing: the constructor takes detectors alone."""
+
     def outputs_of(self, batch: Batch) -> Said:
         """Loss and, in eval mode, detections."""
         images, network = batch["image"], self.model.network

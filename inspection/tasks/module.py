@@ -122,6 +122,13 @@ class InspectionTask(L.LightningModule, ABC):
     def evaluated(self) -> list[str]:
         """Names of the figures that an outcome has beside the loss."""
 
+    def expected(self) -> tuple[int, ...] | None:
+        """Shape of what the network has to give for one image: here a number for each name.
+
+        None where the task itself looks at its network.
+        """
+        return (len(self.decision.names),)
+
     def outputs_of(self, batch: Batch) -> Any:
         """What the network gives for a batch."""
         return self(batch["image"])

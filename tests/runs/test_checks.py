@@ -12,6 +12,7 @@ from inspection.errors import InputError
 from inspection.models.backbone import TorchvisionNetwork
 from inspection.runs.train import fit_together
 from inspection.tasks.classification import Classification
+from tests.conftest import TINY
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,40 @@ def test_values_that_no_run_can_have(config, run_training, tmp_path, override, m
     with pytest.raises(InputError, match=message):
         run_training(config(override), tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "overrides", "says"),
+    [
+        (
+            "coil",
+            ["model=simple_yolo", "model.stride=8"],
+            "SimpleYolo gives 100x6 numbers an image, .* from 2;",
+        ),
+        (
+            "coil",
+            ["model=unet", "model.width=4"],
+            "UNet gives 1x32x56 numbers an image, .* one class .* from 2;",
+        ),
+        ("seam", ["model=simple_yolo", "model.width=4"], "SimpleYolo gives 100x6 .* attributes .* from 4;"),
+        ("thermal", ["model=simple_yolo", "model.stride=16"], "SimpleYolo gives 100x6 .* quantities from 3;"),
+        ("mvtec", ["model=unet", "model.width=4"], "UNet gives 1x64x64 .* from 2;"),
+        (
+            "surface",
+            ["model=small_cnn"],
+            "SmallCNN gives .*choose a network that gives a map, such as model=unet",
+        ),
+        ("equipment", ["model=small_cnn"], "SmallCNN finds no boxes: take a detector"),
+    ],
+)
+def test_a_network_for_another_kind_of_task(compose, run_training, tmp_path, task, overrides, says):
+    """The network is named, not the loss."""
+    tiny = [word for word in TINY[task] if not word.startswith("model.")]
+    places = [f"paths.data={tmp_path / 'data'}", f"paths.outputs={tmp_path / 'outputs'}"]
+    with pytest.raises(InputError, match=says) as caught:
+        run_training(compose("train", [f"task={task}", *tiny, *overrides, *places]), tmp_path / "run")
+    assert "loss" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 3
 
 
 RUIN = ["scheduler=step", "scheduler.step_size=2", "scheduler.gamma=500"]  # as in the fixture `trained`
