@@ -3,7 +3,7 @@ from collections import OrderedDict
 import pytest
 from omegaconf import OmegaConf
 
-from inspection.config.instantiate import instantiate
+from inspection.config.instantiate import class_value, instantiate
 from inspection.errors import InputError
 
 CFG = OmegaConf.create(
@@ -79,3 +79,11 @@ def test_an_input_error_stays_as_it_is():
     with pytest.raises(InputError, match="may not be built") as caught:
         instantiate(wrapped.x)
     assert "can't be built" not in str(caught.value)
+
+
+def test_what_a_class_says_is_known_without_building_it():
+    assert class_value({"_target_": "inspection.tasks.regression.Regression"}, "kind") == "quantity"
+    assert class_value(CFG["layer"], "kind") is None
+    assert class_value(CFG["gone"], "kind") is None  # instantiate says so
+    assert class_value({"_target_": "os.path"}, "sep") is None  # not ours to look into
+    assert class_value({}, "kind") is None

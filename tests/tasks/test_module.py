@@ -1,6 +1,7 @@
 """What all task modules share: whose normalisation, which parameters at which rate."""
 
 import functools
+import multiprocessing
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from inspection.models.backbone import TorchvisionNetwork
 from inspection.models.modes import evaluating
 from inspection.tasks.classification import Classification
+from inspection.tasks.module import _gather
 
 
 def build(network, **settings):
@@ -109,3 +111,55 @@ def test_an_image_without_a_number_leaves_no_figure(whole):
         else:
             assert logged["val/f1"] == 1
             assert logged["val/accuracy"] == 1
+
+
+def batches_of(rows):
+    """What an evaluation kept of these images, two a batch; all of it follows from the row."""
+    return [
+        (
+            torch.tensor(own),
+            {
+                "score": torch.tensor([[row / 10, -row] for row in own], dtype=torch.float64),
+                "holds": torch.tensor([row % 2 == 0 for row in own]),
+                "boxes": [torch.full((row % 3, 4), float(row)) for row in own],
+            },
+        )
+        for own in (rows[start : start + 2] for start in range(0, len(rows), 2))
+    ]
+
+
+def check_gathered(rows, kept):
+    assert rows.tolist() == list(range(7))
+    assert rows.dtype == torch.int64
+    assert kept["score"].dtype == torch.float64
+    assert kept["score"].tolist() == [[row / 10, -row] for row in range(7)]
+    assert kept["holds"].tolist() == [True, False, True, False, True, False, True]
+    assert [(len(boxes), boxes.sum().item()) for boxes in kept["boxes"]] == [
+        (row % 3, 4.0 * row * (row % 3)) for row in range(7)
+    ]
+
+
+def test_what_was_kept_is_in_the_order_of_the_rows():
+    check_gathered(*_gather(batches_of([5, 0, 6, 3, 1, 4, 2])))
+
+
+def gather_share(rank, place, shares):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{place}/store", rank=rank, world_size=2)
+    check_gathered(*_gather(batches_of(shares[rank])))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="imports would take seconds"
+)
+def test_each_process_gets_what_all_of_them_kept(tmp_path):
+    context = multiprocessing.get_context("fork")
+    shares = [[4, 0, 6, 2], [5, 3, 1]]  # one has a batch less, and a last one that is not full
+    processes = [
+        context.Process(target=gather_share, args=(rank, tmp_path, shares), daemon=True) for rank in (0, 1)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
