@@ -10,6 +10,7 @@ inside the scan of a JPEG that still has its end marker: these hold no checksum.
 import os
 import struct
 import zlib
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,12 +68,13 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         InputError: As `read_image`, where the head does not tell.
     """
-    try:
-        with Image.open(path) as image:  # decodes nothing
-            return image.height, image.width
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        height, width = read_image(path).shape[:2]
-        return height, width
+    # Decodes nothing. Of a TIFF, Pillow gives the size after it is turned, which `read_image` does not do.
+    formats = ("PNG", "JPEG", "BMP")
+    strange = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+    with suppress(*strange), Image.open(path, formats=formats) as image:
+        return image.height, image.width
+    height, width = read_image(path).shape[:2]
+    return height, width
 
 
 def read_image(path: Path) -> CameraImage:

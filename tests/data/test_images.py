@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inspection.data.images import find_images, read_image, to_channels, to_uint8
+from inspection.data import images
+from inspection.data.images import find_images, image_size, read_image, to_channels, to_uint8
 from inspection.errors import InputError
 
 ROWS, COLUMNS = np.mgrid[0:40, 0:60]
@@ -261,3 +262,25 @@ def test_to_channels():
     for image in (GREY, COLOUR):
         for channels in (1, 3):
             assert to_channels(image, channels).flags.c_contiguous
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("pixels", [GREY, COLOUR], ids=["grey", "colour"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_size_out_of_the_head_is_that_of_the_pixels(tmp_path, monkeypatch, suffix, pixels, turned):
+    exif = Image.Exif()
+    if turned:
+        exif[0x112] = 6  # by 90 degrees
+    path = saved(tmp_path / f"a.{suffix}", pixels, **({} if suffix == "bmp" else {"exif": exif}))
+    assert image_size(path) == read_image(path).shape[:2] == GREY.shape
+    if suffix != "tif":
+        monkeypatch.setattr(images, "read_image", None)  # nothing is decoded
+        assert image_size(path) == GREY.shape
+
+
+def test_size_of_what_is_no_image_is_the_error_of_reading_it(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"not an image")
+    with pytest.raises(InputError, match="is not an image"):
+        image_size(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"b\.png"):
+        image_size(tmp_path / "b.png")
