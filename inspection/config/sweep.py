@@ -103,7 +103,10 @@ def repeats(jobs: Sequence[dict[str, Any]], keys: Sequence[str]) -> tuple[list[s
     rows: list[list[Any]] = []
     for setting, own in sorted(finished.items()):
         asked = len(settings[setting])
-        row: list[Any] = [setting or "all", len(own) if len(own) == asked else f"{len(own)} of {asked}"]
+        row: list[Any] = [
+            setting or "all else alike",
+            len(own) if len(own) == asked else f"{len(own)} of {asked}",
+        ]
         for name in ("value", *figures):
             values = [job[name] for job in own if job.get(name) is not None]
             row += [

@@ -52,6 +52,18 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True)
+class InMemory:
+    """Rows that are an array."""
+
+    values: np.ndarray
+
+    def gather(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Copies of some rows."""
+        copies: np.ndarray = self.values[np.asarray(indices, np.int64)]
+        return copies
+
+
+@dataclass(frozen=True)
 class Found:
     """What a data set holds.
 

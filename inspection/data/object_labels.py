@@ -1,6 +1,6 @@
 """What is known of images in which objects are marked by boxes: which kinds of objects are in each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -47,6 +47,11 @@ class Objects(Attributes):
         if part != "train":
             return []
         return [(f"image with {name!r}", partial(_holds, place)) for place, name in enumerate(self.names)]
+
+    def counts(self, parts: Mapping[str, np.ndarray]) -> list[list[str]]:
+        """Images with each class, and those without any; an image counts for each class that it shows."""
+        rows = [[f"with {name}", *cells] for name, *cells in super().counts(parts)]
+        return [*rows, ["without any", *(str(int((~targets).all(1).sum())) for targets in parts.values())]]
 
     def of(self, names: Sequence[str]) -> str:
         """With objects of some classes."""

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,12 @@ from inspection.data.augment import Changes
 from inspection.data.boxes import clip_boxes
 from inspection.data.coco import CocoImage, CocoSet, cut_boxes, read_coco
 from inspection.data.images import find_images, read_image
-from inspection.data.module import Found, ImageDataModule, Rows
+from inspection.data.module import Found, ImageDataModule, InMemory, Rows
 from inspection.data.object_labels import Objects
 from inspection.data.splits import Samples
 from inspection.errors import InputError
 
 _LISTED = 5  # images named in a message
-
-
-@dataclass(frozen=True)
-class _Table:
-    """A value an image, in memory."""
-
-    values: NDArray[Any]
-
-    def gather(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        return self.values[np.asarray(indices, np.int64)]
 
 
 class ObjectDataModule(ImageDataModule):
@@ -152,7 +141,7 @@ class ObjectDataModule(ImageDataModule):
             boxes[row, :number] = clipped[stays]
             classes[row, :number] = image.classes[stays]
         self.boxes, self.box_class = torch.from_numpy(boxes), torch.from_numpy(classes)
-        return {"boxes": _Table(boxes), "box_class": _Table(classes)}
+        return {"boxes": InMemory(boxes), "box_class": InMemory(classes)}
 
     def moved(self, batch: Mapping[str, Tensor], changes: Changes) -> dict[str, Tensor]:
         """Boxes move with their images; those of which too little stays are dropped."""

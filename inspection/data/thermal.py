@@ -13,7 +13,7 @@ from inspection.data.augment import Augment
 from inspection.data.cache import ImageCache
 from inspection.data.geometry import Geometry
 from inspection.data.images import find_images
-from inspection.data.module import Found, ImageDataModule, Rows
+from inspection.data.module import Found, ImageDataModule, InMemory, Rows
 from inspection.data.occlusion import Occluded, cover
 from inspection.data.quantity_labels import Quantities
 from inspection.data.radiometric import Radiometry, check_statistics, read_raw, statistics_of
@@ -182,7 +182,7 @@ class ThermalDataModule(ImageDataModule):
                 f"the pixels themselves say these temperatures to {error:.2g} {UNIT}, without a network; "
                 "one is for images that have lost their scale (data.render=auto_gain)"
             )
-        return {"pixels": _Values(pixels)}
+        return {"pixels": InMemory(pixels)}
 
     def _beyond(self, kelvin: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which rows have a temperature outside of the window, bool `[N]`; what rounds to its ends is inside."""
@@ -261,14 +261,3 @@ def _check_augment(augment: Augment | None) -> None:
             f"{', '.join(wrong)}: would change the temperatures of radiometric images, but not what is to be "
             "learned of them\nleave out all but flips and roll, or take data.render=auto_gain"
         )
-
-
-class _Values:
-    """Numbers in memory as rows."""
-
-    def __init__(self, values: NDArray[np.float64]) -> None:
-        self.values = values
-
-    def gather(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Copies of some rows."""
-        return self.values[np.asarray(indices, np.int64)]

@@ -12,8 +12,9 @@ from inspection.decide.boxes import Boxes
 from inspection.inspector.answers import Answers, Row
 from inspection.inspector.verdict import Box, Verdict
 from inspection.pictures.box_panel import DrawnBox, found_panel
+from inspection.tasks.defects import BOX_COLUMNS, BOXES, box_cells
 
-BOXES, ANNOTATIONS = "boxes.csv", "annotations.json"
+ANNOTATIONS = "annotations.json"
 
 
 def as_coco(
@@ -106,10 +107,7 @@ class BoxAnswers(Answers):
 
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
         """The camera image with its boxes."""
-        boxes = [
-            DrawnBox((box.left, box.top, box.right, box.bottom), f"{box.label} {box.score:.2f}", "found")
-            for box in verdict.boxes
-        ]
+        boxes = [DrawnBox(box.sides, f"{box.label} {box.score:.2f}", "found") for box in verdict.boxes]
         return found_panel(picture, boxes, [title, verdict.label])
 
     def files(self, boxes: Sequence[tuple[str, tuple[int, int], Sequence[Box]]]) -> dict[str, Any]:
@@ -118,17 +116,8 @@ class BoxAnswers(Answers):
 
     def tables(self) -> dict[str, Row]:
         """Of the single boxes."""
-        return {BOXES: ["label", "score", "left", "top", "right", "bottom"]}
+        return {BOXES: BOX_COLUMNS}
 
     def rows(self, verdict: Verdict) -> dict[str, list[Row]]:
         """The surest first, in pixels of the camera image."""
-        return {
-            BOXES: [
-                [
-                    box.label,
-                    f"{box.score:.6f}",
-                    *(f"{value:.2f}" for value in (box.left, box.top, box.right, box.bottom)),
-                ]
-                for box in verdict.boxes
-            ]
-        }
+        return {BOXES: [box_cells(box.sides, box.label, box.score) for box in verdict.boxes]}

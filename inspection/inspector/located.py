@@ -78,7 +78,7 @@ class LocatedAnswers(ClassAnswers):
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
         """Image, heatmap, and overlay with boxes."""
         words = f"{verdict.label} {verdict.probability:.2f} · CAM for {self.name}"
-        boxes = [((box.left, box.top, box.right, box.bottom), box.score) for box in verdict.boxes]
+        boxes = [(box.sides, box.score) for box in verdict.boxes]
         return place_panel(picture, verdict.heatmaps[self.name], boxes, None, [title, words], width=480)
 
     def tables(self) -> dict[str, Row]:
@@ -87,9 +87,4 @@ class LocatedAnswers(ClassAnswers):
 
     def rows(self, verdict: Verdict) -> dict[str, list[Row]]:
         """A row a box, the surest first."""
-        boxes = verdict.boxes
-        return {
-            BOXES: [
-                box_cells((box.left, box.top, box.right, box.bottom), box.label, box.score) for box in boxes
-            ]
-        }
+        return {BOXES: [box_cells(box.sides, box.label, box.score) for box in verdict.boxes]}

@@ -104,7 +104,7 @@ class QuantityAnswers(Answers):
         lines = [title, numbers] if self.decision.alarm is None else [title, verdict.label, numbers]
         return thermal_panel(
             picture,
-            [(box.left, box.top, box.right, box.bottom) for box in verdict.boxes],
+            [box.sides for box in verdict.boxes],
             lines,
             window=None if window is None else (window[0], window[1]),
             unit=unit,

@@ -71,7 +71,7 @@ FILES = {
     "history.csv": "figures of each epoch",
     "predictions.csv": "every evaluated image with its target and what was said of it",
     "splits.csv": "which image was in which part",
-    "pictures/": "samples, heatmaps, mistakes, curves, confusion matrices",
+    "pictures/": "samples, what was said of single images, mistakes, curves, charts",
     f"{PROFILE}/": "where the time went",
 }
 

@@ -16,7 +16,7 @@ DEFECTS = "defects.csv"
 DEFECT_COLUMNS = ["number", "area", "left", "top", "right", "bottom", "centre_x", "centre_y", "probability"]
 """Behind the file's name; places and areas in pixels of the camera image."""
 BOXES = "boxes.csv"
-BOX_COLUMNS = ["left", "top", "right", "bottom", "label", "score"]
+BOX_COLUMNS = ["label", "score", "left", "top", "right", "bottom"]
 """Behind the file's name, in pixels of the camera image."""
 
 
@@ -80,4 +80,4 @@ def defect_cells(number: int, region: Region) -> list[str]:
 
 def box_cells(sides: Sequence[float], label: str, score: float) -> list[str]:
     """A box in a camera image in the columns of `BOX_COLUMNS`."""
-    return [*(f"{side:.1f}" for side in sides), label, f"{score:.6f}"]
+    return [label, f"{score:.6f}", *(f"{side:.2f}" for side in sides)]

@@ -258,6 +258,13 @@ def test_splits_are_read_back(root, tmp_path):
     assert again.samples.parts.tolist() == first.samples.parts.tolist()
 
 
+def test_the_split_table_counts_images():
+    """An image stands in each class that it shows, so the rows need not sum up to the images."""
+    targets = np.array([[True, True], [True, False], [False, False]])
+    counted = Objects(["motor", "valve"]).counts({"train": targets, "test": targets[:1]})
+    assert counted == [["with motor", "2", "1"], ["with valve", "1", "1"], ["without any", "1", "0"]]
+
+
 def test_labels_of_objects():
     labels = Objects(NAMES)
     assert [what for what, _ in labels.needed("train")] == ["image with 'motor'", "image with 'valve'"]

@@ -93,10 +93,10 @@ def test_answers_for_people(inspector):
     assert row["verdict"] == "defect"
     assert row["boxes"] == "2"
     assert len(answers.headings()) == len(answers.figures(verdict))
-    assert answers.tables() == {"boxes.csv": ["left", "top", "right", "bottom", "label", "score"]}
+    assert answers.tables() == {"boxes.csv": ["label", "score", "left", "top", "right", "bottom"]}
     (first, second) = answers.rows(verdict)["boxes.csv"]
-    assert first[:5] == ["30.0", "20.0", "50.0", "26.0", "defect"]
-    assert float(first[5]) > float(second[5])
+    assert (first[0], first[2:]) == ("defect", ["30.00", "20.00", "50.00", "26.00"])
+    assert float(first[1]) > float(second[1])
     picture = np.repeat(camera_image()[..., None], 3, axis=2)
     assert answers.overlay("a.png", picture, verdict).dtype == np.uint8
 
