@@ -203,7 +203,7 @@ def _check_resume(config: Mapping[str, Any], choices: Mapping[str, str | None], 
     if sweep:
         raise InputError(f"ckpt_path={path}: one run is resumed in its own folder, a sweep starts new ones")
     if path == LAST:
-        parent = runs_parent(config["paths"]["outputs"], choices.get("task"), choices.get("model"))
+        parent = runs_parent(config["paths"]["outputs"], config["task"]["name"], choices.get("model"))
         if newest_run(parent) is None:
             raise InputError(
                 f"ckpt_path=last: nothing to resume, no run in {parent} holds checkpoints/last.ckpt\n"

@@ -76,6 +76,13 @@ def test_a_run_and_its_resumption(call, tmp_path):
     assert (run / ".hydra" / "config.yaml").is_file()
 
 
+def test_runs_lie_below_the_name_of_their_task(call, tmp_path):
+    assert call("task.name=clips", "seed=3").returncode == 0
+    assert call("task.name=clips", "seed=4", "ckpt_path=last").returncode == 0
+    (run,) = (tmp_path / "outputs" / "clips" / "lenet").iterdir()
+    assert records(run)[0]["overrides"] == ["task.name=clips", "seed=4", "ckpt_path=last"]
+
+
 def test_errors_of_a_run(call, tmp_path):
     mistake = call("seed=8")
     assert (mistake.returncode, mistake.stderr) == (2, "error: data.root=x: no such folder\n")
