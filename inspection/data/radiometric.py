@@ -57,8 +57,12 @@ class Radiometry:
             InputError: If the window is none, or 16 bits can't hold it.
         """
         low, high = window
+        if low >= high:
+            raise InputError(
+                f"data.window={list(window)}: expected [low, high] in kelvin, the first the smaller one"
+            )
         steps = [round((end - self.offset) / self.scale) for end in (low, high)]
-        if not (low < high and 0 <= steps[0] < steps[1] <= _TOP):
+        if not (0 <= steps[0] < steps[1] <= _TOP):
             first, last = self.kelvin([0, _TOP])
             raise InputError(
                 f"data.window={list(window)}: expected [low, high] in kelvin between {first:g} and {last:g}, "

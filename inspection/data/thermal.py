@@ -22,6 +22,7 @@ from inspection.data.temperatures import read_quantities
 from inspection.errors import InputError
 
 UNIT = "K"
+_FAR = 5.0  # kelvin: more than pixels and table differ on average if both mean the same
 _PLAIN = 1.0  # kelvin: where the pixels are off by less on average, nobody needs a network
 _LISTED = 5  # rows named in a message
 _EXTREMES = ("min", "max")  # of the pixels: what a window must hold
@@ -181,6 +182,11 @@ class ThermalDataModule(ImageDataModule):
             self.notes.append(
                 f"the pixels themselves say these temperatures to {error:.2g} {UNIT}, without a network; "
                 "one is for images that have lost their scale (data.render=auto_gain)"
+            )
+        elif error > _FAR and self.table is not None:
+            self.notes.append(
+                f"the pixels and {self.table} differ by {error:.3g} {UNIT} on average: check data.scale, "
+                "data.offset and data.statistics"
             )
         return {"pixels": InMemory(pixels)}
 

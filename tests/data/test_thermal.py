@@ -200,6 +200,18 @@ def test_where_the_pixels_say_it_the_run_says_so(rows, module, tmp_path):
     assert not any("pixels themselves" in note for note in other.notes)
 
 
+def test_a_wrong_scale_is_noted(rows, module):
+    data = module(scale=0.01, window=[180.0, 350.0])
+    data.setup()
+    table = np.array([row[1:] for row in rows])
+    error = np.abs((table - 173.15) * 0.1 + 173.15 - table).mean()
+    (note,) = (note for note in data.notes if "data.scale" in note)
+    assert note.startswith(f"the pixels and temperatures.csv differ by {error:.3g} K on average: check")
+    plain = module()
+    plain.setup()
+    assert not any("data.scale" in note for note in plain.notes)
+
+
 def test_automatic_gain_keeps_no_scale_and_hides_a_part(rows, module):
     data = module(render="auto_gain", image_size=[20, 24])
     data.setup()
@@ -293,7 +305,8 @@ def test_a_number_that_is_none_and_a_column_that_is_not_there(rows, module, tmp_
         ({"statistics": ["max", "mean", "low"]}, "'low'; expected max, mean, min, or a percentile"),
         ({"occlusion": 1.0}, "data.occlusion=1.0"),
         ({"window": [300.0]}, r"data.window=\[300.0\]: expected \[low, high\]"),
-        ({"window": [350.0, 280.0]}, "data.window=.*between 173.15 and 6726.65"),
+        ({"window": [350.0, 280.0]}, "data.window=.*the first the smaller one"),
+        ({"window": [100.0, 280.0]}, "data.window=.*between 173.15 and 6726.65"),
         ({"scale": 0.0}, "data.scale=0.0"),
         ({"pictures": "photos"}, "data.pictures=photos"),
         ({"table": "t.csv"}, "t.csv: does not exist"),
