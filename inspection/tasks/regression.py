@@ -101,6 +101,23 @@ class Regression(InspectionTask):
                 self.decision = self.decision.fitted(targets)
             except ValueError as error:
                 raise InputError(f"data.classes, task.module.ordered: {error}") from None
+        self._note_alarm(data)
+
+    def _note_alarm(self, data: ImageDataModule) -> None:
+        """A limit that nothing reaches, to learn from or at all, is noted."""
+        if self.decision.alarm is None:
+            return
+        ((name, limit),) = self.decision.alarm.items()
+        due = self.decision.alarms(torch.from_numpy(data.samples.targets))
+        said = f"reaches a {name} of {limit:g} {self.decision.unit}"
+        if not due.any():
+            data.notes.append(
+                f"no image {said}: the alarm's figures will be undefined; set task.module.alarm_at"
+            )
+        elif not due[data.samples.rows("train")].any():
+            data.notes.append(
+                f"no training image {said}: the network never sees an alarm; set task.module.alarm_at"
+            )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What the outputs mean belongs to the weights."""

@@ -50,7 +50,7 @@ def data(names=NAMES, targets=TARGETS, unit="K"):
     samples = SimpleNamespace(
         targets=targets, rows=lambda part: np.array([0, 1, 2])
     )  # the last is a test image
-    return SimpleNamespace(labels=labels, samples=samples, loss_weights=None)
+    return SimpleNamespace(labels=labels, samples=samples, loss_weights=None, notes=[])
 
 
 @pytest.fixture
@@ -73,6 +73,22 @@ def test_centre_and_scale_are_those_of_the_training_part_alone(fitted):
     assert fitted.decision.centre == pytest.approx(TARGETS[:3].mean(0))
     assert fitted.decision.scale == pytest.approx(TARGETS[:3].std(0))
     assert fitted.usual.tolist() == pytest.approx(TARGETS[:3].mean(0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        ({"alarm_at": 390}, None),
+        ({"alarm_at": 450}, "no training image reaches a maximum of 450 K: the network never sees an alarm"),
+        ({"alarm_at": 501}, "no image reaches a maximum of 501 K: the alarm's figures will be undefined"),
+        ({"alarm_of": None}, None),
+    ],
+)
+def test_an_alarm_that_no_image_reaches_is_noted(settings, note):
+    given = data()
+    task(**settings).take(given)
+    expected = [] if note is None else [f"{note}; set task.module.alarm_at"]
+    assert given.notes == expected
 
 
 def test_the_loss_is_of_standardised_quantities(fitted):
