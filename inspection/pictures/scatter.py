@@ -21,7 +21,7 @@ def true_against_predicted(
     """Draw a chart a quantity: the true value to the right, the predicted one upwards, at one scale.
 
     Points on the diagonal are right. The dotted line is what somebody would say who knows the usual value
-    alone; the title tells how far off both are on average.
+    alone; the title tells how far off both are on average. A legend names the lines.
 
     Args:
         targets: `[N, T]`.
@@ -54,10 +54,10 @@ def true_against_predicted(
         edge = max(0.05 * np.ptp(values), 0.5)
         limits = values.min() - edge, values.max() + edge
         axes.plot(limits, limits, color=_LINE, linewidth=1.2)
-        axes.axhline(usual[index], color=_LINE, linewidth=1.2, linestyle=":")
+        axes.axhline(usual[index], color=_LINE, linewidth=1.2, linestyle=":", label="always the mean")
         limit = None if alarms is None else alarms[index]
         if limit is not None and limits[0] < limit < limits[1]:
-            axes.axhline(limit, color=_ALARM, linewidth=1.0)
+            axes.axhline(limit, color=_ALARM, linewidth=1.0, label=f"alarm from {limit:g} {unit}")
             axes.axvline(limit, color=_ALARM, linewidth=1.0)
         axes.scatter(true, said, s=18, color=_POINT, alpha=0.55, edgecolors="none")
         axes.set_xlim(limits)
@@ -68,6 +68,8 @@ def true_against_predicted(
             axes.set_ylabel(f"predicted ({unit})")
         axes.grid(color="#e3e5e8", linewidth=0.8)
         axes.set_axisbelow(True)
+        # Not "best", which tries every point; nor in the lower right, where the missed alarms are.
+        axes.legend(loc="upper left", fontsize=8, framealpha=0.8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_title(
             f"{drawable(name)}\n{_errors(true, said, usual[index], unit)}", fontsize=10, loc="left"

@@ -37,6 +37,8 @@ def test_a_chart_a_quantity_with_the_diagonal_and_both_errors(figures):
     assert first.get_xlim() == first.get_ylim()
     assert len(first.lines) == 4  # diagonal, mean, and the cross of the alarm
     assert len(second.lines) == 2
+    legends = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in (first, second)]
+    assert legends == [["always the mean", "alarm from 320 K"], ["always the mean"]]
 
 
 def test_alike_and_no_values_draw_without_a_warning():
