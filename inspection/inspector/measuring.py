@@ -18,7 +18,12 @@ _LABELLED = 3  # spots whose temperature is written beside them
 
 
 class QuantityAnswers(Answers):
-    """Several numbers an image, and as evidence the hot spots of the image itself."""
+    """Several numbers an image, and as evidence the hot spots of the image itself.
+
+    An image with an absolute scale (the passport has a window) also says its own largest value, so that nobody
+    relies on a network that overlooks it. It is that of the 8 bits that the network sees: cut off at the ends of
+    the window, in steps of 1/255 of it, and lower than in the file where making the image smaller averaged a peak.
+    """
 
     decision: Quantities
 
@@ -42,9 +47,30 @@ class QuantityAnswers(Answers):
                     called=called,
                     boxes=self._hot_spots(images[row, 0].cpu().numpy(), shape) if evidence else [],
                     quantities=dict(zip(self.decision.names, values[row].tolist(), strict=True)),
+                    peak=self._kelvin(float(images[row, 0].max()) / 255),
                 )
             )
         return results
+
+    def _kelvin(self, shade: float) -> float | None:
+        """What a shade 0..1 stands for; None where it stands for nothing absolute."""
+        if self.passport.window is None:
+            return None
+        low, high = self.passport.window
+        return low + shade * (high - low)
+
+    def _overlooked(self, verdict: Verdict) -> bool:
+        """Whether the pixels reach the alarm, to half a step of their 8 bits, and the network does not.
+
+        Of an alarm on the largest quantity alone: that one pixel is hot says nothing against a cool average.
+        """
+        if self.decision.alarm is None or verdict.peak is None or verdict.called[_ALARM]:
+            return False
+        assert self.passport.window is not None
+        low, high = self.passport.window
+        ((name, limit),) = self.decision.alarm.items()
+        largest = self.decision.ordered and name == self.decision.names[0]
+        return largest and verdict.peak + (high - low) / 255 / 2 >= limit
 
     def _hot_spots(self, image: np.ndarray, shape: tuple[int, int]) -> list[Box]:
         """Of the image, in pixels of the camera; the score is the peak on the image's own scale."""
@@ -64,26 +90,31 @@ class QuantityAnswers(Answers):
         return f"there is an alarm at a {name} of {limit:g} {self.decision.unit} or more"
 
     def columns(self) -> Row:
-        """Each quantity, and the alarm if there is one."""
+        """Each quantity, the largest value of the pixels if they have a scale, and the alarm if there is one."""
+        unit = self.decision.unit
+        peak = [] if self.passport.window is None else [f"pixels_maximum_{unit}"]
         alarm = [] if self.decision.alarm is None else [_ALARM]
-        return [*(f"{name}_{self.decision.unit}" for name in self.decision.names), *alarm]
+        return [*(f"{name}_{unit}" for name in self.decision.names), *peak, *alarm]
 
     def cells(self, verdict: Verdict) -> Row:
         """To a thousandth of the unit."""
-        numbers = [f"{value:.3f}" for value in verdict.quantities.values()]
+        peak = [] if verdict.peak is None else [verdict.peak]
+        numbers = [f"{value:.3f}" for value in (*verdict.quantities.values(), *peak)]
         return [*numbers, *(str(on) for on in verdict.called.values())]
 
     def headings(self) -> Row:
-        """Each quantity; without an alarm the verdict has them already."""
-        if self.decision.alarm is None:
-            return []
-        return [f"{name} ({self.decision.unit})" for name in self.decision.names]
+        """Each quantity, which without an alarm the verdict has already, and the largest value of the pixels."""
+        names = [] if self.decision.alarm is None else list(self.decision.names)
+        peak = [] if self.passport.window is None else ["pixels' maximum"]
+        return [f"{name} ({self.decision.unit})" for name in (*names, *peak)]
 
     def figures(self, verdict: Verdict) -> Row:
-        """To a tenth."""
-        if self.decision.alarm is None:
-            return []
-        return [f"{value:.1f}" for value in verdict.quantities.values()]
+        """To a tenth; pixels that reach an alarm that the network does not raise say so."""
+        values = [] if self.decision.alarm is None else list(verdict.quantities.values())
+        numbers = [f"{value:.1f}" for value in values]
+        if verdict.peak is None:
+            return numbers
+        return [*numbers, f"{verdict.peak:.1f}{' reaches the alarm' if self._overlooked(verdict) else ''}"]
 
     def tallied(self) -> list[str]:
         """Alarms."""
@@ -96,17 +127,16 @@ class QuantityAnswers(Answers):
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
         """False colours with a scale and the hot spots."""
         window, unit = self.passport.window, self.decision.unit
-        numbers = ", ".join(f"{name} {value:.1f} {unit}" for name, value in verdict.quantities.items())
-        peaks = []
-        if window is not None:
-            low, high = window
-            peaks = [f"{low + box.score * (high - low):.0f} {unit}" for box in verdict.boxes[:_LABELLED]]
-        lines = [title, numbers] if self.decision.alarm is None else [title, verdict.label, numbers]
+        peaks = [self._kelvin(box.score) for box in verdict.boxes[:_LABELLED]]
+        lines = [title, *([] if self.decision.alarm is None else [verdict.label])]
+        if self._overlooked(verdict):
+            lines.append(f"but the pixels say {verdict.peak:.1f} {unit}, which reaches it")
+        lines += [f"{name} {value:.1f} {unit}" for name, value in verdict.quantities.items()]
         return thermal_panel(
             picture,
             [box.sides for box in verdict.boxes],
             lines,
             window=None if window is None else (window[0], window[1]),
             unit=unit,
-            labels=peaks,
+            labels=[f"{peak:.0f} {unit}" for peak in peaks if peak is not None],
         )

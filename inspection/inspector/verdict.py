@@ -58,7 +58,9 @@ class Verdict:
         method: How the evidence was found, see `METHOD_NAMES`; None when no heatmap was asked for.
         boxes: Places in the camera image: the surest first, the defects of a mask the largest first.
         mask: bool `[H, W]` over the camera image, true where the defect is.
-        quantities: What was measured, by name.
+        quantities: What the network says, by name.
+        peak: The largest value of the image's own pixels as the network sees them, in the unit of the quantities;
+            None of images without an absolute scale.
     """
 
     label: str
@@ -70,3 +72,4 @@ class Verdict:
     boxes: list[Box] = field(default_factory=list)
     mask: np.ndarray | None = None
     quantities: dict[str, float] = field(default_factory=dict)
+    peak: float | None = None

@@ -1,5 +1,7 @@
 """What an inspector says of quantities."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from inspection.data.geometry import Geometry
 from inspection.decide.quantities import Quantities
 from inspection.errors import InputError
-from inspection.inspector import Inspector, Passport
+from inspection.inspector import Inspector, Passport, measuring
 from inspection.models.thermal_pool import ThermalPool
 
 LOW, HIGH = 1000, 3000
@@ -85,10 +87,54 @@ def test_words_and_cells_of_a_verdict(weights, image):
         answers, (verdict,) = inspector.answers, inspector.inspect([image])
         assert len(answers.columns()) == len(answers.cells(verdict))
         assert len(answers.headings()) == len(answers.figures(verdict))
-        assert answers.columns()[:3] == ["maximum_K", "average_K", "minimum_K"]
+        assert answers.columns()[:4] == ["maximum_K", "average_K", "minimum_K", "pixels_maximum_K"]
         assert set(answers.tally(verdict)) <= set(answers.tallied())
     assert answers.cells(verdict)[-1] == "True"
     assert "alarm at a maximum of 0 K or more" in answers.operating_point()
+
+
+PEAK = 230 + (2800 - LOW) / (HIGH - LOW) * 200  # of `image`
+STEP = 200 / 255
+
+
+def test_the_pixels_own_maximum_stands_beside_what_the_network_says(weights, image):
+    answers = Inspector(passport(), weights).answers
+    (verdict,) = Inspector(passport(), weights).inspect([image])
+    assert verdict.peak == pytest.approx(PEAK, abs=STEP)
+    assert float(answers.cells(verdict)[3]) == pytest.approx(verdict.peak, abs=1e-3)
+    assert answers.headings() == ["pixels' maximum (K)"]
+    assert answers.figures(verdict) == [f"{verdict.peak:.1f}"]
+
+
+@pytest.mark.parametrize(
+    ("said", "alarm", "speaks"),
+    [
+        (400.0, {"maximum": 405.0}, True),
+        (400.0, {"maximum": PEAK + 0.4 * STEP}, True),  # within half a step
+        (400.0, {"maximum": 412.0}, False),  # the pixels do not reach it either
+        (406.0, {"maximum": 405.0}, False),  # the alarm is raised
+        (400.0, {"average": 405.0}, False),  # one hot pixel is no hot average
+    ],
+)
+def test_pixels_that_reach_an_alarm_that_is_not_raised_are_not_silent(
+    weights, image, monkeypatch, said, alarm, speaks
+):
+    titles = []
+
+    def panel(picture, boxes, lines, **settings):
+        titles.append(lines)
+        return np.zeros((2, 2, 3), np.uint8)
+
+    monkeypatch.setattr(measuring, "thermal_panel", panel)
+    inspector = Inspector(passport(alarm), weights)
+    values = torch.tensor([[said, 300.0, 290.0]], dtype=torch.float64)
+    monkeypatch.setattr(inspector.decision, "values", lambda outputs: values)
+    (verdict,) = inspector.inspect([image])
+    assert ("reaches the alarm" in inspector.answers.figures(verdict)[-1]) == speaks
+    inspector.answers.overlay("a.png", inspector.geometry.picture(image), verdict)
+    numbers = [f"maximum {said:.1f} K", "average 300.0 K", "minimum 290.0 K"]
+    own = [f"but the pixels say {verdict.peak:.1f} K, which reaches it"] if speaks else []
+    assert titles == [["a.png", verdict.label, *own, *numbers]]
 
 
 def test_the_overlay_is_of_the_camera_image(weights, image):
@@ -109,6 +155,17 @@ def test_an_8_bit_image_is_refused_by_a_radiometric_inspector_and_taken_by_one_w
     inspector = Inspector(passport(**free), weights)
     one, other = inspector.inspect([image, (image.astype(int) * 7).clip(0, 65535).astype(np.uint16)])
     assert one.quantities == pytest.approx(other.quantities, abs=0.5)  # no absolute scale
+
+
+def test_without_a_window_the_pixels_say_nothing(weights, image):
+    bare = replace(passport({"maximum": 0.0}, black_level=0, white_level=None, auto_gain=True), window=None)
+    inspector = Inspector(bare, weights)
+    (verdict,) = inspector.inspect([image])
+    answers = inspector.answers
+    assert verdict.peak is None
+    assert answers.columns() == ["maximum_K", "average_K", "minimum_K", "alarm"]
+    assert len(answers.cells(verdict)) == 4
+    assert len(answers.figures(verdict)) == len(answers.headings()) == 3
 
 
 def test_survives_the_file(weights, image, tmp_path):
