@@ -68,12 +68,10 @@ class ThermalLogger(PanelLogger):
                 f"{name} {value:.1f} {decision.unit}, true {target:.1f} ({value - target:+.1f})"
                 for name, value, target in zip(decision.names, said.tolist(), true.tolist(), strict=True)
             ]
-            right = None
             if decision.alarm is not None:
                 raised, due = (bool(decision.alarms(values[None])) for values in (said, true))
                 ((name, limit),) = decision.alarm.items()
                 lines.append(f"alarm from {name} {limit:g} {decision.unit}: {_YES[raised]}, true {_YES[due]}")
-                right = raised == due
             panel = thermal_panel(
                 grey,
                 [(spot.left, spot.top, spot.right, spot.bottom) for spot in spots],
@@ -83,7 +81,6 @@ class ThermalLogger(PanelLogger):
                 unit=decision.unit,
                 hidden=hidden,
                 labels=[_kelvin(spot.peak, window, decision.unit) for spot in spots[:_LABELLED]],
-                right=right,
             )
             panels.append(panel)
         return panels

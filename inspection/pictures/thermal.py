@@ -27,10 +27,11 @@ def thermal_panel(
     unit: str = "K",
     labels: Sequence[str] = (),
     hidden: Box | None = None,
-    right: bool | None = None,
     width: int = 480,
 ) -> np.ndarray:
     """Draw a thermal image in false colours.
+
+    Nothing is called right or wrong: of quantities only the error can be said, which the title does.
 
     Args:
         image: Grey values uint8 `[H, W]`, `[H, W, 1]` or `[H, W, 3]`, of which the first channel is taken.
@@ -42,7 +43,6 @@ def thermal_panel(
         unit: Of the scale.
         labels: Words at the boxes; fewer than boxes leave the others without.
         hidden: What is hidden of the image, as a box; painted grey, which no temperature has.
-        right: As in `heat_panel`.
         width: Of the image in pixels at most.
 
     Returns:
@@ -70,7 +70,7 @@ def thermal_panel(
                 anchor="ld" if above else "la",
             )
     columns = [captioned(coloured, "image"), captioned(scale_bar(coloured.shape[0], window, unit), "")]
-    return finished(side_by_side(columns), title_lines, note, right)
+    return finished(side_by_side(columns), title_lines, note, right=None)
 
 
 def _scaled(box: Box, ratio: tuple[float, float]) -> tuple[int, int, int, int]:
