@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 from tqdm import tqdm
@@ -73,16 +74,29 @@ def announce_split(data: ImageDataModule, samples: Samples) -> None:
     """How the images were split, how many of what are where, and what a person should know of it."""
     print(f"split     {data.split_by}")
     parts = {part: samples.targets[samples.rows(part)] for part in PARTS} | {"all": samples.targets}
-    rows = [["", *parts], *data.labels.counts(parts)]
-    if samples.kinds is not None:
-        for kind in sorted(set(samples.kinds) - set(data.labels.names)):
-            own = [sum(samples.kinds[row] == kind for row in samples.rows(part)) for part in PARTS]
-            rows.append([f"  {kind}", *map(str, own), str(sum(own))])
+    rows, counts = [["", *parts]], data.labels.counts(parts)
+    if samples.kinds is None:
+        rows += counts
+    else:
+        for row, holds in zip(counts, data.labels.indicators(samples.targets).T, strict=True):
+            rows += [row, *_rows_of_kinds(samples, np.asarray(samples.kinds), holds)]
     sizes = [str(len(samples.rows(part))) for part in PARTS]
     rows.append(["images", *sizes, str(len(samples.files))])
     print(table(rows))
     for note in data.notes:
         print(f"note: {note}")
+
+
+def _rows_of_kinds(samples: Samples, kinds: np.ndarray, holds: np.ndarray) -> list[list[str]]:
+    """A row for each kind of a class's images, bool `[N]`; none where one kind is all of the class."""
+    names = np.unique(kinds[holds])
+    if len(names) < 2:
+        return []
+    rows = []
+    for name in names:
+        own = [int((holds & (kinds == name))[samples.rows(part)].sum()) for part in PARTS]
+        rows.append([f"  {name}", *map(str, own), str(sum(own))])
+    return rows
 
 
 def network_name(network: nn.Module) -> str:

@@ -65,18 +65,27 @@ def test_network_and_its_parameters(capsys, tmp_path, trainable, words):
     assert lines[4:6] == [f"network   resnet18, 10 parameters, {words}", "          weights of a file"]
 
 
-def test_kinds_that_the_labels_do_not_tell_have_rows_of_their_own(capsys):
-    labels = Classes(["good", "defect"], "defect")
+@pytest.mark.parametrize(
+    ("names", "kinds", "expected"),
+    [
+        (
+            ["ok", "defect"],
+            "good spot spot scratch good",
+            ["ok 1 0 1 2", "defect 1 1 1 3", "scratch 0 0 1 1", "spot 1 1 0 2"],
+        ),
+        (
+            ["good", "defect"],
+            "matt spot spot spot shiny",
+            ["good 1 0 1 2", "matt 1 0 0 1", "shiny 0 0 1 1", "defect 1 1 1 3"],
+        ),
+    ],
+)
+def test_kinds_stand_below_their_class_unless_it_has_one_alone(capsys, names, kinds, expected):
+    labels = Classes(names, "defect")
     parts = np.asarray(["train", "train", "val", "test", "test"])
-    kinds = ("good", "spot", "spot", "scratch", "good")
-    samples = Samples(tuple("abcde"), np.asarray([0, 1, 1, 1, 0]), tuple("abcde"), parts, labels, kinds)
+    targets = np.asarray([0, 1, 1, 1, 0])
+    samples = Samples(tuple("abcde"), targets, tuple("abcde"), parts, labels, tuple(kinds.split()))
     data = SimpleNamespace(split_by="shared out", labels=labels, notes=[])
     console.announce_split(data, samples)
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
-    assert rows == [
-        ["good", "1", "0", "1", "2"],
-        ["defect", "1", "1", "1", "3"],
-        ["scratch", "0", "0", "1", "1"],
-        ["spot", "1", "1", "0", "2"],
-        ["images", "2", "1", "2", "5"],
-    ]
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[2:]]
+    assert rows == [*expected, "images 2 1 2 5"]
