@@ -20,7 +20,7 @@ class PlaceLogger(PanelLogger):
 
     A fixed choice of validation images of each type of defect every few epochs, the worst mistakes beside them;
     after the test also test images of each type. A right verdict whose heatmap points beside the defect is a
-    mistake, too.
+    mistake, too: its panel is marked WRONG and says why.
 
     Args:
         every_n_epochs: Epochs between two sets of pictures; 0 draws them at the end alone.
@@ -56,10 +56,14 @@ class PlaceLogger(PanelLogger):
             row = int(outcome.rows[position])
             probability = float(outcome.probabilities[position, decision.defect])
             kind = "" if outcome.kinds is None else f" ({outcome.kinds[position]})"
+            beside = outcome.places[position].points is False
+            right = bool(outcome.right[position])
             words = (
                 f"{decision.words(outcome.called[position])}, P({decision.names[decision.defect]}) "
                 f"{probability:.2f} · target: {decision.words(outcome.answers[position])}{kind}"
             )
+            if right and beside:
+                words += " · the heatmap points beside the defect"
             drawn.append(
                 place_panel(
                     images[place].permute(1, 2, 0).numpy(),
@@ -68,7 +72,7 @@ class PlaceLogger(PanelLogger):
                     None if truth is None else truth[place, 0].numpy().astype(bool),
                     [data.samples.files[row], words],
                     note=origin(data),
-                    right=bool(outcome.right[position]),
+                    right=right and not beside,
                 )
             )
         return drawn

@@ -39,7 +39,7 @@ def place_panel(
         truth: Bool [H, W], where the defects are; None: not known, and its picture is left out.
         title_lines: The first is bold, e.g. the file name; what is too wide loses its middle.
         note: A line below the pictures; empty: none.
-        right: Whether the verdict is right: a frame and a word in green or red. None: not known.
+        right: Whether verdict and place are right: a frame and a word in green or red. None: not known.
         width: Of one of the pictures, in pixels at most; larger images are shrunk to it.
         strength: Opacity of the hottest place in the overlay.
 

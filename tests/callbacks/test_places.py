@@ -53,6 +53,23 @@ def test_image_truth_heatmap_and_boxes_belong_together(shown, masks):
     assert good[1].startswith("good, ")
 
 
+@pytest.mark.parametrize(
+    ("position", "right", "said"),
+    [(1, True, False), (2, False, True), (3, False, False), (4, True, False), (5, False, False)],
+)
+def test_a_right_verdict_with_heat_beside_the_defect_is_marked_wrong(shown, position, right, said):
+    batch, task, outcome = batch_of(IMAGES), build(), evaluate()
+    data = SimpleNamespace(
+        batch=lambda rows: {name: values[rows] for name, values in batch.items()},
+        samples=SimpleNamespace(files=[f"{row}.png" for row in range(len(IMAGES))]),
+        is_synthetic=True,
+    )
+    PlaceLogger().panels(task, data, outcome, np.array([position]), batch["image"][[position]])
+    ((*_, title, marked),) = shown
+    assert marked is right
+    assert title[1].endswith("the heatmap points beside the defect") is said
+
+
 def test_no_places_to_draw():
     with pytest.raises(InputError, match=r"callbacks\.places: it draws what CamLocalisation gives"):
         PlaceLogger().on_fit_start(SimpleNamespace(), SimpleNamespace())
