@@ -147,6 +147,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         is_synthetic: Whether the images were drawn.
         notes: Sentences that a person should read before trusting a figure.
         split_by: How the parts came about, in words.
+        unknown: After `setup`: of what `open_truth` might give and does not, by its name in a batch, why.
         loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
         progress: Called with (what, done, total) while images are drawn and decoded.
 
@@ -218,6 +219,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self.augment = augment
         self.progress: Progress | None = None
         self.notes: list[str] = []
+        self.unknown: dict[str, str] = {}
         self.loss_weights: Tensor | None = None
         self.root = Path()
         self.split_by = ""

@@ -39,7 +39,8 @@ class Layout:
         files: Paths of the images relative to the folder, with forward slashes.
         kinds: Of each image the folder that it lies in: `good`, or the type of defect.
         parts: `train` or `test`, of each image.
-        masks: Path of each image's mask relative to the folder; None for good images.
+        masks: Path of each image's mask relative to the folder; None for good images, and for all images of a set
+            without `ground_truth`.
         notes: What a person should know of it.
     """
 
@@ -54,11 +55,11 @@ def read_layout(root: Path) -> Layout:
     """Find images and match masks to them by name: `<name>_mask.<suffix>`, or `<name>.<suffix>`.
 
     Args:
-        root: Folder with `train`, `test` and `ground_truth`.
+        root: Folder with `train`, `test` and `ground_truth`; without the last there are no masks.
 
     Raises:
-        InputError: The folder has no images in this layout, a defective image has no mask or several, two images
-            have the same one, or that of a good image shows a defect.
+        InputError: The folder has no images in this layout, `ground_truth` has no mask of a defective image or
+            several, two images have the same one, or that of a good image shows a defect.
     """
     files, kinds, parts = [], [], []
     for part in IMAGES:
@@ -76,6 +77,8 @@ def read_layout(root: Path) -> Layout:
             f"{root} holds no images in {' or '.join(f'{part}/<kind>/' for part in IMAGES)} (bmp, png, jpg, tif)"
             f"{_found_instead(root)}"
         )
+    if not (root / MASKS).is_dir():
+        return Layout(files, kinds, parts, [None] * len(files), [])
     masks, notes = _match_masks(root, files, kinds)
     return Layout(files, kinds, parts, masks, notes)
 
@@ -101,7 +104,7 @@ def _match_masks(
 ) -> tuple[list[str | None], list[str]]:
     """The mask of each file, and notes."""
     candidates: dict[tuple[str, str], list[str]] = {}
-    for path in find_images(root / MASKS) if (root / MASKS).is_dir() else []:
+    for path in find_images(root / MASKS):
         place = path.relative_to(root)
         key = _same_letters("/".join(place.parts[1:-1])), _same_letters(place.stem)
         candidates.setdefault(key, []).append(place.as_posix())
@@ -133,8 +136,8 @@ def _match_masks(
         listed = "\n".join(f"  {image}: expected {mask}" for image, mask in missing[:SHOWN])
         more = f"\n  and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise InputError(
-            f"{len(missing)} images of defects have no mask (<name>_mask or <name>, with any image suffix):\n"
-            f"{listed}{more}"
+            f"{_counted(len(missing), 'image of a defect has', 'images of defects have')} no mask "
+            f"(<name>_mask or <name>, with any image suffix):\n{listed}{more}"
         )
     unused = sorted(mask for found in candidates.values() for mask in found if mask not in owners)
     of_good = [mask for mask in unused if Path(mask).parts[1] == GOOD]
@@ -147,10 +150,20 @@ def _match_masks(
     others = [mask for mask in unused if mask not in set(of_good)]
     notes = []
     if of_good:
-        notes.append(f"{len(of_good)} masks are of good images, empty as they should be, and are not needed")
+        what = _counted(
+            len(of_good),
+            "mask is of a good image, empty as it should be, and is",
+            "masks are of good images, empty as they should be, and are",
+        )
+        notes.append(f"{what} not needed")
     if others:
-        notes.append(f"{len(others)} masks belong to no image and are left out (for example {others[0]!r})")
+        what = _counted(len(others), "mask belongs to no image and is", "masks belong to no image and are")
+        notes.append(f"{what} left out (for example {others[0]!r})")
     return masks, notes
+
+
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def _same_letters(name: str) -> str:
@@ -178,7 +191,7 @@ class MVTecDataModule(ImageDataModule):
     * `one_class`: the training part is `train/good`; the images of `test/` are shared out to validation and test
       by the last two shares of `data.split`, by type of defect: a threshold needs defects to be chosen by.
 
-    A batch has the masks of its images too, as `mask`.
+    A batch has the masks of its images too, as `mask`; not where the set has no folder `ground_truth`.
 
     Args:
         classes: Class names, two: for good images and for those with a defect.
@@ -265,7 +278,11 @@ class MVTecDataModule(ImageDataModule):
         return parts.astype(str)
 
     def open_truth(self, samples: Samples) -> dict[str, Rows]:
-        """The masks."""
+        """The masks, where there are some."""
+        if not (self.root / MASKS).is_dir():
+            self.unknown["mask"] = f"{self.root} has no {MASKS}/ (expected {MASKS}/<defect>/<name>_mask.png)"
+            self.notes.append(f"no {MASKS}/: how good the places are is not measured")
+            return {}
         masked = [row for row, file in enumerate(samples.files) if file in self._masks]
         paths = [self.root / self._masks[samples.files[row]] for row in masked]
         images = [self.root / samples.files[row] for row in masked]
@@ -286,11 +303,14 @@ class MVTecDataModule(ImageDataModule):
         if large:
             example = large[0].relative_to(self.root).as_posix()
             self.notes.append(
-                f"{len(large)} masks call more than half of their image defective (for example that "
-                f"of {example!r}): is white the defect, and is it drawn in the colours? Alpha does not count"
+                f"{_counted(len(large), 'mask calls', 'masks call')} more than half of an image defective "
+                f"(for example that of {example!r}): is white the defect, and is it drawn in the colours? "
+                "Alpha does not count"
             )
         if empty:
+            count = _counted(len(empty), "image of a defect has", "images of defects have")
+            example = empty[0].relative_to(self.root).as_posix()
             self.notes.append(
-                f"{len(empty)} images of defects have a mask without a defect, or none within data.crop "
-                f"(for example {empty[0].relative_to(self.root).as_posix()!r}): no figure of a place counts them"
+                f"{count} a mask without a defect, or none within data.crop (for example {example!r}): no figure "
+                "of masks or places counts such images"
             )

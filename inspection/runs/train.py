@@ -309,9 +309,8 @@ def check_needs(task: InspectionTask, data: ImageDataModule) -> None:
     """Raise when the data do not say what the task learns from."""
     missing = [name for name in task.needs if name not in data.batch([0])]
     if missing:
-        raise InputError(
-            f"the task learns from the {missing[0]} of each image, and the data have none; {_TOGETHER}"
-        )
+        why = f": {data.unknown[missing[0]]}" if missing[0] in data.unknown else f"; {_TOGETHER}"
+        raise InputError(f"the task learns from the {missing[0]} of each image, and the data have none{why}")
 
 
 def fit_together(task: InspectionTask, data: ImageDataModule) -> None:

@@ -1,3 +1,4 @@
+import shutil
 import unicodedata
 from types import SimpleNamespace
 
@@ -141,6 +142,33 @@ def test_a_missing_mask_names_image_and_mask(module, tmp_path):
     assert "and 2 more" in text
 
 
+def test_one_missing_mask_is_one(tmp_path):
+    draw(tmp_path)
+    (tmp_path / "ground_truth" / "dent" / "000_mask.png").unlink()
+    with pytest.raises(InputError, match=r"^1 image of a defect has no mask"):
+        read_layout(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["supervised", "one_class"])
+def test_a_set_without_the_folder_of_masks_has_none_and_says_so(module, tmp_path, mode):
+    root = draw(tmp_path / "set")
+    shutil.rmtree(root / "ground_truth")
+    data = module(mode=mode)
+    data.setup()
+    assert len(data.samples.files) == 32
+    assert set(data.batch(range(32))) == {"image", "target", "index"}
+    assert "no ground_truth/: how good the places are is not measured" in data.notes
+    assert str(root) in data.unknown["mask"]
+
+
+def test_an_empty_folder_of_masks_lacks_them(module, tmp_path):
+    root = draw(tmp_path / "set")
+    shutil.rmtree(root / "ground_truth")
+    (root / "ground_truth").mkdir()
+    with pytest.raises(InputError, match=r"^16 images of defects have no mask"):
+        module().setup()
+
+
 def test_two_masks_for_one_image_are_refused(tmp_path):
     draw(tmp_path)
     write_image(tmp_path / "ground_truth" / "dent" / "003.png", np.zeros((12, 16), np.uint8))
@@ -164,7 +192,9 @@ def test_empty_masks_of_defective_images_are_said(module, tmp_path):
     write_image(tmp_path / "set" / "ground_truth" / "dent" / "001_mask.png", np.zeros((12, 16), np.uint8))
     data = module()
     data.setup()
-    assert any("1 images of defects" in note and "001.png" in note for note in data.notes)
+    assert any(
+        note.startswith("1 image of a defect has a mask without") and "001.png" in note for note in data.notes
+    )
 
 
 def test_a_mask_that_two_images_claim_names_both(module, tmp_path):
@@ -182,8 +212,8 @@ def test_a_mask_of_a_good_image_is_empty_or_contradicts_its_folder(module, tmp_p
     write_image(root / "ground_truth" / "good" / "000.png", mask)
     data = module()
     data.setup()
-    assert any("1 masks are of good images" in note for note in data.notes)
-    assert not any("belong to no image" in note for note in data.notes)
+    assert any("1 mask is of a good image" in note for note in data.notes)
+    assert not any("no image" in note for note in data.notes)
     mask[3] = 1
     write_image(root / "ground_truth" / "good" / "000.png", mask)
     with pytest.raises(InputError, match=r"good.000\.png: shows a defect in an image that lies in good/"):
@@ -196,7 +226,7 @@ def test_masks_that_cover_most_of_their_image_are_said(module, tmp_path):
     data = module()
     data.setup()
     (note,) = [note for note in data.notes if "more than half" in note]
-    assert note.startswith("1 masks")
+    assert note.startswith("1 mask calls")
     assert "test/dent/002.png" in note
 
 
@@ -215,7 +245,7 @@ def test_masks_of_no_image_are_said(module, tmp_path):
     write_image(tmp_path / "set" / "ground_truth" / "dent" / "999_mask.png", np.zeros((12, 16), np.uint8))
     data = module()
     data.setup()
-    assert any("1 masks belong to no image" in note and "999_mask.png" in note for note in data.notes)
+    assert any("1 mask belongs to no image" in note and "999_mask.png" in note for note in data.notes)
 
 
 def test_category_is_a_folder_below_the_root(module, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -42,6 +43,25 @@ def test_a_run_tells_how_good_the_places_are(run):
     drawn = {path.name for path in (run.folder / "pictures" / "places_test").iterdir()}
     assert {f"{kind}_01.png" for kind in kinds} <= drawn
     assert list((run.folder / "pictures" / "places" / "best").iterdir())
+
+
+@pytest.mark.slow
+def test_a_set_without_masks_is_learned_from_and_its_places_are_not_measured(
+    run, compose, run_training, tmp_path
+):
+    root = tmp_path / "set"
+    shutil.copytree(run.folder.parent / "data" / "synthetic" / "mvtec", root)
+    shutil.rmtree(root / "ground_truth")
+    places = [f"data.root={root}", f"paths.data={tmp_path / 'data'}", f"paths.outputs={tmp_path / 'outputs'}"]
+    again = run_training(compose("train", ["task=mvtec", *TINY["mvtec"], *places]), tmp_path / "run")
+    assert "no ground_truth/: how good the places are is not measured" in again.output
+    figures = json.loads((again.folder / "metrics.json").read_text(encoding="utf-8"))["test"]
+    assert figures["accuracy"] is not None
+    assert "recall/scratch" in figures
+    for name in ("pointing", "pixel_auroc", "aupro", "box_iou", "hit_rate", "box_precision"):
+        assert figures[name] is None
+    assert {row["pointing"] for row in table(again.folder / "predictions.csv")} == {""}
+    assert list((again.folder / "pictures" / "places_test").iterdir())
 
 
 @pytest.mark.slow

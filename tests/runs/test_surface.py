@@ -10,7 +10,7 @@ from inspection.data.images import read_image
 from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.runs.predict import predict
-from tests.conftest import TINY
+from tests.conftest import TINY, write_image
 
 
 def table(path):
@@ -83,3 +83,13 @@ def test_a_network_without_masks_is_refused_by_name(compose, run_training, tmp_p
     places = [f"paths.data={tmp_path / 'data'}", f"paths.outputs={tmp_path / 'outputs'}"]
     with pytest.raises(InputError, match=r"gives \[1, 2\] for masks \[1, 1, 32, 48\]: .* such as model=unet"):
         run_training(compose("train", ["task=surface", model, *own, *places]), tmp_path / "run")
+
+
+def test_a_set_without_masks_is_refused(compose, run_training, tmp_path):
+    for place in ("train/good", "test/good", "test/dent"):
+        for number in range(5):
+            write_image(tmp_path / "set" / place / f"{number}.png", np.zeros((32, 48), np.uint8))
+    places = [f"paths.data={tmp_path / 'data'}", f"paths.outputs={tmp_path / 'outputs'}"]
+    overrides = ["task=surface", *TINY["surface"], *places, f"data.root={tmp_path / 'set'}"]
+    with pytest.raises(InputError, match=r"learns from the mask of each image.*set has no ground_truth/ "):
+        run_training(compose("train", overrides), tmp_path / "run")
