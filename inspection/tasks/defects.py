@@ -60,10 +60,9 @@ def to_camera(region: Region, geometry: Geometry, camera_shape: tuple[int, int])
         geometry: From camera image to that.
         camera_shape: Height and width of the camera image; counts only without a crop.
     """
-    pixel = (0, 0, 1, 1)
-    own = np.array([region.box, (*region.centre, *region.centre), pixel], np.float64)
-    box, (x, y, *_), (left, top, right, bottom) = geometry.boxes_to_camera(own, camera_shape).tolist()
-    return Region(region.area * (right - left) * (bottom - top), tuple(box), (x, y), region.score)
+    own = np.array([region.box, (*region.centre, *region.centre)], np.float64)
+    box, (x, y, *_) = geometry.boxes_to_camera(own, camera_shape).tolist()
+    return Region(region.area * camera_pixels(geometry, camera_shape), tuple(box), (x, y), region.score)
 
 
 def camera_pixels(geometry: Geometry, camera_shape: tuple[int, int]) -> float:

@@ -1,6 +1,5 @@
 """What a network said of each pixel, image by image, and how that is shown."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from inspection.pictures.charts import confusion_matrix
 from inspection.tasks.defects import AREA, CALLED_PIXELS, DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
 from inspection.tasks.mask_metrics import figures_of_kinds, pixel_figures, set_figures
 from inspection.tasks.metrics import UNDEFINED, confusion_counts, figures_of_confusion
-from inspection.tasks.outcomes import Cell, Outcome, Table
+from inspection.tasks.outcomes import Cell, Outcome, Table, positions_of, write_rows
 
 POOR = 0.5  # a Dice below this is a mistake, even where the verdict is right
 
@@ -217,23 +216,20 @@ class MaskOutcome(Outcome):
 
     def examples(self) -> dict[str, np.ndarray]:
         """Of each type of defect the positions of its images."""
-        kinds = np.asarray(self.kinds)
-        return {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
+        return positions_of(self.kinds)
 
     @classmethod
     def write_files(cls, run: Path, outcomes: Mapping[str, Outcome], samples: Samples) -> dict[str, str]:
         """Write `defects.csv`: the connected defects of the images that were judged defective."""
-        with (run / DEFECTS).open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["file", "split", *DEFECT_COLUMNS])
-            for outcome in outcomes.values():
-                if not isinstance(outcome, MaskOutcome) or outcome.camera is None:
-                    continue
-                for row, found in zip(outcome.rows.tolist(), outcome.defects, strict=True):
-                    file, part = samples.files[row], samples.parts[row]
-                    for number, region in enumerate(outcome.camera.place(file, found), 1):
-                        writer.writerow([file, part, *defect_cells(number, region)])
+        write_rows(run / DEFECTS, DEFECT_COLUMNS, outcomes, samples, cls.defect_rows)
         return {DEFECTS: "each defect: area, box and centre in pixels of the camera image"}
+
+    def defect_rows(self, position: int, file: str) -> list[list[str]]:
+        """The defects of one image in the columns of `DEFECT_COLUMNS`."""
+        if self.camera is None:
+            return []
+        placed = self.camera.place(file, self.defects[position])
+        return [defect_cells(number, region) for number, region in enumerate(placed, 1)]
 
 
 def _decimals(value: float) -> str:

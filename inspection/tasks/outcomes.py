@@ -1,7 +1,8 @@
 """What a network said of each image of a part, and how that is shown: tables, charts, rows of a file."""
 
+import csv
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +91,42 @@ class Outcome(ABC):
     def write_files(cls, run: Path, outcomes: Mapping[str, "Outcome"], samples: Samples) -> dict[str, str]:
         """Write what else a run keeps of the outcomes of its parts: what each file holds, by its name."""
         return {}
+
+
+def positions_of(kinds: Sequence[str]) -> dict[str, np.ndarray]:
+    """Of each kind the positions of its images.
+
+    Example:
+        >>> {kind: places.tolist() for kind, places in positions_of(["spot", "good", "spot"]).items()}
+        {'good': [1], 'spot': [0, 2]}
+    """
+    every = np.asarray(kinds)
+    return {str(kind): np.flatnonzero(every == kind) for kind in np.unique(every)}
+
+
+def write_rows(
+    path: Path,
+    columns: Sequence[str],
+    outcomes: Mapping[str, Outcome],
+    samples: Samples,
+    rows_of: Callable[[Any, int, str], Sequence[Sequence[str]]],
+) -> None:
+    """Write a table with any number of rows an image: file, split and these columns.
+
+    Args:
+        path: Of the CSV file.
+        columns: Behind file and split.
+        outcomes: Of the parts.
+        samples: The images.
+        rows_of: Of an outcome, a position in it and the image's file, the rows.
+    """
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "split", *columns])
+        for outcome in outcomes.values():
+            for position, row in enumerate(outcome.rows.tolist()):
+                file, part = samples.files[row], samples.parts[row]
+                writer.writerows([file, part, *cells] for cells in rows_of(outcome, position, file))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What a localisation said of each image of a part: classes, and where the defects are."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from inspection.explain.class_maps import Grid, resized, to_heat
 from inspection.explain.regions import find_regions
 from inspection.tasks.defects import BOX_COLUMNS, BOXES, Camera, box_cells
 from inspection.tasks.metrics import UNDEFINED
-from inspection.tasks.outcomes import ClassOutcome, Outcome, Table
+from inspection.tasks.outcomes import ClassOutcome, Outcome, Table, positions_of, write_rows
 from inspection.tasks.place_metrics import PixelScores, match_boxes, points_inside
 
 PLACE_FIGURES = ("pointing", "pixel_auroc", "aupro", "box_iou", "hit_rate")
@@ -163,21 +162,12 @@ class PlaceOutcome(ClassOutcome):
         """Of each kind the positions of its images; of each class, where there are no kinds."""
         if self.kinds is None:
             return super().examples()
-        kinds = np.asarray(self.kinds)
-        return {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
+        return positions_of(self.kinds)
 
     @classmethod
     def write_files(cls, run: Path, outcomes: Mapping[str, Outcome], samples: Samples) -> dict[str, str]:
         """Write `boxes.csv`: the boxes of the images that were called defective, as a prediction has them."""
-        with (run / BOXES).open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["file", "split", *BOX_COLUMNS])
-            for outcome in outcomes.values():
-                if not isinstance(outcome, PlaceOutcome) or outcome.camera is None:
-                    continue
-                for position, row in enumerate(outcome.rows.tolist()):
-                    cells = outcome.box_rows(position, samples.files[row])
-                    writer.writerows([samples.files[row], samples.parts[row], *each] for each in cells)
+        write_rows(run / BOXES, BOX_COLUMNS, outcomes, samples, cls.box_rows)
         return {BOXES: "boxes around the defects that were called, in pixels of the camera image"}
 
     def box_rows(self, position: int, file: str) -> list[list[str]]:
