@@ -83,11 +83,16 @@ class Curve:
         hits = np.where(equal, self.hits, -1)
         return np.where(equal.any(1), (hits == hits.max(1, keepdims=True)).argmax(1), -1)
 
-    def thresholds(self, chosen: NDArray[np.int64]) -> Floats:
+    def thresholds(self, chosen: NDArray[np.int64], just_above: bool = False) -> Floats:
         """The thresholds `[B]` of chosen candidates `[B]`, NaN for -1.
 
         Each lies in the middle between the lowest score that is called and the highest one that is not, of those
         that have a weight: another batch size or machine, which gives a score other last digits, calls the same.
+
+        Args:
+            chosen: int64 `[B]`.
+            just_above: Where nothing is called, take a threshold just above the highest score, not one halfway to
+                the largest that there can be.
         """
         rows = np.arange(len(chosen))
         calls = np.diff(self.hits + self.alarms, axis=1) > 0  # levels that are there, [B, C - 1]
@@ -99,13 +104,14 @@ class Curve:
         beyond = np.pad(beyond, ((0, 0), (0, 1)), constant_values=len(places))[rows, chosen]
         levels = np.concatenate([self.levels, [np.nan, np.nan]])  # also at -1
         upper, lower = levels[called], levels[np.minimum(beyond, len(places))]
-        return np.where(chosen < 0, np.nan, self._between(lower, upper))
+        return np.where(chosen < 0, np.nan, self._between(lower, upper, just_above))
 
-    def _between(self, lower: Floats, upper: Floats) -> Floats:
-        """Thresholds above the highest score that is not called, at most the lowest that is; NaN: no such score."""
+    def _between(self, lower: Floats, upper: Floats, just_above: bool) -> Floats:
+        """Thresholds: above the highest score that is not called, at most the lowest that is; NaN: no such."""
         low, high = self.scored.low, self.scored.high
         above = lower + _ABOVE * np.maximum(1, np.abs(lower))
-        upper = np.where(np.isnan(upper), above if high is None else high, upper)
+        end = above if high is None else np.minimum(above, high) if just_above else high
+        upper = np.where(np.isnan(upper), end, upper)
         lower = np.where(np.isnan(lower), upper if low is None else np.minimum(low, upper), lower)
         middle = lower + (upper - lower) / 2
         middle = np.where(middle > lower, middle, upper)  # neighbouring floats have no middle

@@ -1,194 +1,17 @@
-"""How a threshold is chosen on validation data: by a named rule, with what it gave in words and figures."""
+"""The rules that a threshold can be chosen by."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.decide.curve import Curve, Floats, curves
+from inspection.decide.curve import Curve, Floats
+from inspection.decide.rule import Point, Rule, counts_in_words, share_of
 from inspection.decide.scores import Scored
-
-QUANTILE = "quantile of good"
-UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A chosen threshold.
-
-    Attributes:
-        name: Of what is called, see `Scored`.
-        threshold: What scores at least as much is called; None: nothing was chosen, the decision's own stays.
-        met: Whether the rule was met; if not, `says` tells what was taken instead.
-        policy: What the threshold was chosen by: the rule in words, `quantile of good` where there was nothing to
-            find, or `unchanged`.
-        says: One line in words.
-        figures: At the threshold on what it was chosen on: `precision`, `recall`, `f1`, `specificity`, `youden`
-            (recall + specificity - 1), `missed`, `false_alarms` and, where the rule has one, `cost`; NaN when
-            undefined.
-    """
-
-    name: str
-    threshold: float | None
-    met: bool
-    policy: str
-    says: str
-    figures: dict[str, float]
-
-
-class Rule(ABC):
-    """A rule that chooses a threshold; the same for all kinds of decision.
-
-    Args:
-        good_quantile: Where there is nothing to find in the validation data, the smallest threshold is taken that
-            leaves at least this share of the good ones uncalled, above 0 to 1.
-        calibrate: Whether the caller is to fit a temperature first.
-        flips: Also shown to the network and averaged: any of horizontal, vertical.
-        resamples: Bootstrap samples for intervals; 0: no intervals.
-        confidence: Of the intervals, 0..1.
-
-    Raises:
-        ValueError: If one of them is out of range.
-    """
-
-    def __init__(
-        self,
-        good_quantile: float = 0.99,
-        calibrate: bool = True,
-        flips: Sequence[Literal["horizontal", "vertical"]] = (),
-        resamples: int = 1000,
-        confidence: float = 0.95,
-    ) -> None:
-        self.good_quantile = _share_of("good_quantile", good_quantile)
-        self.calibrate = calibrate
-        if set(flips) - {"horizontal", "vertical"} or len(set(flips)) != len(flips):
-            raise ValueError(f"flips={list(flips)}: expected horizontal, vertical, both or none")
-        self.flips = tuple(flips)
-        if resamples < 0:
-            raise ValueError(f"resamples={resamples}: expected 0 or more")
-        self.resamples = resamples
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence={confidence}: expected above 0, below 1")
-        self.confidence = confidence
-
-    @abstractmethod
-    def words(self) -> str:
-        """The rule in words."""
-
-    @abstractmethod
-    def values(self, curve: Curve) -> Floats:
-        """How good each candidate of a curve is, `[B, C]`; the largest is chosen, see `Curve.best`."""
-
-    @abstractmethod
-    def verdict(self, curve: Curve, place: int) -> tuple[bool, str]:
-        """Whether the candidate that was chosen meets the rule, and what it reaches in words."""
-
-    def fits(self, scored: Scored) -> bool:
-        """Whether all that the rule looks at can be counted; where not, the largest F1 is taken."""
-        return True
-
-    def choose(self, scored: Scored) -> Point:
-        """The threshold for what was seen in validation.
-
-        Where nothing should be called, the rule has no say: `good_quantile` chooses. Where everything should be
-        called, or nothing has a score, nothing is chosen.
-        """
-        reason = _nothing_to_choose(scored)
-        if reason:
-            return self.unchanged(scored, reason)
-        curve = Curve.of(scored)
-        if not scored.positives:
-            return self._of_good(curve)
-        if not self.fits(scored):
-            place = int(curve.best(curve.f1)[0])
-            says = f"{self.words()} can't be chosen by: those that should not be called can't be counted; "
-            says += f"taken instead the largest F1, {curve.f1[0, place]:.3g}"
-            return self._point(curve, place, False, "largest F1", says)
-        place = int(curve.best(self.values(curve))[0])
-        met, says = self.verdict(curve, place)
-        return self._point(curve, place, met, self.words(), says)
-
-    def thresholds(self, scored: Scored, weights: NDArray[np.floating]) -> Floats:
-        """The thresholds that would be chosen for B weightings of the images, e.g. resamples.
-
-        By the policy that `choose` has for all images: where these have something to find, a resample without
-        has no threshold.
-
-        Args:
-            scored: What is called, on N images.
-            weights: How often each image counts, `[B, N]`.
-
-        Returns:
-            `[B]`, NaN where nothing can be chosen.
-        """
-        if _nothing_to_choose(scored):
-            return np.full(len(weights), np.nan)
-        chosen = []
-        for curve in curves(scored, np.asarray(weights, np.float64)):
-            if not scored.positives:
-                chosen.append(_thresholds_of_good(curve, self._place_of_good(curve)))
-                continue
-            places = curve.best(self.values(curve) if self.fits(scored) else curve.f1)
-            some = curve.positives > 0
-            if scored.countable_negatives:
-                some &= curve.negatives > 0
-            chosen.append(curve.thresholds(np.where(some, places, -1)))
-        return np.concatenate(chosen)
-
-    def figures(self, curve: Curve, place: int) -> dict[str, float]:
-        """Figures of the candidate at a place of a curve with one weighting."""
-        youden = curve.recall[0, place] + curve.specificity[0, place] - 1
-        figures = {
-            "precision": curve.precision[0, place],
-            "recall": curve.recall[0, place],
-            "f1": curve.f1[0, place],
-            "specificity": curve.specificity[0, place],
-            "youden": youden,
-            "missed": curve.positives[0] - curve.hits[0, place],
-            "false_alarms": curve.alarms[0, place],
-        }
-        if not curve.scored.countable_negatives:
-            figures |= {"specificity": math.nan, "youden": math.nan}
-        return {name: float(value) for name, value in figures.items()}
-
-    def at(self, scored: Scored, threshold: float) -> dict[str, float]:
-        """Figures at any threshold, e.g. on the test part."""
-        curve = Curve.of(scored)
-        return self.figures(curve, int((curve.levels >= threshold).sum()))
-
-    def unchanged(self, scored: Scored, reason: str) -> Point:
-        """Nothing was chosen."""
-        undefined = dict.fromkeys(self.figures(Curve.of(scored), 0), math.nan)
-        return Point(scored.name, None, False, UNCHANGED, f"{reason}: the threshold stays", undefined)
-
-    def _point(self, curve: Curve, place: int, met: bool, policy: str, says: str) -> Point:
-        threshold = float(curve.thresholds(np.array([place]))[0])
-        says = f"{says}: {_counts(curve, place)}"
-        return Point(curve.scored.name, threshold, met, policy, says, self.figures(curve, place))
-
-    def _of_good(self, curve: Curve) -> Point:
-        place = self._place_of_good(curve)
-        called, number = curve.alarms[0, place[0]], curve.negatives[0]
-        says = f"nothing to find among {number:g}: the smallest threshold that calls "
-        most = f"at most {1 - self.good_quantile:.2g} of them, {called:g}"
-        if curve.specificity[0, place[0]] < self.good_quantile:
-            most = f"the fewest of them, {called:g} (asked: at most {1 - self.good_quantile:.2g} of them)"
-        threshold = float(_thresholds_of_good(curve, place)[0])
-        figures = self.figures(curve, int(place[0]))
-        return Point(curve.scored.name, threshold, False, QUANTILE, says + most, figures)
-
-    def _place_of_good(self, curve: Curve) -> NDArray[np.int64]:
-        """The last candidate that leaves enough of the good ones uncalled; the first one if none does."""
-        # By what is left uncalled: 1 of 10 is more than the float 1 - 0.9.
-        fits = curve.available & (curve.specificity >= self.good_quantile)
-        last = fits.shape[1] - 1 - fits[:, ::-1].argmax(1)
-        place = np.where(fits.any(1), last, curve.available.argmax())
-        return np.where(curve.negatives > 0, place, -1)
 
 
 class F1(Rule):
@@ -224,7 +47,7 @@ class Recall(Rule):
 
     def __init__(self, r: float = 0.99, **common: Any) -> None:
         super().__init__(**common)
-        self.r = _share_of("r", r)
+        self.r = share_of("r", r)
 
     def words(self) -> str:
         """In words."""
@@ -255,7 +78,7 @@ class Precision(Rule):
 
     def __init__(self, p: float = 0.99, **common: Any) -> None:
         super().__init__(**common)
-        self.p = _share_of("p", p)
+        self.p = share_of("p", p)
 
     def words(self) -> str:
         """In words."""
@@ -360,11 +183,10 @@ class Fixed(Rule):
         """Whatever the data."""
         threshold = self.of(scored.name)
         if threshold is None:
-            point = self.unchanged(scored, "as configured")
-            return Point(point.name, None, True, UNCHANGED, "as configured", point.figures)
+            return replace(self.unchanged(scored, ""), met=True, says="as configured")
         curve = Curve.of(scored)
         place = int((curve.levels >= threshold).sum())
-        says = f"fixed at {threshold:g}: {_counts(curve, place)}"
+        says = f"fixed at {threshold:g}: {counts_in_words(curve, place)}"
         return Point(scored.name, threshold, True, self.words(), says, self.figures(curve, place))
 
     def thresholds(self, scored: Scored, weights: NDArray[np.floating]) -> Floats:
@@ -379,40 +201,3 @@ class Fixed(Rule):
     def verdict(self, curve: Curve, place: int) -> tuple[bool, str]:
         """Always met."""
         return True, self.words()
-
-
-def _nothing_to_choose(scored: Scored) -> str | None:
-    """Why there is nothing to choose, or None."""
-    name = repr(scored.name)
-    if not len(scored.scores):
-        return (
-            f"nothing was found, at any score, of {scored.positives} {name}"
-            if scored.positives
-            else "no data"
-        )
-    if scored.positives and not scored.truth.any():
-        return f"none of {scored.positives} {name} was found, at any score"
-    if scored.countable_negatives and not scored.negatives:
-        return f"all {scored.positives} are {name}, there is nothing to tell them from"
-    return None
-
-
-def _thresholds_of_good(curve: Curve, places: NDArray[np.int64]) -> Floats:
-    """As `Curve.thresholds`; where nothing is called, not halfway to the end of the scale but just above."""
-    middle, top = curve.thresholds(places), curve.levels[0]
-    above = top + 1e-6 * max(1.0, abs(top))
-    return np.where(places == 0, np.minimum(middle, above), middle)
-
-
-def _counts(curve: Curve, place: int) -> str:
-    """What is found and called at a place of a curve, in words."""
-    hits, alarms, positives = curve.hits[0, place], curve.alarms[0, place], curve.positives[0]
-    calls = f"{alarms:g} false alarm{'' if alarms == 1 else 's'}"
-    among = f" in {curve.negatives[0]:g}" if curve.scored.countable_negatives else ""
-    return f"{hits:g} of {positives:g} found, {calls}{among}"
-
-
-def _share_of(name: str, value: float) -> float:
-    if not 0 < value <= 1:
-        raise ValueError(f"{name}={value}: expected above 0, to 1")
-    return value
