@@ -17,8 +17,9 @@ from inspection.pictures.colours import shown_colours
 from inspection.pictures.label_panel import LabelVerdict, label_panel
 from inspection.pictures.panel import heat_panel
 from inspection.tasks.module import InspectionTask
+from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
 from inspection.tasks.naming import NamingTask
-from inspection.tasks.outcomes import ClassOutcome, LabelOutcome, Outcome
+from inspection.tasks.outcomes import Outcome
 
 
 class HeatmapLogger(PanelLogger):

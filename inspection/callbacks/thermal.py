@@ -69,8 +69,8 @@ class ThermalLogger(PanelLogger):
                 for name, value, target in zip(decision.names, said.tolist(), true.tolist(), strict=True)
             ]
             if decision.alarm is not None:
-                raised, due = (bool(decision.alarms(values[None])) for values in (said, true))
-                ((name, limit),) = decision.alarm.items()
+                raised, due = bool(decision.alarms(said[None])), bool(decision.deserved(true[None]))
+                name, limit, _ = decision.watched
                 lines.append(f"alarm from {name} {limit:g} {decision.unit}: {_YES[raised]}, true {_YES[due]}")
             panel = thermal_panel(
                 grey,

@@ -7,7 +7,7 @@ its parameters to forget.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 
 class Component:
@@ -78,9 +78,46 @@ class TrainRoot:
     loss: Component
     optimizer: Component
     scheduler: Component | None
+    decide: Component
     trainer: TrainerKeys
     callbacks: Mapping[str, Component]
     logger: Component | None
+
+
+@dataclass
+class NewDataKeys:
+    """Where other images lie than a run's own; the names are those of the data modules."""
+
+    root: str | None
+    category: str | None
+    folders: list[list[str | None]] | None
+    pictures: str | None
+    tables: str | None
+    table: str | None
+    annotations: str | None
+
+
+@dataclass
+class EvaluateRoot:
+    """`conf/evaluate.yaml`."""
+
+    usage: ClassVar[str] = "run=<run folder> [data.root=<folder of other images>]"
+    keeps_folder: ClassVar[bool] = False
+
+    run: str
+    output: str | None
+    data: NewDataKeys
+
+
+@dataclass
+class DecideRoot:
+    """`conf/decide.yaml`."""
+
+    usage: ClassVar[str] = "run=<run folder> decide=<rule>"
+    keeps_folder: ClassVar[bool] = False
+
+    run: str
+    decide: Component
 
 
 @dataclass
@@ -129,5 +166,12 @@ class LabelRoot:
     window: tuple[int, int]
 
 
-Root = type[TrainRoot] | type[PredictRoot] | type[SplitRoot] | type[LabelRoot]
-ROOTS: dict[str, Root] = {"train": TrainRoot, "predict": PredictRoot, "split": SplitRoot, "label": LabelRoot}
+Root = type[Any]
+ROOTS: dict[str, Root] = {
+    "train": TrainRoot,
+    "predict": PredictRoot,
+    "evaluate": EvaluateRoot,
+    "decide": DecideRoot,
+    "split": SplitRoot,
+    "label": LabelRoot,
+}

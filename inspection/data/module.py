@@ -147,6 +147,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         is_synthetic: Whether the images were drawn.
         notes: Sentences that a person should read before trusting a figure.
         split_by: How the parts came about, in words.
+        whole: The part that all images belong to, where a trained inspector is only evaluated on them; None:
+            they are split.
         unknown: After `setup`: of what `open_truth` might give and does not, by its name in a batch, why.
         loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
         progress: Called with (what, done, total) while images are drawn and decoded.
@@ -218,6 +220,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self.memory_budget, self.cache_dir = memory_budget, Path(cache_dir)
         self.augment = augment
         self.progress: Progress | None = None
+        self.whole: str | None = None
         self.notes: list[str] = []
         self.unknown: dict[str, str] = {}
         self.loss_weights: Tensor | None = None
@@ -278,9 +281,9 @@ class ImageDataModule(L.LightningDataModule, ABC):
             return
         samples = self.deal_out()
         targets = samples.targets[samples.rows("train")]
-        if self.balance == "sampler":
+        if self.balance == "sampler" and self.whole is None:
             self.labels.classes_to_draw(targets)  # or a refusal, before the images are decoded
-        if self.balance == "loss":
+        if self.balance == "loss" and self.whole is None:
             self.loss_weights = self.labels.loss_weights(targets)
         truth = self.open_truth(samples)  # first: what is wrong with it is said before images are decoded
         self._batches = _Batches(self.open_images(samples), self.labels.tensor(samples.targets), truth)
@@ -292,13 +295,13 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self.is_synthetic = is_synthetic(self.root)
         found = self.find_samples(self.root)
         files, targets = found.files, found.targets
-        for what, holds in self.labels.needed("train"):
+        for what, holds in self.labels.needed("train") if self.whole is None else ():
             if not holds(targets).any():
                 raise InputError(
                     f"{self.root}: no {what} was found ({len(targets)} others); "
                     "training needs all of data.classes"
                 )
-        if self.splits is None and abs(sum(self.shares) - 1) > 1e-6:
+        if self.splits is None and self.whole is None and abs(sum(self.shares) - 1) > 1e-6:
             shares = ", ".join(f"{share / sum(self.shares):.1%}" for share in self.shares)
             self.notes.append(
                 f"data.split={list(self.shares)} does not sum to 1; taken as shares of {shares}"
@@ -307,7 +310,9 @@ class ImageDataModule(L.LightningDataModule, ABC):
         parts = self._share_out(found, groups)
         kinds = None if found.kinds is None else tuple(found.kinds)
         samples = Samples(tuple(files), targets, groups, parts, self.labels, kinds)
-        if self.splits is not None or found.parts is not None:
+        if self.whole is not None:
+            pass  # nothing is learned, and what is missing leaves figures undefined
+        elif self.splits is not None or found.parts is not None:
             anew = [key for key in (self.split_anew, "data.splits=null") if key is not None]
             check_given_parts(
                 samples, f"change the split that was given, or split all anew ({', '.join(anew)})"
@@ -329,6 +334,9 @@ class ImageDataModule(L.LightningDataModule, ABC):
 
     def _share_out(self, found: Found, groups: Sequence[str]) -> np.ndarray:
         """Part names `[N]`, and `split_by` in words."""
+        if self.whole is not None:
+            self.split_by = "none: all images are evaluated"
+            return np.full(len(found.files), self.whole, dtype="<U5")
         indicators, by = self.labels.indicators(found.targets), self.labels.kind
         if found.kinds is not None:
             names, kind_of = np.unique(np.asarray(found.kinds), return_inverse=True)

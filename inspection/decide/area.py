@@ -59,7 +59,10 @@ class Area(Decision):
         return torch.where(areas >= self.min_area, self.defect, 1 - self.defect)
 
     def at(self, threshold: float | Mapping[str, float]) -> "Area":
-        """With another threshold of the pixels, or with `{pixel: 0.3, min_area: 20}`, or one of these."""
+        """With another threshold of the pixels, or with `{pixel: 0.3, min_area: 20}`, or one of these.
+
+        Areas are whole numbers: a `min_area` of 19.5 is one of 20.
+        """
         given = dict(threshold) if isinstance(threshold, Mapping) else {"pixel": threshold}
         strange = [name for name in given if name not in ("pixel", "min_area")]
         if strange:
@@ -67,6 +70,8 @@ class Area(Decision):
                 f"threshold: {strange[0]!r} is neither pixel (a probability) nor min_area (pixels)"
             )
         min_area = given.get("min_area", self.min_area)
+        if _is_number(min_area):
+            min_area = math.ceil(min_area)
         pixel = given.get("pixel", self.threshold)
         return Area(self.names, self.names[self.defect], pixel, min_area)  # type: ignore[arg-type]  # checked there
 

@@ -4,13 +4,15 @@ A verdict on names is kept as a bool matrix `[N, K]`: which of the K names are s
 writes or counts such verdicts need not know which of the two kinds of question was asked.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from inspection.decide.calibration import fit_temperature, fit_temperatures
 from inspection.decide.verdicts import label_verdicts, verdicts
 
 
@@ -53,6 +55,28 @@ class NameDecision(Decision):
         """float64 (float32 on a device without it) `[N, K]` of logits `[N, K]`."""
 
     @abstractmethod
+    def calibrated(self, logits: Tensor, targets: Tensor) -> "NameDecision":
+        """The same decision with the temperature at which its probabilities fit these images best.
+
+        Args:
+            logits: `[N, K]`.
+            targets: As the loss takes them.
+        """
+
+    @abstractmethod
+    def uncalibrated(self) -> "NameDecision":
+        """The same decision with probabilities as the network was trained to give them."""
+
+    @abstractmethod
+    def confidence(self, probabilities: Tensor, targets: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """How sure the network is, and whether rightly so: what a calibration is judged by.
+
+        Returns:
+            Probability of what is more probable, `[N]`, and whether that is true, bool `[N]`: of the class under
+            the name "", or of each attribute.
+        """
+
+    @abstractmethod
     def called(self, probabilities: Tensor) -> Tensor:
         """The verdicts on probabilities `[N, K]`, bool `[N, K]`."""
 
@@ -81,6 +105,12 @@ def _checked(threshold: float, name: str = "threshold") -> float:
     return float(threshold)
 
 
+def _checked_temperature(temperature: float, name: str = "temperature") -> float:
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"{name}={temperature}: expected a number above 0")
+    return float(temperature)
+
+
 class OneOf(NameDecision):
     """Exactly one class holds: softmax, and the defect class from a threshold on.
 
@@ -88,6 +118,10 @@ class OneOf(NameDecision):
         names: Class names, K.
         defect: The positive class, or None: the most probable class wins.
         threshold: Smallest defect probability that is judged a defect.
+        temperature: By which logits are divided before they become probabilities; above 1: less sure.
+
+    Raises:
+        ValueError: If the threshold is no probability, or the temperature not above 0.
 
     Example:
         >>> decision = OneOf(["ok", "defect"], "defect", threshold=0.3)
@@ -98,14 +132,35 @@ class OneOf(NameDecision):
     kind = "one_of"
     exclusive = True
 
-    def __init__(self, names: Sequence[str], defect: str | None, threshold: float = 0.5) -> None:
+    def __init__(
+        self, names: Sequence[str], defect: str | None, threshold: float = 0.5, temperature: float = 1.0
+    ) -> None:
         self.names = tuple(names)
         self.defect = None if defect is None else self.names.index(defect)
         self.threshold = _checked(threshold)
+        self.temperature = _checked_temperature(temperature)
+
+    def replaced(self, **arguments: Any) -> Self:
+        """The same decision but for some arguments of the constructor."""
+        own = {name: value for name, value in self.to_dict().items() if name != "kind"}
+        return type(self)(**own | arguments)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Softmax."""
-        return _precise(logits).softmax(1)
+        return (_precise(logits) / self.temperature).softmax(1)
+
+    def calibrated(self, logits: Tensor, targets: Tensor) -> Self:
+        """With one temperature for all classes."""
+        return self.replaced(temperature=fit_temperature(logits, targets))
+
+    def uncalibrated(self) -> Self:
+        """At temperature 1."""
+        return self.replaced(temperature=1.0)
+
+    def confidence(self, probabilities: Tensor, targets: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of the most probable class, whatever the threshold."""
+        most, which = probabilities.max(1)
+        return {"": (most, which == targets)}
 
     def labels(self, probabilities: Tensor) -> Tensor:
         """The verdicts as class indices, int64 `[N]`."""
@@ -123,7 +178,7 @@ class OneOf(NameDecision):
         """Probability of the target class."""
         return probabilities.gather(1, targets[:, None])[:, 0]
 
-    def at(self, threshold: float | Mapping[str, float]) -> "OneOf":
+    def at(self, threshold: float | Mapping[str, float]) -> Self:
         """With another threshold of the defect class."""
         if self.defect is None:
             raise ValueError("threshold: there is no defect class; leave threshold out")
@@ -132,12 +187,18 @@ class OneOf(NameDecision):
             if set(threshold) != {defect}:
                 raise ValueError(f"threshold={dict(threshold)}: expected one for {defect!r}")
             threshold = threshold[defect]
-        return OneOf(self.names, defect, threshold)
+        return self.replaced(threshold=threshold)
 
     def to_dict(self) -> dict[str, Any]:
         """Names and operating point."""
         defect = None if self.defect is None else self.names[self.defect]
-        return {"kind": self.kind, "names": list(self.names), "defect": defect, "threshold": self.threshold}
+        return {
+            "kind": self.kind,
+            "names": list(self.names),
+            "defect": defect,
+            "threshold": self.threshold,
+            "temperature": self.temperature,
+        }
 
 
 class AnyOf(NameDecision):
@@ -146,9 +207,10 @@ class AnyOf(NameDecision):
     Args:
         names: Attribute names, A.
         thresholds: Smallest probability that is judged true, by name; 0.5 for those that are not named.
+        temperatures: By which logits are divided before they become probabilities, by name; 1 for the others.
 
     Raises:
-        ValueError: If a threshold is no probability, or of no attribute.
+        ValueError: If a threshold is no probability, a temperature not above 0, or one of them of no attribute.
 
     Example:
         >>> decision = AnyOf(["error", "break"], {"break": 0.9})
@@ -159,17 +221,49 @@ class AnyOf(NameDecision):
     kind = "any_of"
     exclusive = False
 
-    def __init__(self, names: Sequence[str], thresholds: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        thresholds: Mapping[str, float] | None = None,
+        temperatures: Mapping[str, float] | None = None,
+    ) -> None:
         self.names = tuple(names)
-        given = dict(thresholds or {})
-        strange = [name for name in given if name not in self.names]
-        if strange:
-            raise ValueError(f"thresholds: {strange[0]!r} is none of {', '.join(self.names)}")
-        self.thresholds = tuple(_checked(given.get(name, 0.5), f"threshold of {name}") for name in self.names)
+        limits, heats = dict(thresholds or {}), dict(temperatures or {})
+        for what, given in (("thresholds", limits), ("temperatures", heats)):
+            strange = [name for name in given if name not in self.names]
+            if strange:
+                raise ValueError(f"{what}: {strange[0]!r} is none of {', '.join(self.names)}")
+        self.thresholds = tuple(
+            _checked(limits.get(name, 0.5), f"threshold of {name}") for name in self.names
+        )
+        self.temperatures = tuple(
+            _checked_temperature(heats.get(name, 1.0), f"temperature of {name}") for name in self.names
+        )
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Sigmoid."""
-        return _precise(logits).sigmoid()
+        precise = _precise(logits)
+        return (precise / precise.new_tensor(self.temperatures)).sigmoid()
+
+    def calibrated(self, logits: Tensor, targets: Tensor) -> "AnyOf":
+        """With a temperature an attribute."""
+        fitted = fit_temperatures(logits, targets)
+        return AnyOf(self.names, self._by_name(self.thresholds), self._by_name(fitted))
+
+    def uncalibrated(self) -> "AnyOf":
+        """At temperature 1."""
+        return AnyOf(self.names, self._by_name(self.thresholds))
+
+    def confidence(self, probabilities: Tensor, targets: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of the more probable answer to each attribute, whatever its threshold."""
+        sure, right = (
+            probabilities.maximum(1 - probabilities),
+            (probabilities >= 0.5) == self.answers(targets),
+        )
+        return {name: (sure[:, place], right[:, place]) for place, name in enumerate(self.names)}
+
+    def _by_name(self, values: Sequence[float]) -> dict[str, float]:
+        return dict(zip(self.names, values, strict=True))
 
     def called(self, probabilities: Tensor) -> Tensor:
         """At least its threshold, so that one taken from an observed probability includes that image."""
@@ -187,9 +281,14 @@ class AnyOf(NameDecision):
         """With one threshold for all attributes, or other ones for those that are named."""
         if not isinstance(threshold, Mapping):
             threshold = dict.fromkeys(self.names, _checked(threshold))
-        return AnyOf(self.names, dict(zip(self.names, self.thresholds, strict=True)) | dict(threshold))
+        temperatures = self._by_name(self.temperatures)
+        return AnyOf(self.names, self._by_name(self.thresholds) | dict(threshold), temperatures)
 
     def to_dict(self) -> dict[str, Any]:
         """Names and operating point."""
-        thresholds = dict(zip(self.names, self.thresholds, strict=True))
-        return {"kind": self.kind, "names": list(self.names), "thresholds": thresholds}
+        return {
+            "kind": self.kind,
+            "names": list(self.names),
+            "thresholds": self._by_name(self.thresholds),
+            "temperatures": self._by_name(self.temperatures),
+        }

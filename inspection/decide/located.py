@@ -1,6 +1,6 @@
 """One class holds, and where the defect is called, boxes say where it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from inspection.decide.decisions import OneOf
@@ -13,6 +13,7 @@ class Located(OneOf):
         names: Class names, K.
         defect: The positive class.
         threshold: Smallest defect probability that is judged a defect.
+        temperature: See `OneOf`.
         box_threshold: Share of the greatest heat of a map from which on a pixel belongs to a box, above 0 to 1.
 
     Raises:
@@ -23,19 +24,19 @@ class Located(OneOf):
     defect: int
 
     def __init__(
-        self, names: Sequence[str], defect: str | None, threshold: float = 0.5, box_threshold: float = 0.8
+        self,
+        names: Sequence[str],
+        defect: str | None,
+        threshold: float = 0.5,
+        temperature: float = 1.0,
+        box_threshold: float = 0.8,
     ) -> None:
         if defect is None:
             raise ValueError("defect=null: boxes are drawn around a defect; name its class")
-        super().__init__(names, defect, threshold)
+        super().__init__(names, defect, threshold, temperature)
         if not 0 < box_threshold <= 1:
             raise ValueError(f"box_threshold={box_threshold}: expected a share of the heat, above 0 to 1")
         self.box_threshold = float(box_threshold)
-
-    def at(self, threshold: float | Mapping[str, float]) -> "Located":
-        """With another threshold of the defect class."""
-        moved = super().at(threshold)
-        return Located(self.names, self.names[self.defect], moved.threshold, self.box_threshold)
 
     def to_dict(self) -> dict[str, Any]:
         """Names and operating point."""

@@ -31,7 +31,9 @@ class Quantities(Decision):
         centre: A value each, e.g. the training mean; in the unit.
         scale: A value each above 0, e.g. the standard deviation in training; in the unit.
         ordered: Whether the names go from the largest quantity to the smallest, and the values are to do so, too.
-        alarm: Name of the quantity and the value from which on there is an alarm; None: no alarm.
+        alarm: Name of the quantity and the value from which on there is to be an alarm; None: no alarm.
+        called_from: What the network must say for the alarm to be raised, in the unit: below the value of `alarm`
+            it makes up for a network that says too little. None: that value itself.
 
     Raises:
         ValueError: If lengths differ, a scale is not above 0, ordered centres do not fall, or the alarm is of
@@ -54,6 +56,7 @@ class Quantities(Decision):
         scale: Sequence[float],
         ordered: bool = True,
         alarm: Mapping[str, float] | None = None,
+        called_from: float | None = None,
     ) -> None:
         self.names, self.unit, self.ordered = tuple(names), unit, ordered
         self.centre, self.scale = (tuple(float(value) for value in values) for values in (centre, scale))
@@ -75,6 +78,9 @@ class Quantities(Decision):
                 "name them from the largest to the smallest, or take ordered=false"
             )
         self.alarm = _checked_alarm(alarm, self.names)
+        if called_from is not None and (self.alarm is None or not math.isfinite(called_from)):
+            raise ValueError(f"called_from={called_from}: expected a number, of an alarm that there is")
+        self.called_from = None if called_from is None else float(called_from)
 
     def values(self, outputs: Tensor) -> Tensor:
         """Quantities `[N, T]` in the unit, float64 (float32 on a device without it), of outputs `[N, T]`."""
@@ -96,18 +102,40 @@ class Quantities(Decision):
         centre, scale = self._constants(values)
         return (values - centre) / scale
 
+    @property
+    def watched(self) -> tuple[str, float, float]:
+        """Quantity of the alarm, its limit, and what the network must say for it to be raised.
+
+        Raises:
+            ValueError: If there is no alarm.
+        """
+        if self.alarm is None:
+            raise ValueError("alarm: there is none")
+        ((name, limit),) = self.alarm.items()
+        return name, limit, limit if self.called_from is None else self.called_from
+
     def alarms(self, values: Tensor) -> Tensor:
-        """Whether each row of quantities `[N, T]` raises the alarm, bool `[N]`; without an alarm none does."""
+        """Whether what a network says `[N, T]` raises the alarm, bool `[N]`; without an alarm none does."""
+        return self._reach(values, called=True)
+
+    def deserved(self, targets: Tensor) -> Tensor:
+        """Whether true quantities `[N, T]` deserve the alarm, bool `[N]`."""
+        return self._reach(targets, called=False)
+
+    def _reach(self, values: Tensor, called: bool) -> Tensor:
         if self.alarm is None:
             return torch.zeros(len(values), dtype=torch.bool, device=values.device)
-        ((name, limit),) = self.alarm.items()
-        return ~(values[:, self.names.index(name)] < limit)  # what could not be measured is an alarm
+        name, limit, called_from = self.watched
+        return ~(
+            values[:, self.names.index(name)] < (called_from if called else limit)
+        )  # what could not be measured is an alarm
 
     def at(self, threshold: float | Mapping[str, float]) -> "Quantities":
-        """The same quantities with an alarm at another value.
+        """The same quantities with an alarm that is raised from another value on.
 
         Args:
-            threshold: In the unit; by name, of any quantity. A number alone moves the alarm that there is.
+            threshold: In the unit. That of the quantity which is watched moves what the network must say for the
+                alarm, whose limit stays; by the name of another quantity, an alarm on that one instead.
 
         Raises:
             ValueError: If it names none, or there is no alarm to move.
@@ -118,8 +146,10 @@ class Quantities(Decision):
                     f"threshold={threshold}: there is no alarm to move; name a quantity: "
                     f"threshold={{{self.names[0]}: {threshold}}}"
                 )
-            threshold = dict.fromkeys(self.alarm, threshold)
-        return self.replaced(alarm=threshold)
+            return self.replaced(called_from=threshold)
+        if self.alarm is not None and set(threshold) == set(self.alarm):
+            return self.replaced(called_from=threshold[self.watched[0]])
+        return self.replaced(alarm=threshold, called_from=None)
 
     def replaced(self, **arguments: Any) -> "Quantities":
         """The same quantities but for some arguments of the constructor."""
@@ -167,6 +197,7 @@ class Quantities(Decision):
             "scale": list(self.scale),
             "ordered": self.ordered,
             "alarm": None if self.alarm is None else dict(self.alarm),
+            "called_from": self.called_from,
         }
 
     def _constants(self, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,9 +22,10 @@ from inspection.explain.hooks import hooked
 from inspection.inspector.kinds import answers_of
 from inspection.inspector.passport import Passport, build_network, fit_weights, read_passport, write_passport
 from inspection.inspector.verdict import Verdict
+from inspection.models.flips import Flipped
 from inspection.models.normalised import Normalised
 
-FORMAT = "inspection.inspector.3"
+FORMAT = "inspection.inspector.4"
 
 
 class Inspector:
@@ -52,6 +53,7 @@ class Inspector:
         network = build_network(passport.network)
         fit_weights(network, weights, "the inspector")
         self.model = Normalised(network, passport.mean, passport.std).to(self.device).eval()
+        self.judge = Flipped(self.model, passport.flips) if passport.flips else self.model
 
     def with_threshold(self, threshold: float | Mapping[str, float]) -> "Inspector":
         """The same inspector at another operating point.
@@ -108,7 +110,7 @@ class Inspector:
             return []
         images = torch.from_numpy(np.stack(pixels)).to(self.device)
         with hooked([self.model], _check_finite):
-            return self.answers.verdicts(self.model, images, camera_shapes, heatmaps)
+            return self.answers.verdicts(self.judge, images, camera_shapes, heatmaps)
 
     def save(self, path: Path) -> None:
         """Write one file of tensors and JSON (safetensors); the old file stays until the new one is whole.

@@ -68,7 +68,7 @@ class QuantityAnswers(Answers):
             return False
         assert self.passport.window is not None
         low, high = self.passport.window
-        ((name, limit),) = self.decision.alarm.items()
+        name, limit, _ = self.decision.watched
         largest = self.decision.ordered and name == self.decision.names[0]
         return largest and verdict.peak + (high - low) / 255 / 2 >= limit
 
@@ -86,8 +86,11 @@ class QuantityAnswers(Answers):
         """When there is an alarm."""
         if self.decision.alarm is None:
             return f"{', '.join(self.decision.names)} are measured in {self.decision.unit}; no alarm is set"
-        ((name, limit),) = self.decision.alarm.items()
-        return f"there is an alarm at a {name} of {limit:g} {self.decision.unit} or more"
+        name, limit, called_from = self.decision.watched
+        moved = "" if called_from == limit else f", which stands for one of {limit:g} {self.decision.unit}"
+        return (
+            f"there is an alarm at a measured {name} of {called_from:g} {self.decision.unit} or more{moved}"
+        )
 
     def columns(self) -> Row:
         """Each quantity, the largest value of the pixels if they have a scale, and the alarm if there is one."""

@@ -12,6 +12,7 @@ from inspection.decide.decisions import AnyOf, NameDecision, OneOf
 from inspection.explain.cam import METHOD_NAMES, heatmap
 from inspection.inspector.answers import Answers, Row
 from inspection.inspector.verdict import Verdict
+from inspection.models.flips import Flipped
 from inspection.pictures.colours import shown_colours
 from inspection.pictures.label_panel import LabelVerdict, label_panel
 from inspection.pictures.panel import heat_panel
@@ -30,9 +31,10 @@ class NameAnswers(Answers):
         self, model: nn.Module, images: Tensor, camera_shapes: Sequence[tuple[int, int]], evidence: bool
     ) -> list[Verdict]:
         """Names, their probabilities and, as evidence, heatmaps."""
+        plain = model.model if isinstance(model, Flipped) else model
         maps = [
             heatmap(
-                model,
+                plain,  # evidence of the image as it stands
                 images,
                 None if output is None else torch.full((len(images),), output, device=images.device),
                 method=self.passport.heatmap_method,
@@ -40,7 +42,7 @@ class NameAnswers(Answers):
             )
             for output in (self.to_explain() if evidence else ())
         ]
-        if maps:
+        if maps and plain is model:
             logits = maps[0].logits  # of the same pass: verdict and evidence belong together
         else:
             with torch.inference_mode():

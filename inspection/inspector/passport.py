@@ -32,6 +32,10 @@ class Passport:
         colours: Pairs of attribute and colour, of those that are shown; None: all, in colours of our choice.
         window: What black and white of the images stand for, in the unit of what is measured, or None where
             they have no absolute scale.
+        flips: Of test-time augmentation: what the network gives is averaged over the image and these flips of it.
+        operating: How the decision was chosen and what it achieves, see `OperatingPoint.to_dict`; empty while the
+            network is trained.
+        reference: What validation images look like, for telling when the camera's no longer do; None: not known.
         made: Where it comes from: run, data, whether synthetic, versions.
     """
 
@@ -46,6 +50,9 @@ class Passport:
     heatmap_layer: str | None = None
     colours: list[list[str]] | None = None
     window: list[float] | None = None
+    flips: list[str] = field(default_factory=list)
+    operating: dict[str, Any] = field(default_factory=dict)
+    reference: dict[str, Any] | None = None
     made: dict[str, Any] = field(default_factory=dict)
 
 

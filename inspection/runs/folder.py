@@ -12,7 +12,7 @@ from inspection.runs.checkpoints import network_weights, read_checkpoint
 from inspection.tasks.module import InspectionTask
 
 CONFIG, CHECKPOINTS, INSPECTOR = "config.yaml", "checkpoints", "inspector.safetensors"
-FIGURES, PASSPORT = "metrics.json", "passport.json"
+FIGURES, PASSPORT, OPERATING = "metrics.json", "passport.json", "operating_point.json"
 
 
 def best_checkpoint(run: Path) -> Path:
@@ -63,6 +63,9 @@ def passport_of(
         heatmap_method=heatmaps.get("method", "auto"),
         heatmap_layer=heatmaps.get("layer"),
         colours=heatmaps.get("colours"),
+        flips=list(task.flips),
+        operating=task.record_of_operating(),
+        reference=task.reference,
         made=made | {name: version(name) for name in ("inspection", "torch")},
         **data.passport(),
     )

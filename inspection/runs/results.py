@@ -30,14 +30,20 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def write_predictions(path: Path, outcomes: Mapping[str, Outcome], samples: Samples) -> None:
-    """Write `file, split`, targets, verdicts and probabilities, one row an image that was evaluated."""
+    """Write `file, split`, targets, verdicts and probabilities, one row an image that was evaluated.
+
+    Last comes `right`, where there is a verdict that can be right or wrong.
+    """
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         for number, outcome in enumerate(outcomes.values()):
+            right = outcome.right
+            judged = [[]] * len(outcome.rows) if right is None else [[str(each)] for each in right.tolist()]
             if number == 0:
-                writer.writerow(["file", "split", *outcome.columns()])
-            for row, cells in zip(outcome.rows.tolist(), outcome.cells(), strict=True):
-                writer.writerow([samples.files[row], samples.parts[row], *cells])
+                last = [] if right is None else ["right"]
+                writer.writerow(["file", "split", *outcome.columns(), *last])
+            for row, cells, each in zip(outcome.rows.tolist(), outcome.cells(), judged, strict=True):
+                writer.writerow([samples.files[row], samples.parts[row], *cells, *each])
 
 
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,6 +69,6 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
         walk(group, config.get(group))
     module = config["task"].get("module") or {}
     walk("task/module", {name: value for name, value in module.items() if name not in COMPONENTS})
-    for group in ("trainer", "callbacks"):
+    for group in ("decide", "trainer", "callbacks"):
         walk(group, config.get(group))
     return flat

@@ -1,15 +1,12 @@
 """One training run: data, network, training, test of the best checkpoint, and the files of all that."""
 
 import errno
-import logging
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -18,56 +15,44 @@ from inspection.callbacks.charts import Charts
 from inspection.callbacks.progress import EpochLines
 from inspection.callbacks.reseed import ReseedEachEpoch
 from inspection.callbacks.resume import ResumeExactly
-from inspection.config.instantiate import class_value, instantiate
-from inspection.config.saved import read_config, to_yaml
-from inspection.config.suggest import did_you_mean
+from inspection.config.instantiate import instantiate
+from inspection.config.saved import to_yaml
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import write_splits
 from inspection.errors import InputError
-from inspection.inspector import Inspector
-from inspection.inspector.passport import fit_weights, network_class, write_passport
-from inspection.models.modes import evaluating
+from inspection.inspector.passport import write_passport
 from inspection.runs import console
-from inspection.runs.checkpoints import (
-    AtomicCheckpointIO,
-    network_weights,
-    read_checkpoint,
-    to_go_on_from,
-    way_on,
+from inspection.runs.checkpoints import AtomicCheckpointIO, to_go_on_from, way_on
+from inspection.runs.evaluation import (
+    be_quiet,
+    evaluate_parts,
+    origin,
+    write_evaluation,
+    write_inspector,
 )
-from inspection.runs.folder import CHECKPOINTS, CONFIG, FIGURES, INSPECTOR, PASSPORT, passport_of
+from inspection.runs.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    FIGURES,
+    INSPECTOR,
+    OPERATING,
+    PASSPORT,
+    passport_of,
+)
 from inspection.runs.hardware import Hardware, give_back_memory, keep_freed_memory, pick_hardware
-from inspection.runs.results import hyperparameters, write_json, write_predictions
+from inspection.runs.prepare import build_rule, prepare
+from inspection.runs.results import hyperparameters
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
 PROFILE = "profile"
-LEARNED = {
-    "class": "one class an image",
-    "good": "good images alone (data.mode=one_class)",
-    "attribute": "any of several attributes an image",
-    "object": "boxes of objects",
-    "quantity": "quantities",
-}
-"""What labels are, in words, by their kind."""
-_TOGETHER = "choose data= and task= that belong together"
-LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
-STATES = (
-    "epoch",
-    "global_step",
-    "pytorch-lightning_version",
-    "loops",
-    "callbacks",
-    "optimizer_states",
-    "lr_schedulers",
-)
-"""What a checkpoint holds beside the weights, for a training to go on from."""
 FILES = {
     CONFIG: "the composed config",
     INSPECTOR: "the trained inspector, one file",
     f"{CHECKPOINTS}/": "best.ckpt and last.ckpt",
     PASSPORT: "what the inspector is besides its weights",
-    FIGURES: "all figures",
+    OPERATING: "when a part is called what, why, and what that achieves",
+    FIGURES: "all figures, with their intervals",
     "history.csv": "figures of each epoch",
     "predictions.csv": "every evaluated image with its target and what was said of it",
     "splits.csv": "which image was in which part",
@@ -104,74 +89,13 @@ def train(config: dict[str, Any], run: Path) -> dict[str, Any]:
         give_back_memory()
 
 
-def _prepare(
-    config: dict[str, Any], resume: Path | None, run: Path
-) -> tuple[ImageDataModule, InspectionTask]:
-    """Data and task module, checked as far as that is possible before an epoch is spent."""
-    if not 0 <= config["seed"] < 2**32:
-        raise InputError(f"seed={config['seed']}: expected 0 to {2**32 - 1}")
-    if config["trainer"]["max_epochs"] == 0:
-        raise InputError("trainer.max_epochs=0: expected 1 or more, or -1 for no limit")
-    if config["trainer"]["limit_val_batches"] == 0:
-        raise InputError(
-            "trainer.limit_val_batches=0: expected more; the best epoch is chosen by validation, and when to stop"
-        )
-    L.seed_everything(config["seed"], workers=True, verbose=False)
-    settings = dict(config["data"])
-    if resume is not None:
-        check_same_run(config, run)
-    if resume is not None and (run / "splits.csv").is_file():
-        # The very images that it was trained on, or an error; a fold is written down there like any split.
-        settings |= {"splits": str(run / "splits.csv"), "fold": None}
-    data: ImageDataModule = instantiate(settings)
-    # Before the images: a misspelt network is said at once. Before the task: it may ask for a name of other data.
-    module = config["task"]["module"]
-    check_kind(class_value(module, "kind"), data)
-    if resume is not None:
-        module = module | {"network": _without_weights_file(module["network"])}
-    task: InspectionTask = instantiate(module)
-    data.progress = console.steps()
-    data.prepare_data()
-    data.setup()
-    if config["trainer"]["overfit_batches"]:
-        data.notes.append(
-            "overfit_batches: the validation figures are of the very images that are trained on"
-        )
-    limited = [name for name in LIMITS if repr(config["trainer"][name]) != "1.0"]  # 1 is one batch
-    if limited:
-        keys = ", ".join(f"trainer.{name}={config['trainer'][name]}" for name in limited)
-        data.notes.append(f"{keys}: the figures are of a part of the images")
-    monitor = config["task"]["monitor"]
-    if monitor not in task.logged():
-        raise InputError(
-            f"task.monitor={monitor}: no such figure{did_you_mean(monitor, task.logged())}\n"
-            f"there is: {', '.join(task.logged())}"
-        )
-    check_needs(task, data)
-    fit_together(task, data)
-    if resume is not None:
-        check_goes_on(task, resume)
-    return data, task
-
-
-def _without_weights_file(network: dict[str, Any]) -> dict[str, Any]:
-    """The same network for a training that is gone on with: the checkpoint brings all weights.
-
-    The file that they once came from may be gone.
-    """
-    bare = getattr(network_class(network["_target_"]), "without_weights_file", None)
-    try:
-        return network if bare is None else bare(network)
-    except ValueError as error:
-        raise InputError(f"model: {error}") from None
-
-
 def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
     start = time.perf_counter()
-    _be_quiet()
+    be_quiet()
     monitor, mode = config["task"]["monitor"], config["task"]["mode"]
     resume = _checkpoint_to_resume(config["ckpt_path"], run)
-    data, task = _prepare(config, resume, run)
+    data, task = prepare(config, resume, run)
+    rule = build_rule(config["decide"], task)
     hardware = pick_hardware(config["trainer"])
     if hardware.channels_last:
         task.use_channels_last()
@@ -184,12 +108,16 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
 
     _fit(trainer, task, data, resume)
 
+    if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        task.decide_by(rule)
     best = None if trainer.fast_dev_run else _best_checkpoint(run)  # type: ignore[attr-defined]
-    outcomes = _evaluate(trainer, task, data, best, test=config["test"])
+    outcomes = evaluate_parts(trainer, task, data, best, test=config["test"])
     result = _summary(trainer, outcomes, monitor, mode)
     if trainer.is_global_zero:
         weights = "last weights" if best is None else "best checkpoint"
         console.print_figures(outcomes, weights, data.is_synthetic)
+        if task.operating is not None:
+            console.print_operating_point(task.operating, outcomes)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             print("\nfast_dev_run: one batch of everything ran; no checkpoint and no inspector were kept")
         else:
@@ -208,149 +136,6 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
                 run, FILES | further, config["paths"]["outputs"] if _boards(trainer) else None
             )
     return result
-
-
-def _be_quiet() -> None:
-    """No tips, and no warnings that a person can do nothing about."""
-    for name in ("lightning.pytorch", "lightning.fabric", "torch.utils.tensorboard"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (
-        ".*does not have many workers.*",  # batches come out of the cache, faster than from workers
-        ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
-        ".*It is recommended to use .*sync_dist.*",  # our figures are summed over processes before they are logged
-        ".*The number of training batches .* is smaller than the logging interval.*",
-        ".*LeafSpec.*",  # inside torch and Lightning
-        ".*`isinstance.treespec.*",
-        ".*module\\(s\\) in eval mode at the start of training.*",  # frozen batch norm, on purpose
-        ".*Precision .* is not supported by the model summary.*",
-        ".*overfit_batches.*",  # asked for
-        ".*was configured so .* batch.*",  # asked for: limit_*_batches
-        ".*could not find the monitored key.*",  # asked for: epochs before the first validation
-        ".*No positive samples in targets.*",  # reported as undefined
-        ".*No negative samples in targets.*",
-    ):
-        warnings.filterwarnings("ignore", message=message)
-
-
-def check_same_run(config: dict[str, Any], run: Path) -> None:
-    """Raise when a command that goes on with a run asks for another task, network, schedule, ... than its.
-
-    The weights come from the one and the record would tell of the other.
-    """
-    if not (run / CONFIG).is_file():
-        return
-    saved = read_config(run / CONFIG)
-    then, now = hyperparameters(saved), hyperparameters(config)
-    groups = ("task", "data", "model", "loss", "optimizer", "scheduler", "seed")
-    places = {"data/root", "data/cache_dir", "data/memory_budget", "data/synthetic/folder", "data/splits"}
-    changed = [
-        key
-        for key in sorted(then.keys() | now.keys())
-        if key.partition("/")[0] in groups
-        and key not in places
-        and then.get(key, "None") != now.get(key, "None")  # null, and nothing below it, are the same
-    ]
-    other = [f"{key.replace('/', '.')}={now.get(key)} (the run has {then.get(key)})" for key in changed]
-    if (saved["data"]["root"] is None) != (config["data"]["root"] is None):
-        other.insert(0, f"data.root={config['data']['root']} (the run has {saved['data']['root']})")
-    if not other:
-        return
-    remedy = "give the overrides that the run was started with, or train anew"
-    epochs = (then["trainer/max_epochs"], now["trainer/max_epochs"])
-    follow = [k for k in changed if k.startswith("scheduler/") and (then.get(k), now.get(k)) == epochs]
-    if follow and len(follow) == len(other):
-        remedy = (
-            f"{follow[0].replace('/', '.')} follows trainer.max_epochs: this schedule is laid out over the whole "
-            f"run, which can't get another length\ngive trainer.max_epochs={epochs[0]}, or train anew"
-        )
-    raise InputError(
-        f"ckpt_path: {run} can't go on with other settings: {'; '.join(other[:4])}"
-        f"{' ...' if len(other) > 4 else ''}\n{remedy}"
-    )
-
-
-def check_goes_on(task: InspectionTask, path: Path) -> None:
-    """Raise when training can't go on from a checkpoint: before anything in the run's folder is touched.
-
-    It is damaged, of another network, without the state of a training, or of other trainable parameters.
-    """
-    try:
-        checkpoint = read_checkpoint(path)
-        fit_weights(task.model.network, network_weights(checkpoint), "it")
-    except InputError as error:
-        raise InputError(f"ckpt_path={path}: {error}") from None
-    missing = [name for name in STATES if name not in checkpoint]
-    if missing:
-        raise InputError(
-            f"ckpt_path={path}: it holds weights, but not the state of a training ({', '.join(missing)})\n"
-            "give a checkpoint of a run, such as <run>/checkpoints/last.ckpt"
-        )
-    made = task.configure_optimizers()
-    optimizer = made["optimizer"] if isinstance(made, dict) else made
-    try:
-        optimizer.load_state_dict(checkpoint["optimizer_states"][0])
-    except (ValueError, KeyError, IndexError) as error:
-        raise InputError(
-            f"ckpt_path={path}: it was trained with another optimizer, or other parameters of the network "
-            f"({error})\ngive the overrides that its run was started with, of optimizer, model.trainable and "
-            "task.module.backbone_lr"
-        ) from None
-
-
-def check_kind(learned: str | None, data: ImageDataModule) -> None:
-    """Raise when a task learns another kind of labels than the data have; None: not known."""
-    if learned is not None and learned != data.labels.kind:
-        raise InputError(
-            f"the task learns {LEARNED[learned]}, but the data have {LEARNED[data.labels.kind]}; {_TOGETHER}"
-        )
-
-
-def check_needs(task: InspectionTask, data: ImageDataModule) -> None:
-    """Raise when the data do not say what the task learns from."""
-    missing = [name for name in task.needs if name not in data.batch([0])]
-    if missing:
-        why = f": {data.unknown[missing[0]]}" if missing[0] in data.unknown else f"; {_TOGETHER}"
-        raise InputError(f"the task learns from the {missing[0]} of each image, and the data have none{why}")
-
-
-def fit_together(task: InspectionTask, data: ImageDataModule) -> None:
-    """Tell the task what the data are like, and try everything on one image: better now than after an epoch.
-
-    Raises:
-        InputError: If the network can't take the images or gives something else than the task learns from, the
-            loss can't take the targets or the optimizer its settings.
-    """
-    size = data.geometry.shape
-    try:
-        with torch.no_grad(), evaluating(task.model):
-            outputs = task(torch.zeros(1, *size, dtype=torch.uint8))
-    except (RuntimeError, AssertionError) as error:  # torchvision's transformers assert their size
-        name, reason = console.network_name(task.model.network), str(error).splitlines()[0]
-        raise InputError(
-            f"{name} can't take images of {'x'.join(map(str, size))} (data.channels, data.image_size): {reason}"
-        ) from error
-    expected = task.expected()
-    if expected is not None and outputs.shape[1:] != expected:
-        shapes = ["x".join(map(str, shape)) for shape in (outputs.shape[1:], expected)]
-        raise InputError(
-            f"{console.network_name(task.model.network)} gives {shapes[0]} numbers an image, and the task learns "
-            f"{LEARNED[task.kind]} from {shapes[1]}; choose model= and task= that belong together"
-        )
-    batch = data.batch(data.samples.rows("train")[:1])
-    try:
-        task.take(data)
-        with torch.no_grad(), evaluating(task.model):
-            task.loss_of(task.outputs_of(batch), batch)
-    except InputError:
-        raise
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"loss: not one for this kind of question ({str(error).splitlines()[0]}); use loss={task.losses}"
-        ) from error
-    try:
-        task.configure_optimizers()
-    except (ValueError, TypeError) as error:
-        raise InputError(f"optimizer or scheduler: {error}") from error
 
 
 def _checkpoint_to_resume(ckpt_path: str | None, run: Path) -> Path | None:
@@ -453,7 +238,7 @@ def _write_before(
     text = to_yaml(config | {"ckpt_path": None})
     (run / CONFIG).write_text(text, encoding="utf-8")
     write_splits(run / "splits.csv", data.samples)
-    made = {"run": run.as_posix(), "data": _origin(data)}
+    made = {"run": run.as_posix(), "data": origin(data)}
     passport = write_passport(passport_of(config, task, data, made))
     (run / PASSPORT).write_text(passport + "\n", encoding="utf-8")
     (run / INSPECTOR).unlink(
@@ -474,61 +259,22 @@ def _write_after(
     result: Mapping[str, Any],
     minutes: float,
 ) -> dict[str, str]:
-    """The files of a finished run: figures, predictions, inspector. What those hold that not every run has."""
+    """The files of a finished run. What those hold that not every run has."""
     made = {
         "task": config["task"]["name"],
         "question": config["task"]["question"],
-        "data": _origin(data),
+        "data": origin(data),
         "seed": config["seed"],
         "precision": hardware.precision,
         "monitor": result["metric"],
         "best_epoch": result["best_epoch"],
-    }
-    figures = {part: outcome.figures | outcome.details() for part, outcome in outcomes.items()}
-    about = {
-        "classes": list(data.labels.names),
-        "defect": data.labels.defect,
         "minutes": round(minutes, 2),
     }
-    write_json(run / FIGURES, made | about | figures)
-    write_predictions(run / "predictions.csv", outcomes, data.samples)
-    further: dict[str, str] = {}
-    for outcome in list(outcomes.values())[:1]:
-        further = outcome.write_files(run, outcomes, data.samples)
-    passport = passport_of(config, task, data, made | {"run": run.as_posix()})
-    Inspector(passport, task.model.network.state_dict()).save(run / INSPECTOR)
+    further = write_evaluation(run, made, task, data, outcomes)
+    write_inspector(run, config, task, data, made)
     return further
-
-
-def _origin(data: ImageDataModule) -> dict[str, Any]:
-    """What a run was trained on."""
-    return {
-        "root": str(data.root),
-        "synthetic": data.is_synthetic,
-        "images": len(data.samples.files),
-        "notes": data.notes,
-    }
 
 
 def _best_checkpoint(run: Path) -> Path | None:
     path = run / CHECKPOINTS / "best.ckpt"
     return path if path.is_file() else None
-
-
-def _evaluate(
-    trainer: L.Trainer, task: InspectionTask, data: ImageDataModule, best: Path | None, test: bool
-) -> dict[str, Outcome]:
-    """Validation and, once, test images through the best checkpoint, which the task holds then.
-
-    Without one (fast_dev_run, `~callbacks.best`) through the weights that the task has.
-    """
-    outcomes: dict[str, Outcome] = {}
-    passes = {"val": trainer.validate}
-    if test and len(data.samples.rows("test")):
-        passes["test"] = trainer.test
-    for part, run_pass in passes.items():
-        task.outcome = None
-        run_pass(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-        if task.outcome is not None:  # else no batch was asked for (limit_*_batches=0)
-            outcomes[part] = task.outcome
-    return outcomes

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,8 +16,16 @@ from inspection.data.geometry import Geometry
 from inspection.data.objects import ObjectDataModule
 from inspection.data.splits import Samples
 from inspection.decide.boxes import Boxes
+from inspection.decide.scores import Scored
 from inspection.pictures.charts import confusion_matrix
-from inspection.tasks.box_metrics import HIT, average_precisions, box_confusion, box_counts, figures_of_boxes
+from inspection.tasks.box_metrics import (
+    HIT,
+    average_precisions,
+    box_confusion,
+    box_counts,
+    figures_of_boxes,
+    match_boxes,
+)
 from inspection.tasks.outcomes import Cell, Outcome, Table
 
 DETECTIONS = "detections.json"
@@ -89,9 +98,40 @@ class BoxOutcome(Outcome):
         return self.decision.called(self.detections)
 
     @cached_property
-    def right(self) -> NDArray[np.bool_]:
+    def right(self) -> Tensor:
         """Whether all objects of an image were found and nothing else, bool `[N]`."""
-        return self.counts[..., 1:].sum((1, 2)) == 0
+        return torch.from_numpy(self.counts[..., 1:].sum((1, 2)) == 0)
+
+    def scored(self) -> list[Scored]:
+        """The boxes of each class, and whether each is the one that finds an object.
+
+        Which object a box finds does not hang on the threshold: the surest box of an object comes first.
+        """
+        every: list[list[tuple[float, bool, int]]] = [[] for _ in self.decision.names]
+        missed: list[list[int]] = [[] for _ in self.decision.names]
+        for position, (found, objects, classes) in enumerate(
+            zip(self.detections, self.boxes, self.box_class, strict=True)
+        ):
+            matched = match_boxes(found, objects, classes)
+            for (score, which), place in zip(found[:, 4:6].double().tolist(), matched.tolist(), strict=True):
+                if score > 0:  # else filled up to the number of boxes of other images
+                    every[int(which)].append((score, place >= 0, position))
+            for which in np.delete(classes.numpy(), matched[matched >= 0]).tolist():
+                if which >= 0:
+                    missed[which].append(position)
+        return [
+            Scored(
+                name,
+                np.array([score for score, _, _ in own], np.float64),
+                np.array([right for _, right, _ in own], np.bool_),
+                np.array([position for _, _, position in own], np.int64),
+                np.array(lost, np.int64),
+                low=float(np.nextafter(0, 1)),  # `Boxes`: above 0
+                high=1.0,
+                countable_negatives=False,
+            )
+            for name, own, lost in zip(self.decision.names, every, missed, strict=True)
+        ]
 
     def found(self, position: int) -> Tensor:
         """The detections of an image that count, `[*, 6]`."""

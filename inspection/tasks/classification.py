@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from inspection.decide.decisions import OneOf
 from inspection.tasks.metrics import confusion_counts, figures_of_confusion
 from inspection.tasks.module import Kept
+from inspection.tasks.name_outcomes import ClassOutcome
 from inspection.tasks.naming import NamingTask
-from inspection.tasks.outcomes import ClassOutcome
 
 
 class Classification(NamingTask):
@@ -47,7 +47,7 @@ class Classification(NamingTask):
     def evaluated(self) -> list[str]:
         """Figures of the verdicts, and of the scores."""
         figures = self.figures_of(torch.eye(len(self.decision.names)))
-        return ["auroc", "average_precision", *figures]
+        return ["auroc", "average_precision", "ece", *figures]
 
     def outcome_of(self, rows: Tensor, kept: Kept) -> ClassOutcome:
         """The outcome of a pass."""

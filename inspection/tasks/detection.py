@@ -50,6 +50,7 @@ class Detection(InspectionTask):
 
     decision: Boxes
     kind = "object"
+    flippable = False
     needs = ("boxes", "box_class")
     losses = "yolo"
     learned: tuple[str, ...]

@@ -45,6 +45,7 @@ class CamLocalisation(Classification):
     """
 
     decision: Located
+    flippable = False  # its heatmap is of one pass
     losses = "class_weights, cross_entropy, weighted_cross_entropy, label_smoothing or focal"
 
     def __init__(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inspection.data.splits import Samples
 from inspection.decide.area import Area
+from inspection.decide.scores import Scored
 from inspection.explain.regions import Region
 from inspection.pictures.charts import confusion_matrix
 from inspection.tasks.defects import AREA, CALLED_PIXELS, DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
@@ -100,6 +101,20 @@ class MaskOutcome(Outcome):
     def verdicts(self) -> Tensor:
         """Class indices, int64 `[N]`."""
         return self.decision.labels(self.areas)
+
+    @cached_property
+    def right(self) -> Tensor:
+        """Whether the verdict on each image is right, bool `[N]`."""
+        return self.verdicts == self.targets
+
+    def scored(self) -> list[Scored]:
+        """The called pixels of each image; one pixel at least makes a defect."""
+        truth = (self.targets == self.decision.defect).numpy()
+        return [
+            Scored(
+                "min_area", self.areas.double().numpy(), truth, np.arange(len(self.rows)), low=1.0, high=None
+            )
+        ]
 
     @cached_property
     def counts(self) -> Tensor:
@@ -210,7 +225,7 @@ class MaskOutcome(Outcome):
 
     def mistakes(self, count: int) -> np.ndarray:
         """Wrong verdicts, then masks with a Dice below 0.5; each by their Dice, the smallest first."""
-        dice, wrong = self.each["dice"].nan_to_num(1.0), self.verdicts != self.targets
+        dice, wrong = self.each["dice"].nan_to_num(1.0), ~self.right
         order = torch.argsort(dice - 2 * wrong.double(), stable=True)
         return order[(wrong | (dice < POOR))[order]][:count].numpy()
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import lightning as L
@@ -14,8 +15,11 @@ from torchmetrics import MeanMetric
 from inspection.data.module import ImageDataModule
 from inspection.decide.decisions import Decision
 from inspection.decide.finite import are_finite
+from inspection.decide.rule import Rule
+from inspection.models.flips import Flipped
 from inspection.models.normalised import Normalised
 from inspection.tasks.metrics import UNDEFINED
+from inspection.tasks.operating import OperatingPoint, add_intervals, choose
 from inspection.tasks.outcomes import Outcome
 
 Batch = dict[str, Tensor]
@@ -53,13 +57,18 @@ class InspectionTask(L.LightningModule, ABC):
         needs: What a batch must hold beside image and target.
         losses: Options of the config group `loss` that fit, for a message.
         learned: Figures of the training counts that are logged each epoch.
+        flippable: Whether what the network gives can be averaged over flipped images.
         outcome: What the last pass over a part gave.
+        operating: How the verdicts are made, once that is chosen here.
+        operated: The record of how it was chosen elsewhere: of a trained inspector that is evaluated.
+        reference: What the validation images look like to the trained network, once that was found out.
     """
 
     kind: str
     needs: tuple[str, ...] = ()
     losses: str
     learned: tuple[str, ...] = ("accuracy", "f1")
+    flippable: bool = True
 
     def __init__(
         self,
@@ -87,7 +96,14 @@ class InspectionTask(L.LightningModule, ABC):
         self.train_counts: Tensor | int = 0
         self.outcome: Outcome | None = None
         self._seen: list[tuple[Tensor, Kept]] = []
+        self._unflipped: list[tuple[Tensor, Kept]] = []
         self.channels_last = False
+        self.rule: Rule | None = None
+        self._undecided = False
+        self.flips: tuple[str, ...] = ()
+        self.operating: OperatingPoint | None = None
+        self.operated: dict[str, Any] = {}
+        self.reference: dict[str, Any] | None = None
 
     @abstractmethod
     def make_loss(self, weights: Tensor | None) -> nn.Module:
@@ -121,6 +137,42 @@ class InspectionTask(L.LightningModule, ABC):
     @abstractmethod
     def evaluated(self) -> list[str]:
         """Names of the figures that an outcome has beside the loss."""
+
+    def calibrated(self, kept: Kept) -> Decision:
+        """The decision with probabilities that fit what was kept of these images: here there are none to fit."""
+        return self.decision
+
+    def decide_by(self, rule: Rule) -> None:
+        """From now on evaluations are those of a trained network, with intervals and the rule's flips.
+
+        The next pass over validation images chooses the operating point, which later passes keep.
+
+        Args:
+            rule: By which the point is chosen.
+        """
+        self.rule, self.flips, self._undecided = rule, rule.flips, True
+
+    def judge_by(self, rule: Rule) -> None:
+        """From now on evaluations are those of a trained network whose operating point stays; with intervals.
+
+        Args:
+            rule: That says how the intervals are found.
+        """
+        self.rule, self._undecided = rule, False
+
+    def take_over(self, decision: Decision, chosen: bool) -> None:
+        """Take what a trained inspector decides by.
+
+        Args:
+            decision: The inspector's.
+            chosen: Whether to take its operating point, too; else it is the one that the config says.
+        """
+        if chosen:
+            self.decision = decision
+
+    def record_of_operating(self) -> dict[str, Any]:
+        """How the verdicts are made and why so, plain values; empty while the network is trained."""
+        return self.operated if self.operating is None else self.operating.to_dict()
 
     def expected(self) -> tuple[int, ...] | None:
         """Shape of what the network has to give for one image: here a number for each name.
@@ -156,7 +208,9 @@ class InspectionTask(L.LightningModule, ABC):
         """What the network gives, float32, for images `[N, C, H, W]` as the data module has them."""
         if self.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        return self.model(images).float()
+        model = Flipped(self.model, self.flips) if self.flips else self.model
+        outputs: Tensor = model(images)
+        return outputs.float()
 
     def on_train_epoch_start(self) -> None:
         """Start counting anew."""
@@ -184,22 +238,61 @@ class InspectionTask(L.LightningModule, ABC):
 
     def _evaluate(self, batch: Batch) -> None:
         with torch.autocast(self.device.type, enabled=False):
-            outputs = self.outputs_of(batch)
-            self._seen.append(
-                (batch["index"].cpu(), self.keep(outputs, batch) | {_FINITE: are_finite(outputs)})
-            )
+            self._seen.append(self._said_of(batch))
+            if self.flips and self._undecided:  # for the effect of the flips
+                flips, self.flips = self.flips, ()
+                self._unflipped.append(self._said_of(batch))
+                self.flips = flips
+
+    def _said_of(self, batch: Batch) -> tuple[Tensor, Kept]:
+        outputs = self.outputs_of(batch)
+        return batch["index"].cpu(), self.keep(outputs, batch) | {_FINITE: are_finite(outputs)}
 
     def _start_evaluation(self) -> None:
         self._seen.clear()
+        self._unflipped.clear()
+
+    def _judge(self, rows: Tensor, kept: Kept, decision: Decision) -> Outcome:
+        """The outcome under a decision, which is the task's from then on."""
+        self.decision = decision
+        outcome = self.make_outcome(rows, {name: values for name, values in kept.items() if name != _FINITE})
+        if not bool(kept[_FINITE].all()):
+            # Some images have no answer: any figure, and a best epoch chosen by it, would be of the others.
+            outcome.figures.update(dict.fromkeys(outcome.figures, UNDEFINED))
+        return outcome
+
+    def _operate(
+        self, seen: list[tuple[Tensor, Kept]], flips: Sequence[str]
+    ) -> tuple[OperatingPoint, Outcome]:
+        """Choose the operating point on what was said of validation images, by the rule."""
+        assert self.rule is not None
+        rows, kept = _gather(seen)
+        decision = self.calibrated(kept) if self.rule.calibrate else self.decision
+        return choose(lambda each: self._judge(rows, kept, each), decision, self.rule, self._groups(), flips)
+
+    def _groups(self) -> Sequence[str] | None:
+        data = getattr(self.trainer, "datamodule", None)
+        return data.samples.groups if isinstance(data, ImageDataModule) else None
 
     def _finish_evaluation(self, part: str) -> None:
         rows, kept = _gather(self._seen)
-        finite = kept.pop(_FINITE)
-        self.outcome = self.make_outcome(rows, kept)
+        told = bool(kept[_FINITE].all())  # else there is nothing that a point could be chosen on
+        fitting = self.trainer.state.fn == "fit"
+        if part == "val" and self._undecided and not fitting and told:
+            plain = self.decision
+            self.operating, self.outcome = self._operate(self._seen, self.flips)
+            if self.flips:
+                self.decision = plain
+                without = self._operate(self._unflipped, ())[1]
+                self.decision = self.operating.decision
+                effect = {"without": without.main_figures(), "with": self.outcome.main_figures()}
+                self.operating = replace(self.operating, effect=effect)
+            self._undecided = False
+        else:
+            self.outcome = self._judge(rows, kept, self.decision)
+        if self.rule is not None and not fitting and told:
+            add_intervals(self.outcome, self.rule, self._groups())
         figures = self.outcome.figures
-        if not bool(finite.all()):
-            # Some images have no answer: any figure, and a best epoch chosen by it, would be of the others.
-            figures.update(dict.fromkeys(figures, UNDEFINED))
         # The last pass over `val` is with the best epoch's weights: no point in the curve of the training.
         in_curve = None if part == "test" or self.trainer.state.fn == "fit" else False
         self.log_dict({f"{part}/{name}": value for name, value in figures.items()}, logger=in_curve)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from inspection.decide.decisions import AnyOf
 from inspection.tasks.label_metrics import figures_of_labels, label_counts
 from inspection.tasks.module import Kept
+from inspection.tasks.name_outcomes import LabelOutcome
 from inspection.tasks.naming import NamingTask
-from inspection.tasks.outcomes import LabelOutcome
 
 
 class MultiLabel(NamingTask):
@@ -45,7 +45,7 @@ class MultiLabel(NamingTask):
 
     def evaluated(self) -> list[str]:
         """Each figure as the mean over the attributes and of each attribute."""
-        names = ("accuracy", "precision", "recall", "f1", "average_precision")
+        names = ("accuracy", "precision", "recall", "f1", "average_precision", "ece")
         each = [f"{name}/{attribute}" for name in names for attribute in self.decision.names]
         return [*names, "exact_match", *each]
 

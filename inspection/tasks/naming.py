@@ -7,7 +7,7 @@ from torch import Tensor
 
 from inspection.decide.decisions import NameDecision
 from inspection.tasks.module import Batch, InspectionTask, Kept
-from inspection.tasks.outcomes import NameOutcome
+from inspection.tasks.name_outcomes import NameOutcome
 
 
 class NamingTask(InspectionTask):
@@ -32,6 +32,10 @@ class NamingTask(InspectionTask):
         """Of the verdicts."""
         called = self.decision.called(self.decision.probabilities(outputs))
         return self.count_verdicts(called, self.decision.answers(batch["target"]))
+
+    def calibrated(self, kept: Kept) -> NameDecision:
+        """With the temperature that fits these logits."""
+        return self.decision.calibrated(kept["logits"], kept["targets"])
 
     def keep(self, outputs: Any, batch: Batch) -> Kept:
         """Logits and targets."""

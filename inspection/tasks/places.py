@@ -17,7 +17,8 @@ from inspection.explain.class_maps import Grid, resized, to_heat
 from inspection.explain.regions import find_regions
 from inspection.tasks.defects import BOX_COLUMNS, BOXES, Camera, box_cells
 from inspection.tasks.metrics import UNDEFINED
-from inspection.tasks.outcomes import ClassOutcome, Outcome, Table, positions_of, write_rows
+from inspection.tasks.name_outcomes import ClassOutcome
+from inspection.tasks.outcomes import Outcome, Table, positions_of, write_rows
 from inspection.tasks.place_metrics import PixelScores, match_boxes, points_inside
 
 PLACE_FIGURES = ("pointing", "pixel_auroc", "aupro", "box_iou", "hit_rate")

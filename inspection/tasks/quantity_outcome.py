@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inspection.data.quantity_labels import Quantities as QuantityLabels
 from inspection.decide.quantities import Quantities
+from inspection.decide.scores import Scored
 from inspection.pictures.scatter import true_against_predicted
 from inspection.tasks.outcomes import Cell, Outcome, Table
 from inspection.tasks.regression_metrics import alarm_figures, error_figures
@@ -69,8 +70,27 @@ class QuantityOutcome(Outcome):
                     if figure.partition("/")[0] == "mae"
                 }
         if decision.alarm is not None:
-            figures |= alarm_figures(decision.alarms(values), decision.alarms(targets))
+            figures |= alarm_figures(decision.alarms(values), decision.deserved(targets))
         return cls(decision, rows, figures, values, targets, usual, pixels)
+
+    @property
+    def right(self) -> Tensor | None:
+        """Whether the alarm is right, bool `[N]`; None without one."""
+        if self.decision.alarm is None:
+            return None
+        return self.decision.alarms(self.values) == self.decision.deserved(self.targets)
+
+    def scored(self) -> list[Scored]:
+        """What the network says of the quantity that the alarm watches; nothing without an alarm."""
+        if self.decision.alarm is None:
+            return []
+        name = self.decision.watched[0]
+        said = self.values[:, self.decision.names.index(name)].double()
+        return [
+            Scored(
+                name, said.numpy(), self.decision.deserved(self.targets).numpy(), np.arange(len(self.rows))
+            )
+        ]
 
     @staticmethod
     def names_of_figures(decision: Quantities) -> list[str]:
@@ -93,15 +113,16 @@ class QuantityOutcome(Outcome):
             Table(f"each quantity in {unit}, and what is said without a network", rows),
         ]
         if self.decision.alarm is not None:
-            ((name, limit),) = self.decision.alarm.items()
-            true = int(self.decision.alarms(self.targets).sum())
+            name, limit, called_from = self.decision.watched
+            true = int(self.decision.deserved(self.targets).sum())
             missed, false = (int(self.figures[f"alarm_{what}"]) for what in ("missed", "false"))
             cells: list[Cell] = ["alarm", self.figures["alarm_recall"], self.figures["alarm_precision"]]
             alarm: list[Sequence[Cell]] = [
                 ["", "recall", "precision", "true", "missed", "false alarms"],
                 [*cells, true, missed, false],
             ]
-            tables.append(Table(f"alarm from {name} {limit:g} {unit} on", alarm))
+            raised = "" if called_from == limit else f", raised from {called_from:g} {unit} on"
+            tables.append(Table(f"alarm at a {name} of {limit:g} {unit}{raised}", alarm))
         return tables
 
     def details(self) -> dict[str, Any]:
@@ -122,7 +143,7 @@ class QuantityOutcome(Outcome):
         ]
         if self.decision.alarm is None:
             return rows
-        alarms = zip(self.decision.alarms(self.targets), self.decision.alarms(self.values), strict=True)
+        alarms = zip(self.decision.deserved(self.targets), self.decision.alarms(self.values), strict=True)
         return [
             [*row, str(bool(true)), str(bool(called))]
             for row, (true, called) in zip(rows, alarms, strict=True)

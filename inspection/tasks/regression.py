@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from inspection.data.module import ImageDataModule
 from inspection.data.quantity_labels import Quantities as QuantityLabels
+from inspection.decide.decisions import Decision
 from inspection.decide.quantities import Quantities
 from inspection.errors import InputError
 from inspection.tasks.module import Batch, InspectionTask, Kept
@@ -107,8 +108,8 @@ class Regression(InspectionTask):
         """A limit that nothing reaches, to learn from or at all, is noted."""
         if self.decision.alarm is None:
             return
-        ((name, limit),) = self.decision.alarm.items()
-        due = self.decision.alarms(torch.from_numpy(data.samples.targets))
+        name, limit, _ = self.decision.watched
+        due = self.decision.deserved(torch.from_numpy(data.samples.targets))
         said = f"reaches a {name} of {limit:g} {self.decision.unit}"
         if not due.any():
             data.notes.append(
@@ -119,6 +120,11 @@ class Regression(InspectionTask):
                 f"no training image {said}: the network never sees an alarm; set task.module.alarm_at"
             )
 
+    def take_over(self, decision: Decision, chosen: bool) -> None:
+        """What the outputs mean belongs to the weights, whatever the operating point."""
+        assert isinstance(decision, Quantities)
+        self.decision = decision if chosen else decision.replaced(called_from=None)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What the outputs mean belongs to the weights."""
         checkpoint["quantities"] = self.decision.to_dict() | {"usual": self.usual.tolist()}
@@ -126,12 +132,13 @@ class Regression(InspectionTask):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over what the outputs meant when these weights were trained, and the alarm that was reported on.
 
-        A run that goes on has the same one: curves and best epoch would speak of two. An inspector moves it.
+        A run that goes on has the same one: curves and best epoch would speak of two. From what on it is raised is
+        chosen after training and stays.
         """
         values = dict(checkpoint["quantities"])
         self.usual = torch.tensor(values.pop("usual"), dtype=torch.float64)
         values.pop("kind")
-        self.decision = Quantities(**values)
+        self.decision = Quantities(**values | {"called_from": self.decision.called_from})
 
     def loss_of(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Of standardised quantities, so that all count alike."""

@@ -13,7 +13,7 @@ from inspection.callbacks import heatmaps, panels
 from inspection.callbacks.heatmaps import HeatmapLogger
 from inspection.callbacks.samples import spread
 from inspection.decide.decisions import OneOf
-from inspection.tasks.outcomes import ClassOutcome
+from inspection.tasks.name_outcomes import ClassOutcome
 
 
 def outcome(scores, targets, defect="b"):
@@ -118,6 +118,8 @@ def test_pictures_belong_to_the_pass_that_they_are_drawn_after(watched):
     """File, probability and verdict of each picture, against the outcome of that very pass."""
     places = [("fit", 0), ("fit", 1), ("validate", 2), ("test", 2)]
     assert sorted(watched.outcomes) == sorted(places)
+    chosen = watched.outcomes["validate", 2].decision.threshold
+    assert watched.outcomes["test", 2].decision.threshold == chosen != 0.5
     files = sorted(
         line.split(",")[0] for line in (watched.run.folder / "splits.csv").read_text().splitlines()[1:]
     )
@@ -130,7 +132,7 @@ def test_pictures_belong_to_the_pass_that_they_are_drawn_after(watched):
             file, words = picture.title
             place = row_of[file]  # of this part, and no other
             score = float(seen.probabilities[place, 1])
-            verdict, target = score >= 0.5, int(seen.targets[place])
+            verdict, target = score >= seen.decision.threshold, int(seen.targets[place])
             probability = score if verdict else 1 - score
             assert words.startswith(
                 f"{('ok', 'defect')[verdict]} {probability:.2f} · target: {('ok', 'defect')[target]} · Grad-CAM"

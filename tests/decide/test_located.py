@@ -16,7 +16,7 @@ def test_says_what_one_of_says():
 
 
 def test_comes_back_out_of_plain_values():
-    decision = Located(["good", "defect"], "defect", 0.3, 0.75)
+    decision = Located(["good", "defect"], "defect", 0.3, box_threshold=0.75)
     values = json.loads(json.dumps(decision.to_dict()))
     again = decision_from(values)
     assert isinstance(again, Located)

@@ -96,8 +96,17 @@ def test_an_alarm_includes_its_own_value():
 
 
 def test_the_alarm_moves():
-    assert heat(alarm={"maximum": 400}).at(380.0).alarm == {"maximum": 380.0}
-    assert heat(alarm={"maximum": 400}).at({"minimum": 285}).alarm == {"minimum": 285.0}
+    values = torch.tensor([[379.0, 300.0, 280.0], [390.0, 300.0, 280.0], [400.0, 300.0, 280.0]])
+    for moved in (
+        heat(alarm={"maximum": 400}).at(380.0),
+        heat(alarm={"maximum": 400}).at({"maximum": 380.0}),
+    ):
+        assert moved.watched == ("maximum", 400.0, 380.0)
+        assert moved.alarms(values).tolist() == [False, True, True]  # what the network must say
+        assert moved.deserved(values).tolist() == [False, False, True]  # what is true
+        assert moved.replaced().watched == moved.watched
+    other = heat(alarm={"maximum": 400}).at(380.0).at({"minimum": 285})
+    assert other.watched == ("minimum", 285.0, 285.0)
     with pytest.raises(ValueError, match=r"no alarm to move; name a quantity: threshold=\{maximum: 380.0\}"):
         heat().at(380.0)
     with pytest.raises(ValueError, match=r"expected one of maximum, average, minimum"):

@@ -90,7 +90,7 @@ def test_words_and_cells_of_a_verdict(weights, image):
         assert answers.columns()[:4] == ["maximum_K", "average_K", "minimum_K", "pixels_maximum_K"]
         assert set(answers.tally(verdict)) <= set(answers.tallied())
     assert answers.cells(verdict)[-1] == "True"
-    assert "alarm at a maximum of 0 K or more" in answers.operating_point()
+    assert "alarm at a measured maximum of 0 K or more" in answers.operating_point()
 
 
 PEAK = 230 + (2800 - LOW) / (HIGH - LOW) * 200  # of `image`

@@ -9,7 +9,7 @@ from inspection.data.labels import Attributes, Classes
 from inspection.data.splits import Samples
 from inspection.decide.decisions import AnyOf, OneOf
 from inspection.runs.results import hyperparameters, write_json, write_predictions
-from inspection.tasks.outcomes import ClassOutcome, LabelOutcome
+from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
 
 
 def test_undefined_figures_are_null(tmp_path):

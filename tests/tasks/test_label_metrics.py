@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 
 from inspection.decide.decisions import AnyOf
 from inspection.tasks.label_metrics import figures_of_labels, label_counts
-from inspection.tasks.outcomes import LabelOutcome
+from inspection.tasks.name_outcomes import LabelOutcome
 
 
 def pass_over(logits, targets, attributes, thresholds=()):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sk
+from torchmetrics.functional.classification import calibration_error
 
 from inspection.decide.decisions import OneOf
 from inspection.tasks.metrics import figures_of_confusion, quadratic_kappa, report_of_confusion
-from inspection.tasks.outcomes import ClassOutcome
+from inspection.tasks.name_outcomes import ClassOutcome
 
 
 def pass_over(logits, targets, classes, defect):
@@ -33,6 +34,7 @@ def test_two_classes_agree_with_scikit_learn(defect):
         "f1": sk.f1_score(y, judged, pos_label=defect),
         "auroc": sk.roc_auc_score(y == defect, score),
         "average_precision": sk.average_precision_score(y == defect, score),
+        "ece": float(calibration_error(logits.softmax(1), targets, "multiclass", num_classes=2)),
     }
     assert figures == pytest.approx(expected, abs=1e-5)
 

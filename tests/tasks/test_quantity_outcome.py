@@ -42,7 +42,7 @@ def test_tables():
     assert "in K" in headline.title
     assert each.rows[0][-2:] == ["mae of training mean", "mae of pixel statistic"]
     assert each.rows[1][0] == "maximum"
-    assert alarm.title == "alarm from maximum 350 K on"
+    assert alarm.title == "alarm at a maximum of 350 K"
     assert alarm.rows[1] == ["alarm", 0.5, 0.5, 2, 1, 1]
 
 

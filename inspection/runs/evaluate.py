@@ -1,0 +1,215 @@
+"""A trained run looked at again: its own images, or others, at its operating point or a new one."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from inspection.callbacks.charts import Charts
+from inspection.callbacks.panels import PanelLogger
+from inspection.config.instantiate import class_value, instantiate
+from inspection.config.saved import read_config, to_yaml
+from inspection.data.module import ImageDataModule
+from inspection.errors import InputError
+from inspection.inspector import Inspector
+from inspection.inspector.passport import fit_weights
+from inspection.runs import console
+from inspection.runs.evaluation import (
+    be_quiet,
+    evaluate_parts,
+    figures_of_making,
+    origin,
+    write_evaluation,
+    write_inspector,
+)
+from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, inspector_of
+from inspection.runs.hardware import keep_freed_memory, pick_hardware
+from inspection.runs.prepare import build_rule, check_kind, check_needs, without_weights_file
+from inspection.tasks.module import InspectionTask
+from inspection.tasks.outcomes import Outcome
+
+NEW = "new"
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A trained run with its images.
+
+    Attributes:
+        folder: Of the run.
+        config: Of the run, with the data that are looked at.
+        data: The images, set up.
+        task: With the inspector's weights and its decision.
+        inspector: Of the run.
+        own: Whether the images are the run's own.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    data: ImageDataModule
+    task: InspectionTask
+    inspector: Inspector
+    own: bool
+
+
+def rebuild(run: Path, given: Mapping[str, Any]) -> Rebuilt:
+    """Build data and task of a trained run again.
+
+    Args:
+        run: Its folder.
+        given: Where else images lie than the run's own: keys of its `data` with values; None: that of the run.
+            With any of them, all images are evaluated and none is taken for training.
+
+    Raises:
+        InputError: If the run or its images are gone or other ones, or a key is none of its data's.
+    """
+    inspector = inspector_of(run)
+    config = read_config(run / CONFIG)
+    changes = {name: value for name, value in given.items() if value is not None}
+    strange = [name for name in changes if name not in config["data"]]
+    if strange:
+        kind = str(config["data"]["_target_"]).rpartition(".")[2]
+        raise InputError(f"data.{strange[0]}: the run's data ({kind}) have no such key")
+    if changes and changes.get("root") is None:
+        raise InputError(f"data.{next(iter(changes))}: give data.root, too: the folder of the new images")
+    own = not changes
+    if (
+        not own
+        and Path(changes["root"]).expanduser().resolve()
+        == Path(inspector.passport.made["data"]["root"]).resolve()
+    ):
+        raise InputError(
+            f"data.root={changes['root']}: the run was trained on images of this folder, and all would be counted; "
+            "leave data.root out to evaluate its validation and test images"
+        )
+    settings = config["data"] | changes | {"fold": None}
+    settings["splits"] = str(run / "splits.csv") if own else None
+    config = config | {"data": settings}
+    L.seed_everything(config["seed"], workers=True, verbose=False)
+    data: ImageDataModule = instantiate(settings)
+    data.whole = None if own else "test"
+    module = config["task"]["module"]
+    check_kind(class_value(module, "kind"), data)
+    module = module | {"network": without_weights_file(module["network"])}
+    # What the run found out of its own training images comes from the inspector.
+    task: InspectionTask = instantiate(module)
+    data.progress = console.steps()
+    data.prepare_data()
+    try:
+        data.setup()
+    except InputError as error:
+        if not own:
+            raise
+        raise InputError(
+            f"run={run}: {error}\nto evaluate other images than the run's own, give data.root"
+        ) from None
+    check_needs(task, data)
+    task.take(data)
+    fit_weights(task.model.network, inspector.model.network.state_dict(), f"run={run}")
+    task.operated = inspector.passport.operating
+    task.reference = inspector.passport.reference
+    return Rebuilt(run, config, data, task, inspector, own)
+
+
+def make_trainer(config: Mapping[str, Any], task: InspectionTask, folder: Path) -> L.Trainer:
+    """A trainer that evaluates and draws what the run's own one draws, into the pictures of a folder."""
+    hardware = pick_hardware(config["trainer"])
+    if hardware.channels_last:
+        task.use_channels_last()
+    nodes = [node for node in (config["callbacks"] or {}).values() if node]
+    callbacks = [each for each in map(instantiate, nodes) if isinstance(each, (PanelLogger, Charts))]
+    for place in (
+        "mistakes_test",
+        *(f"{each.folder}/best" for each in callbacks if isinstance(each, PanelLogger)),
+    ):
+        shutil.rmtree(folder / "pictures" / place, ignore_errors=True)  # of an earlier operating point
+    return L.Trainer(
+        accelerator=config["trainer"]["accelerator"],
+        devices=1,
+        logger=False,
+        callbacks=callbacks,  # type: ignore[arg-type]  # they are callbacks, both
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=str(folder),
+        use_distributed_sampler=False,
+    )
+
+
+def evaluate(config: Mapping[str, Any]) -> int:
+    """Evaluate a run on its own images again, or on others, at its operating point.
+
+    Args:
+        config: Plain values, see `conf/evaluate.yaml`.
+
+    Returns:
+        Exit status 0.
+
+    Raises:
+        InputError: If the run or the images can't be used.
+    """
+    run = Path(config["run"])
+    rebuilt = rebuild(run, config["data"])
+    folder = run
+    if not rebuilt.own:
+        folder = Path(config["output"] or run / "evaluate" / time.strftime("%Y-%m-%d_%H-%M-%S"))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(to_yaml(rebuilt.config), encoding="utf-8")
+    elif config["output"] is not None:
+        raise InputError("output: a run's own images are evaluated in its own folder; leave output out")
+    rebuilt.task.take_over(rebuilt.inspector.decision, chosen=True)
+    rebuilt.task.flips = tuple(rebuilt.inspector.passport.flips)
+    rule = build_rule(rebuilt.config["decide"], rebuilt.task)
+    rebuilt.task.judge_by(rule)
+    _look_again(rebuilt, folder)
+    return 0
+
+
+def decide(config: Mapping[str, Any]) -> int:
+    """Choose another operating point for a run, on its own validation images, and write all that follows of it.
+
+    Args:
+        config: Plain values, see `conf/decide.yaml`.
+
+    Returns:
+        Exit status 0.
+
+    Raises:
+        InputError: If the run or its images can't be used.
+    """
+    rebuilt = rebuild(Path(config["run"]), {})
+    task, run = rebuilt.task, rebuilt.folder
+    task.take_over(rebuilt.inspector.decision, chosen=False)
+    task.decide_by(build_rule(config["decide"], task))
+    outcomes = _look_again(rebuilt, run)
+    if task.operating is None:
+        raise InputError(
+            f"run={run}: its network gives no number for some images; nothing can be decided on them"
+        )
+    write_inspector(run, rebuilt.config, task, rebuilt.data, rebuilt.inspector.passport.made)
+    console.print_operating_point(task.operating, outcomes)
+    print(
+        f"\n{run}: {OPERATING}, {INSPECTOR}, {FIGURES} and predictions.csv are at this point now", flush=True
+    )
+    return 0
+
+
+def _look_again(rebuilt: Rebuilt, folder: Path) -> dict[str, Outcome]:
+    """Evaluate, write and print."""
+    keep_freed_memory()
+    be_quiet()
+    config, data, task = rebuilt.config, rebuilt.data, rebuilt.task
+    console.announce_data(config["task"], data)
+    trainer = make_trainer(config, task, folder)
+    outcomes = evaluate_parts(trainer, task, data, None, test=config["test"] or not rebuilt.own)
+    made = figures_of_making(rebuilt.folder)
+    if not rebuilt.own:
+        made = made | {"data": origin(data), "trained_on": made["data"], "run": rebuilt.folder.as_posix()}
+    write_evaluation(folder, made, task, data, outcomes)
+    shown = outcomes if rebuilt.own else {NEW: outcomes["test"]}
+    console.print_figures(shown, "the run's inspector", data.is_synthetic)
+    return outcomes

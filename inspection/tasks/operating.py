@@ -1,0 +1,145 @@
+"""The operating point of a trained network: chosen on validation images by a named rule."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from inspection.decide.bootstrap import interval, resampling_weights
+from inspection.decide.decisions import Decision
+from inspection.decide.rule import Point, Rule
+from inspection.tasks.outcomes import Outcome
+
+Interval = tuple[float, float] | None
+_SEED = 0  # of the resamples: the same figures have the same intervals
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A point and how sure it is.
+
+    Attributes:
+        point: What the rule chose, and what it achieves.
+        interval: Where its threshold lies when the validation images are drawn anew; None: not known.
+    """
+
+    point: Point
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """How the verdicts of a trained network are made, and why so.
+
+    Attributes:
+        rule: In words.
+        images: Validation images that it was chosen on.
+        chosen: One for each thing that is called from a score on.
+        decision: With these points.
+        confidence: Of the intervals, 0..1.
+        calibration: Expected calibration error of these images, `before` and `after` the temperature, by name;
+            empty where there are no probabilities of names.
+        flips: Of test-time augmentation.
+        effect: Main figures of these images without and with the flips; empty without flips.
+    """
+
+    rule: str
+    images: int
+    chosen: Sequence[Chosen]
+    decision: Decision
+    confidence: float
+    calibration: dict[str, dict[str, float]]
+    flips: tuple[str, ...] = ()
+    effect: dict[str, dict[str, float]] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: `operating_point.json`."""
+        return {
+            "rule": self.rule,
+            "chosen_on": {"part": "val", "images": self.images},
+            "points": [
+                {
+                    "name": each.point.name,
+                    "threshold": each.point.threshold,
+                    "interval": each.interval,
+                    "met": each.point.met,
+                    "policy": each.point.policy,
+                    "says": each.point.says,
+                    "figures": each.point.figures,
+                }
+                for each in self.chosen
+            ],
+            "confidence": self.confidence,
+            "calibration": self.calibration,
+            "flips": list(self.flips),
+            "effect": self.effect or {},
+            "decision": self.decision.to_dict(),
+        }
+
+
+def groups_of(outcome: Outcome, groups: Sequence[str] | None) -> list[str] | None:
+    """The group of each image of an outcome; None where every image is one of its own."""
+    if groups is None:
+        return None
+    own = [groups[row] for row in outcome.rows.tolist()]
+    return own if len(set(own)) < len(own) else None
+
+
+def choose(
+    judge: Callable[[Decision], Outcome],
+    calibrated: Decision,
+    rule: Rule,
+    groups: Sequence[str] | None,
+    flips: Sequence[str] = (),
+) -> tuple[OperatingPoint, Outcome]:
+    """Choose the operating point of validation images by a rule.
+
+    Args:
+        judge: Gives the outcome of the images under a decision.
+        calibrated: The decision whose points are chosen.
+        rule: By which they are.
+        groups: Of all samples, by row: images of one group are drawn together for the intervals. None: none.
+        flips: That the images went through.
+
+    Returns:
+        The point, and the outcome under it.
+    """
+    outcome = judge(calibrated)
+    scored, decision = outcome.scored(), calibrated
+    points = [rule.choose(each) for each in scored]
+    moved = {point.name: point.threshold for point in points if point.threshold is not None}
+    if moved:
+        decision = decision.at(moved)
+        outcome = judge(decision)
+    chosen = [Chosen(point, None) for point in points]
+    if moved and rule.resamples:
+        weights = resampling_weights(len(outcome.rows), rule.resamples, _SEED, groups_of(outcome, groups))
+        chosen = [
+            replace(each, interval=interval(rule.thresholds(own, weights), rule.confidence))
+            if each.point.threshold is not None
+            else each
+            for each, own in zip(chosen, scored, strict=True)
+        ]
+    point = OperatingPoint(
+        rule=rule.words(),
+        images=len(outcome.rows),
+        chosen=chosen,
+        decision=decision,
+        confidence=rule.confidence,
+        calibration=outcome.calibration(),
+        flips=tuple(flips),
+    )
+    return point, outcome
+
+
+def add_intervals(outcome: Outcome, rule: Rule, groups: Sequence[str] | None) -> None:
+    """Fill in how sure the main figures of an outcome are: images, or groups of them, are drawn anew."""
+    if not rule.resamples:
+        return
+    weights = resampling_weights(len(outcome.rows), rule.resamples, _SEED, groups_of(outcome, groups))
+    for name, values in outcome.resampled(weights).items():
+        own = interval(np.asarray(values), rule.confidence)
+        if own is not None and not math.isnan(outcome.figures.get(name, math.nan)):
+            outcome.intervals[name] = own

@@ -1,0 +1,152 @@
+import csv
+import json
+import shutil
+
+import pytest
+
+from inspection.config.saved import plain
+from inspection.errors import InputError
+from inspection.inspector import Inspector
+from inspection.runs.evaluate import decide, evaluate
+from inspection.runs.predict import predict
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of a finished run that may be written to."""
+    return shutil.copytree(trained.folder, tmp_path / "run")
+
+
+def figures(run):
+    return json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+
+
+def rows(run):
+    with (run / "predictions.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def evaluated(compose, run, *more):
+    assert evaluate(plain(compose("evaluate", [f"run={run}", *more]))) == 0
+
+
+def decided(compose, run, *more):
+    assert decide(plain(compose("decide", [f"run={run}", "decide.resamples=40", *more]))) == 0
+
+
+def test_a_run_evaluated_again_says_the_same(run, compose, capsys):
+    before, table, point = figures(run), rows(run), (run / "operating_point.json").read_text(encoding="utf-8")
+    evaluated(compose, run)
+    after = figures(run)
+    for part in ("val", "test"):
+        for name, value in before[part].items():
+            if isinstance(value, float):
+                assert after[part][name] == pytest.approx(value, abs=1e-6), name
+    assert after["intervals"].keys() == before["intervals"].keys()
+    assert [row["verdict"] for row in rows(run)] == [row["verdict"] for row in table]
+    assert (run / "operating_point.json").read_text(encoding="utf-8") == point
+    assert after["minutes"] == before["minutes"]
+    printed = capsys.readouterr().out
+    assert "SYNTHETIC" not in printed  # the tests' images are a folder of their own
+    assert "the run's inspector" in printed
+
+
+def test_another_point_without_training(run, compose, capsys):
+    """Everything that hangs on the point moves with it: figures, rows, record, inspector, predictions."""
+    decided(compose, run, "decide=recall", "decide.r=1.0")
+    record = json.loads((run / "operating_point.json").read_text(encoding="utf-8"))
+    (point,) = record["points"]
+    assert record["rule"] == "largest precision at a recall of at least 1"
+    assert record["chosen_on"]["part"] == "val"
+    assert point["met"]
+    assert point["figures"]["recall"] == 1.0
+    val = [row for row in rows(run) if row["split"] == "val"]
+    found = [row["verdict"] == "defect" for row in val if row["target"] == "defect"]
+    assert all(found)
+    alarms = sum(row["verdict"] == "defect" for row in val if row["target"] == "ok")
+    assert alarms == point["figures"]["false_alarms"]
+    assert [row["right"] for row in val] == [str(row["verdict"] == row["target"]) for row in val]
+    for row in val:  # the row's own probability against the stored threshold
+        assert (float(row["probability_defect"]) >= point["threshold"] - 1e-6) == (row["verdict"] == "defect")
+    metrics = figures(run)
+    assert metrics["val"]["recall"] == 1.0
+    assert metrics["operating_point"] == record
+    inspector = Inspector.load(run / "inspector.safetensors")
+    assert inspector.decision.threshold == point["threshold"]
+    assert inspector.passport.operating == record
+    assert "recall 1 reached" in capsys.readouterr().out
+
+
+def test_a_given_point_and_flips(run, compose, capsys):
+    decided(compose, run, "decide=fixed", "decide.threshold=0.2", "decide.flips=[horizontal,vertical]")
+    inspector = Inspector.load(run / "inspector.safetensors")
+    assert inspector.decision.threshold == 0.2
+    assert inspector.passport.flips == ["horizontal", "vertical"]
+    record = json.loads((run / "operating_point.json").read_text(encoding="utf-8"))
+    assert set(record["effect"]) == {"without", "with"}
+    assert "without    with" in capsys.readouterr().out
+    before = rows(run)
+    evaluated(compose, run)  # with the flips that the inspector has
+    assert [row["probability_defect"] for row in rows(run)] == [row["probability_defect"] for row in before]
+
+
+def test_predict_decides_as_the_run_did(run, trained, compose, tmp_path):
+    """The inspector's verdicts on the validation images, one by one and in other batches, are those of the run."""
+    decided(compose, run, "decide=cost", "decide.missed=3")
+    root = trained.config.data.root
+    output = tmp_path / "said"
+    for size in (1, 7):
+        arguments = [
+            f"run={run}",
+            f"input={root}",
+            f"output={output}",
+            f"batch_size={size}",
+            "overlays=false",
+        ]
+        assert predict(plain(compose("predict", arguments))) == 0
+        said = {row["file"]: row["verdict"] for row in rows(output)}
+        for row in rows(run):
+            assert said[row["file"]] == row["verdict"]
+
+
+def test_other_images_are_evaluated_aside(run, compose, draw, tmp_path, capsys):
+    before = (run / "metrics.json").read_bytes()
+    other = draw(tmp_path / "next week", good=9, defects=4, seed=99)
+    evaluated(compose, run, f"data.root={other}", f"output={tmp_path / 'out'}")
+    assert (run / "metrics.json").read_bytes() == before
+    metrics = figures(tmp_path / "out")
+    assert sum(map(sum, metrics["test"]["confusion_matrix"])) == 13
+    assert metrics["data"]["root"] == str(other)
+    assert metrics["trained_on"]["root"] != str(other)
+    assert "f1" in metrics["intervals"]["test"] or metrics["test"]["f1"] is None
+    assert {row["split"] for row in rows(tmp_path / "out")} == {"test"}
+    assert "new images" in capsys.readouterr().out
+
+
+def test_only_good_images_of_next_week(run, compose, draw, tmp_path):
+    other = draw(tmp_path / "good", good=5, defects=0, seed=98)
+    evaluated(compose, run, f"data.root={other}", f"output={tmp_path / 'out'}")
+    metrics = figures(tmp_path / "out")
+    assert metrics["test"]["recall"] is None
+    assert metrics["test"]["accuracy"] is not None
+
+
+def test_mistakes_are_messages(run, trained, compose, tmp_path):
+    root = trained.config.data.root
+    with pytest.raises(
+        InputError, match=r"the run was trained on images of this folder.*leave data.root out"
+    ):
+        evaluated(compose, run, f"data.root={root}")
+    with pytest.raises(
+        InputError, match=r"data.annotations: the run's data \(FolderDataModule\) have no such key"
+    ):
+        evaluated(compose, run, "data.root=x", "data.annotations=y.json")
+    with pytest.raises(InputError, match=r"give data\.root, too"):
+        evaluated(compose, run, "data.folders=[[a,ok]]")
+    with pytest.raises(InputError, match="leave output out"):
+        evaluated(compose, run, f"output={tmp_path / 'x'}")
+    with pytest.raises(InputError, match="no such folder"):
+        evaluated(compose, tmp_path / "nothing")
+    (run / "metrics.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"metrics.json is damaged"):
+        evaluated(compose, run)
