@@ -1,4 +1,4 @@
-"""Choose another operating point for a run: python scripts/decide.py run=<run folder> decide=recall decide.r=0.99."""
+"""Choose another operating point: python scripts/decide.py run=<run folder> decide=recall decide.r=0.99."""
 
 from pathlib import Path
 

@@ -118,7 +118,8 @@ class FolderDataModule(ImageDataModule):
                 files.append(file.as_posix())
                 targets.append(self.labels.names.index(rule[1]))
         self._check_rules(root, used, outside)
-        return Found(files, np.asarray(targets, dtype=np.int64), self._parts(root, files))
+        parts = self._parts(root, files) if self.whole is None else None
+        return Found(files, np.asarray(targets, dtype=np.int64), parts)
 
     def _parts(self, root: Path, files: Sequence[str]) -> np.ndarray | None:
         """Parts that the folders say, or None where they say none, or are not asked."""
@@ -153,7 +154,7 @@ class FolderDataModule(ImageDataModule):
     def _check_rules(self, root: Path, used: set[str], outside: Counter[str]) -> None:
         found = ", ".join(sorted(outside)) or "none"
         for pattern, name in self.folders:
-            if name is not None and pattern not in used:
+            if name is not None and pattern not in used and (self.whole is None or not used):
                 raise InputError(
                     f"data.folders: no image lies in a folder {pattern!r} of {root} (class {name!r}); "
                     f"folders with images that no rule matches: {found}"

@@ -306,7 +306,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
             self.notes.append(
                 f"data.split={list(self.shares)} does not sum to 1; taken as shares of {shares}"
             )
-        groups = find_groups(files, self.group)
+        groups = self._find_groups(files)
         parts = self._share_out(found, groups)
         kinds = None if found.kinds is None else tuple(found.kinds)
         samples = Samples(tuple(files), targets, groups, parts, self.labels, kinds)
@@ -331,6 +331,15 @@ class ImageDataModule(L.LightningDataModule, ABC):
                 f"{self.split_by}: the figures will flatter the network"
             )
         return samples
+
+    def _find_groups(self, files: Sequence[str]) -> tuple[str, ...]:
+        try:
+            return find_groups(files, self.group)
+        except InputError as error:
+            if self.whole is None:
+                raise
+            self.notes.append(f"{error}: intervals take every image for one of its own")
+            return find_groups(files, None)
 
     def _share_out(self, found: Found, groups: Sequence[str]) -> np.ndarray:
         """Part names `[N]`, and `split_by` in words."""

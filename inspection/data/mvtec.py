@@ -245,7 +245,7 @@ class MVTecDataModule(ImageDataModule):
         defect = self.labels.names.index(str(self.labels.defect))
         targets = np.where(kinds == GOOD, 1 - defect, defect).astype(np.int64)
         parts = None
-        if self.mode == "one_class":
+        if self.mode == "one_class" and self.whole is None:
             parts = self._one_class_parts(layout, kinds)
             if self.splits is None:
                 self.notes.append(

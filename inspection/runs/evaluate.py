@@ -83,8 +83,8 @@ def rebuild(run: Path, given: Mapping[str, Any]) -> Rebuilt:
         == Path(inspector.passport.made["data"]["root"]).resolve()
     ):
         raise InputError(
-            f"data.root={changes['root']}: the run was trained on images of this folder, and all would be counted; "
-            "leave data.root out to evaluate its validation and test images"
+            f"data.root={changes['root']}: the run was trained on images of this folder, and all would be counted"
+            "; leave data.root out to evaluate its validation and test images"
         )
     settings = config["data"] | changes | {"fold": None}
     settings["splits"] = str(run / "splits.csv") if own else None
