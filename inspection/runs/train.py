@@ -268,9 +268,9 @@ def _write_after(
         "precision": hardware.precision,
         "monitor": result["metric"],
         "best_epoch": result["best_epoch"],
-        "minutes": round(minutes, 2),
     }
-    further = write_evaluation(run, made, task, data, outcomes)
+    spent = {"minutes": round(minutes, 2)}
+    further = write_evaluation(run, made | spent, task, data, outcomes)
     write_inspector(run, config, task, data, made)
     return further
 

@@ -46,6 +46,7 @@ def test_folder_is_complete(trained):
     files = {
         "config.yaml",
         "passport.json",
+        "operating_point.json",
         "inspector.safetensors",
         "metrics.json",
         "history.csv",
@@ -59,12 +60,14 @@ def test_folder_is_complete(trained):
 def test_figures_are_those_of_the_predictions(trained):
     """Recomputed with scikit-learn from `predictions.csv`."""
     said, rows = figures(trained.folder), table(trained.folder / "predictions.csv")
+    decision = said["operating_point"]["decision"]
     for part in ("val", "test"):
         own = [row for row in rows if row["split"] == part]
         target = np.array([row["target"] == "defect" for row in own])
         verdict = np.array([row["verdict"] == "defect" for row in own])
         score = np.array([float(row["probability_defect"]) for row in own])
-        assert (verdict == (score >= 0.5)).all()
+        assert (verdict == (score >= decision["threshold"])).all()
+        uncalibrated = 1 / (1 + np.exp(-decision["temperature"] * np.log(score / (1 - score))))
         assert said[part]["confusion_matrix"] == sk.confusion_matrix(target, verdict).tolist()
         expected = {
             "accuracy": sk.accuracy_score(target, verdict),
@@ -74,7 +77,7 @@ def test_figures_are_those_of_the_predictions(trained):
             "f1": sk.f1_score(target, verdict),
             "auroc": sk.roc_auc_score(target, score),
             "average_precision": sk.average_precision_score(target, score),
-            "loss": sk.log_loss(target, score),
+            "loss": sk.log_loss(target, uncalibrated),
         }
         found = {name: said[part][name] for name in expected}
         assert found == pytest.approx(expected, abs=1e-4)  # the probabilities have six decimals
@@ -109,7 +112,8 @@ def test_best_epoch_is_that_of_the_largest_f1(trained):
     assert said["best_epoch"] == trained.result["best_epoch"] == best + 1  # counted from 1
     assert said["monitor"] == trained.result["metric"] == "val/f1"
     assert said["val"]["f1"] == pytest.approx(trained.result["value"])
-    for name in ("f1", "auroc", "loss"):  # the last pass finds what was found while training
+    assert said["val"]["f1"] >= f1[best]  # at 0.5 while training, then at the chosen point
+    for name in ("auroc", "loss"):  # the last pass finds what was found while training
         assert said["val"][name] == pytest.approx(float(history[best][f"val/{name}"]), abs=1e-5)
     checkpoints = {
         name: read_checkpoint(trained.folder / "checkpoints" / name) for name in ("best.ckpt", "last.ckpt")
@@ -124,13 +128,14 @@ def test_test_figures_are_of_the_best_checkpoint(trained, images):
     pixels = np.stack([geometry.read(images / row["file"]) for row in rows])
     batch = (torch.from_numpy(pixels).float() / 255 - 0.45) / 0.1
     said = np.array([float(row["probability_defect"]) for row in rows])
-    network = Inspector.load(trained.folder / "inspector.safetensors").model.network
+    inspector = Inspector.load(trained.folder / "inspector.safetensors")
+    network, temperature = inspector.model.network, inspector.decision.temperature
     distance = {}
     for name in ("best", "last"):
         checkpoint = read_checkpoint(trained.folder / "checkpoints" / f"{name}.ckpt")
         network.load_state_dict(network_weights(checkpoint))
         with torch.no_grad():
-            found = network(batch).softmax(1)[:, 1].numpy()
+            found = (network(batch) / temperature).softmax(1)[:, 1].numpy()
         distance[name] = np.abs(found - said).max()
     assert distance["best"] < 1e-5
     assert distance["last"] > 0.1
@@ -340,7 +345,7 @@ def test_three_classes_without_a_defect(run_training, quick, draw, tmp_path):
 
 
 def test_loss_weights_reach_the_loss_and_the_sampler_stays_plain(quick, run_training, tmp_path):
-    run = run_training(quick("data.balance=loss", "trainer.max_epochs=1"), tmp_path)
+    run = run_training(quick("data.balance=loss", "trainer.max_epochs=1", "decide.calibrate=false"), tmp_path)
     own = [row for row in table(tmp_path / "predictions.csv") if row["split"] == "val"]
     weight = {"ok": 48 / (2 * 30), "defect": 48 / (2 * 18)}  # by hand, from the split table
     losses = [weight[row["target"]] * -math.log(float(row[f"probability_{row['target']}"])) for row in own]
