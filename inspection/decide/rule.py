@@ -103,14 +103,14 @@ class Rule(ABC):
         curve = Curve.of(scored)
         if not scored.positives:
             return self._of_good(curve)
-        if not self.fits(scored):
-            place = int(curve.best(curve.f1)[0])
-            says = f"{self.words()} can't be chosen by: those that should not be called can't be counted; "
-            says += f"taken instead the largest F1, {curve.f1[0, place]:.3g}"
-            return self._point(curve, place, False, "largest F1", says)
-        place = int(curve.best(self.values(curve))[0])
-        met, says = self.verdict(curve, place)
-        return self._point(curve, place, met, self.words(), says)
+        place = int(curve.best(self._wanted(curve))[0])
+        if self.fits(scored):
+            met, says = self.verdict(curve, place)
+            return self._point(curve, place, met, self.words(), says)
+        says = (
+            f"{self.words()} needs a number of good ones, and boxes have none; taken instead the largest F1"
+        )
+        return self._point(curve, place, False, "largest F1", f"{says}, {curve.f1[0, place]:.3g}")
 
     def thresholds(self, scored: Scored, weights: NDArray[np.floating]) -> Floats:
         """The thresholds that would be chosen for B weightings of the images, e.g. resamples.
@@ -132,8 +132,8 @@ class Rule(ABC):
             if not scored.positives:
                 chosen.append(curve.thresholds(self._place_of_good(curve), just_above=True))
                 continue
-            places = curve.best(self.values(curve) if self.fits(scored) else curve.f1)
-            some = curve.hits[:, -1] > 0
+            places = curve.best(self._wanted(curve))
+            some = curve.hits[:, curve.available].max(1) > 0
             if scored.countable_negatives:
                 some &= curve.negatives > 0
             chosen.append(curve.thresholds(np.where(some, places, -1)))
@@ -165,6 +165,10 @@ class Rule(ABC):
         undefined = dict.fromkeys(self.figures(Curve.of(scored), 0), math.nan)
         return Point(scored.name, None, False, UNCHANGED, f"{reason}: the threshold stays", undefined)
 
+    def _wanted(self, curve: Curve) -> Floats:
+        """What is to be as large as possible, `[B, C]`."""
+        return self.values(curve) if self.fits(curve.scored) else curve.f1
+
     def _point(self, curve: Curve, place: int, met: bool, policy: str, says: str) -> Point:
         threshold = float(curve.thresholds(np.array([place]))[0])
         says = f"{says}: {counts_in_words(curve, place)}"
@@ -173,13 +177,14 @@ class Rule(ABC):
     def _of_good(self, curve: Curve) -> Point:
         place = self._place_of_good(curve)
         called, number = curve.alarms[0, place[0]], curve.negatives[0]
-        says = f"nothing to find among {number:g}: the smallest threshold that calls "
-        most = f"at most {1 - self.good_quantile:.2g} of them, {called:g}"
+        most = f"at most {100 * (1 - self.good_quantile):.3g} % false alarms"
         if curve.specificity[0, place[0]] < self.good_quantile:
-            most = f"the fewest of them, {called:g} (asked: at most {1 - self.good_quantile:.2g} of them)"
+            most = f"the fewest false alarms ({most}, which was asked for, can't be had)"
+        says = f"no {curve.scored.name!r} to choose on: the smallest threshold with {most}, "
+        says += f"{called:.0f} in {number:.0f}"
         threshold = float(curve.thresholds(place, just_above=True)[0])
         figures = self.figures(curve, int(place[0]))
-        return Point(curve.scored.name, threshold, False, QUANTILE, says + most, figures)
+        return Point(curve.scored.name, threshold, False, QUANTILE, says, figures)
 
     def _place_of_good(self, curve: Curve) -> NDArray[np.int64]:
         """The last candidate that leaves enough of the good ones uncalled; the first one if none does."""
@@ -192,26 +197,23 @@ class Rule(ABC):
 
 def _nothing_to_choose(scored: Scored) -> str | None:
     """Why there is nothing to choose, or None."""
-    name = repr(scored.name)
-    if not len(scored.scores):
-        return (
-            f"nothing was found, at any score, of {scored.positives} {name}"
-            if scored.positives
-            else "no data"
-        )
-    if scored.positives and not scored.truth.any():
-        return f"none of {scored.positives} {name} was found, at any score"
-    if scored.countable_negatives and not scored.negatives:
-        return f"all {scored.positives} are {name}, there is nothing to tell them from"
+    positives, name = scored.positives, repr(scored.name)
+    least = -math.inf if scored.low is None else scored.low
+    if not positives and not len(scored.scores):
+        return "there are no data to choose on"
+    if positives and not (scored.truth & (scored.scores >= least)).any():
+        return f"none of {positives} {name} is found at any threshold"
+    if positives and scored.countable_negatives and not scored.negatives:
+        return f"all {positives} are {name}, there is nothing to tell them from"
     return None
 
 
 def counts_in_words(curve: Curve, place: int) -> str:
     """What is found and called at a place of a curve, in words."""
     hits, alarms, positives = curve.hits[0, place], curve.alarms[0, place], curve.positives[0]
-    calls = f"{alarms:g} false alarm{'' if alarms == 1 else 's'}"
-    among = f" in {curve.negatives[0]:g}" if curve.scored.countable_negatives else ""
-    return f"{hits:g} of {positives:g} found, {calls}{among}"
+    calls = f"{alarms:.0f} false alarm{'' if alarms == 1 else 's'}"
+    among = f" in {curve.negatives[0]:.0f}" if curve.scored.countable_negatives else ""
+    return f"{hits:.0f} of {positives:.0f} found, {calls}{among}"
 
 
 def share_of(name: str, value: float) -> float:

@@ -179,7 +179,10 @@ def test_youden_of_boxes_falls_back_to_f1():
     things = boxes([0.9, 0.7, 0.5, 0.3], [True, False, True, False])
     point = Youden().choose(things)
     assert (point.met, point.policy, point.threshold) == (False, "largest F1", F1().choose(things).threshold)
-    assert "can't be counted" in point.says
+    assert point.says == (
+        "largest Youden index (recall + specificity - 1) needs a number of good ones, and boxes have none; "
+        "taken instead the largest F1, 0.8: 2 of 2 found, 1 false alarm"
+    )
     weights = np.ones((3, 4))
     assert Youden().thresholds(things, weights).tolist() == [point.threshold] * 3
 
@@ -192,7 +195,10 @@ def test_only_good_ones_are_cut_at_a_quantile(rule):
     assert (point.met, point.policy, point.figures["false_alarms"]) == (False, QUANTILE, 5)
     assert (scores >= point.threshold).sum() == 5
     assert math.isnan(point.figures["recall"])
-    assert point.says == "nothing to find among 50: the smallest threshold that calls at most 0.1 of them, 5"
+    assert (
+        point.says
+        == "no 'defect' to choose on: the smallest threshold with at most 10 % false alarms, 5 in 50"
+    )
     # None may be called: just above the highest, not halfway to 1.
     strict = type(rule)().choose(scored(scores, np.zeros(50, bool)))
     assert 0.6 < strict.threshold < 0.6001
@@ -201,17 +207,20 @@ def test_only_good_ones_are_cut_at_a_quantile(rule):
 def test_good_ones_that_all_score_as_much_as_can_be():
     point = F1().choose(scored([1, 1, 0.5], [False] * 3))
     assert (point.threshold, point.figures["false_alarms"]) == (0.75, 2)
-    assert point.says.endswith("the fewest of them, 2 (asked: at most 0.01 of them)")
+    assert point.says.endswith(
+        "the fewest false alarms (at most 1 % false alarms, which was asked for, can't be had), 2 in 3"
+    )
 
 
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)
 @pytest.mark.parametrize(
     ("things", "reason"),
     [
-        (scored([], []), "no data"),
+        (scored([], []), "there are no data to choose on"),
+        (scored([0, 7], [True, False], 1, None), "none of 1 'defect' is found at any threshold"),
         (scored([0.1, 0.9], [True, True]), "all 2 are 'defect', there is nothing to tell them from"),
-        (boxes([], [], [0, 1]), "nothing was found, at any score, of 2 'motor'"),
-        (boxes([0.4], [False], [0, 1]), "none of 2 'motor' was found, at any score"),
+        (boxes([], [], [0, 1]), "none of 2 'motor' is found at any threshold"),
+        (boxes([0.4], [False], [0, 1]), "none of 2 'motor' is found at any threshold"),
     ],
 )
 def test_where_nothing_can_be_chosen_the_threshold_stays(rule, things, reason):
