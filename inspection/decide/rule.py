@@ -180,8 +180,8 @@ class Rule(ABC):
         most = f"at most {100 * (1 - self.good_quantile):.3g} % false alarms"
         if curve.specificity[0, place[0]] < self.good_quantile:
             most = f"the fewest false alarms ({most}, which was asked for, can't be had)"
-        says = f"no {curve.scored.name!r} to choose on: the smallest threshold with {most}, "
-        says += f"{called:.0f} in {number:.0f}"
+        says = f"nothing to find in {number:.0f}: the smallest threshold with {most}, "
+        says += f"{called:.0f} of them"
         threshold = float(curve.thresholds(place, just_above=True)[0])
         figures = self.figures(curve, int(place[0]))
         return Point(curve.scored.name, threshold, False, QUANTILE, says, figures)
@@ -197,14 +197,14 @@ class Rule(ABC):
 
 def _nothing_to_choose(scored: Scored) -> str | None:
     """Why there is nothing to choose, or None."""
-    positives, name = scored.positives, repr(scored.name)
+    positives = scored.positives
     least = -math.inf if scored.low is None else scored.low
     if not positives and not len(scored.scores):
         return "there are no data to choose on"
     if positives and not (scored.truth & (scored.scores >= least)).any():
-        return f"none of {positives} {name} is found at any threshold"
+        return f"none of {positives} is found at any threshold"
     if positives and scored.countable_negatives and not scored.negatives:
-        return f"all {positives} are {name}, there is nothing to tell them from"
+        return f"all {positives} are to be found, there is nothing to tell them from"
     return None
 
 

@@ -197,7 +197,7 @@ def test_only_good_ones_are_cut_at_a_quantile(rule):
     assert math.isnan(point.figures["recall"])
     assert (
         point.says
-        == "no 'defect' to choose on: the smallest threshold with at most 10 % false alarms, 5 in 50"
+        == "nothing to find in 50: the smallest threshold with at most 10 % false alarms, 5 of them"
     )
     # None may be called: just above the highest, not halfway to 1.
     strict = type(rule)().choose(scored(scores, np.zeros(50, bool)))
@@ -208,7 +208,7 @@ def test_good_ones_that_all_score_as_much_as_can_be():
     point = F1().choose(scored([1, 1, 0.5], [False] * 3))
     assert (point.threshold, point.figures["false_alarms"]) == (0.75, 2)
     assert point.says.endswith(
-        "the fewest false alarms (at most 1 % false alarms, which was asked for, can't be had), 2 in 3"
+        "the fewest false alarms (at most 1 % false alarms, which was asked for, can't be had), 2 of them"
     )
 
 
@@ -217,10 +217,10 @@ def test_good_ones_that_all_score_as_much_as_can_be():
     ("things", "reason"),
     [
         (scored([], []), "there are no data to choose on"),
-        (scored([0, 7], [True, False], 1, None), "none of 1 'defect' is found at any threshold"),
-        (scored([0.1, 0.9], [True, True]), "all 2 are 'defect', there is nothing to tell them from"),
-        (boxes([], [], [0, 1]), "none of 2 'motor' is found at any threshold"),
-        (boxes([0.4], [False], [0, 1]), "none of 2 'motor' is found at any threshold"),
+        (scored([0, 7], [True, False], 1, None), "none of 1 is found at any threshold"),
+        (scored([0.1, 0.9], [True, True]), "all 2 are to be found, there is nothing to tell them from"),
+        (boxes([], [], [0, 1]), "none of 2 is found at any threshold"),
+        (boxes([0.4], [False], [0, 1]), "none of 2 is found at any threshold"),
     ],
 )
 def test_where_nothing_can_be_chosen_the_threshold_stays(rule, things, reason):
