@@ -5,47 +5,50 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 TEMPERATURES = (0.05, 20.0)
-"""Smallest and largest temperature: with all answers right no temperature is too small."""
+"""Smallest and largest temperature that is given."""
 FEWEST = 10  # images: of fewer, a temperature says more about them than about the network
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     """The number to divide logits by, so that their softmax is as calibrated as one number can make it.
 
-    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. The order of the classes stays as it is;
-    above 1 the network was too sure.
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: the smallest negative log-likelihood. The
+    order of the classes stays as it is; above 1 the network was too sure. The targets are those of Platt,
+    "Probabilistic Outputs for Support Vector Machines", 1999: of n images of a class the probability is to be
+    (n + 1) / (n + K), not 1. Else a network that judges all validation images rightly, be it a dozen, would be
+    made as sure as numbers allow, and its first mistake would come with a probability of 1.
 
     Args:
         logits: Float `[N, K]`, of validation images.
         targets: Class indices int64 `[N]`.
 
     Returns:
-        The temperature with the smallest negative log-likelihood, within `TEMPERATURES`; 1 where nothing can be
-        learned: of fewer than `FEWEST` images, or of targets that are all of one class (the sharpest answer would
-        win).
+        The temperature, within `TEMPERATURES`; 1 where nothing can be learned: of fewer than `FEWEST` images, of
+        targets that are all of one class (the sharpest answer would win), or of logits that are all the same.
 
     Raises:
         ValueError: If a logit is no finite number.
 
     Example:
-        >>> import torch
-        >>> logits = torch.tensor([[4.0, -4.0]] * 12)  # as good as sure of the first class, right in 3 of 4
-        >>> targets = torch.tensor([0, 0, 0, 1] * 3)
+        >>> logits = torch.tensor([[4.0, -4.0]] * 1200)  # as good as sure of the first class, right in 3 of 4
+        >>> targets = torch.tensor([0, 0, 0, 1] * 300)
         >>> t = fit_temperature(logits, targets)
-        >>> round(float((logits / t).softmax(1)[0, 0]), 3)
+        >>> round(float((logits / t).softmax(1)[0, 0]), 2)
         0.75
     """
-    _check(logits)
-    if len(targets) < FEWEST or len(targets.unique()) < 2:
+    logits, targets = _checked(logits), targets.cpu()
+    number = logits.shape[1]
+    counts = targets.bincount(minlength=number).double()
+    if len(targets) < FEWEST or int((counts > 0).sum()) < 2:
         return 1.0
-    logits = logits.detach().cpu().double()
-    own = logits.gather(1, targets.cpu()[:, None])
-    return _flattest(lambda scale: _softmax_slope(logits, own, scale))
+    wanted = _smoothed(F.one_hot(targets, number).double(), counts[targets, None], number)
+    return _flattest(lambda scale: float(((logits * scale).softmax(1) - wanted).mul(logits).sum(1).mean()))
 
 
 def fit_temperatures(logits: Tensor, targets: Tensor) -> list[float]:
@@ -58,31 +61,30 @@ def fit_temperatures(logits: Tensor, targets: Tensor) -> list[float]:
     Returns:
         A temperatures; 1 for an attribute that all images have, or none.
     """
-    _check(logits)
-    logits, answers = logits.detach().cpu().double(), targets.cpu() > 0.5
-    return [
-        1.0
-        if len(column) < FEWEST or bool(truth.all()) or not bool(truth.any())
-        else _flattest(_sigmoid_slope_of(column, truth))
-        for column, truth in zip(logits.T, answers.T, strict=True)
-    ]
+    columns, answers = _checked(logits).T, (targets.cpu() > 0.5).T
+    return [_fit_sigmoid(column, truth) for column, truth in zip(columns, answers, strict=True)]
 
 
-def _check(logits: Tensor) -> None:
+def _fit_sigmoid(logits: Tensor, truth: Tensor) -> float:
+    positives = int(truth.sum())
+    if len(truth) < FEWEST or positives in (0, len(truth)):
+        return 1.0
+    wanted = _smoothed(truth.double(), torch.where(truth, positives, len(truth) - positives), 2)
+    return _flattest(lambda scale: float(((logits * scale).sigmoid() - wanted).mul(logits).mean()))
+
+
+def _smoothed(wanted: Tensor, counts: Tensor, classes: int) -> Tensor:
+    """Probabilities that are wanted, 0 or 1, as if each class had come up once more among `counts` images."""
+    return (wanted * counts + 1) / (counts + classes)
+
+
+def _checked(logits: Tensor) -> Tensor:
+    """Float64, on the CPU."""
     if not bool(logits.isfinite().all()):
         raise ValueError(
             "logits are no finite numbers: the network has diverged; no temperature can be fitted"
         )
-
-
-def _softmax_slope(logits: Tensor, own: Tensor, scale: float) -> float:
-    """How the log-likelihood's negative grows with the scale of the logits (1 / T)."""
-    mean = (F.softmax(logits * scale, 1) * logits).sum(1)
-    return float((mean - own[:, 0]).mean())
-
-
-def _sigmoid_slope_of(logits: Tensor, truth: Tensor) -> Callable[[float], float]:
-    return lambda scale: float(((logits * scale).sigmoid() - truth.double()).mul(logits).mean())
+    return logits.detach().cpu().double()
 
 
 def _flattest(slope: Callable[[float], float]) -> float:
@@ -93,11 +95,13 @@ def _flattest(slope: Callable[[float], float]) -> float:
     """
     coldest, hottest = TEMPERATURES
     low, high = 1 / hottest, 1 / coldest
+    if slope(low) == slope(high) == 0:
+        return 1.0
     if slope(low) >= 0:
         return hottest
     if slope(high) <= 0:
         return coldest
-    for _ in range(60):  # in log T, each halving is of the same share of T: to 1e-17 of it
+    for _ in range(60):  # in log T: each time half of it is left
         middle = math.sqrt(low * high)
         low, high = (low, middle) if slope(middle) > 0 else (middle, high)
     return 1 / math.sqrt(low * high)

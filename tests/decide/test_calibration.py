@@ -30,7 +30,7 @@ def test_temperature_is_found_again(temperature):
     fitted = fit_temperature(logits, targets)
     assert fitted == pytest.approx(temperature, rel=0.1)
     # No other one explains the targets better.
-    losses = [float(F.cross_entropy(logits / (fitted * step), targets)) for step in (0.999, 1.0, 1.001)]
+    losses = [float(F.cross_entropy(logits / (fitted * step), targets)) for step in (0.95, 1.0, 1.05)]
     assert min(losses) == losses[1]
     confidence, chosen = (logits / fitted).softmax(1).max(1)
     right = (chosen == targets).numpy()
@@ -54,19 +54,30 @@ def test_temperature_of_each_attribute():
     assert fit_temperature(both, targets[:, 1].long()) == pytest.approx(second)
 
 
+def test_a_network_without_a_mistake_is_as_sure_as_so_many_images_allow():
+    targets = torch.arange(40) % 2
+    logits = torch.nn.functional.one_hot(targets, 2).float()
+    # 20 of 20 of a class: 21 of 22.
+    fitted = fit_temperature(logits, targets)
+    assert (logits / fitted).softmax(1).amax(1).tolist() == pytest.approx([21 / 22] * 40)
+    assert fit_temperature(30 * logits, targets) == pytest.approx(30 * fitted)
+    margins = logits[:, 1:] - logits[:, :1]
+    assert fit_temperatures(margins, targets[:, None]) == [pytest.approx(fitted)]
+
+
 def test_temperatures_stay_in_range():
     targets = torch.arange(20) % 2
     right = torch.nn.functional.one_hot(targets, 2).float()
-    assert fit_temperature(right, targets) == TEMPERATURES[0]
+    assert fit_temperature(0.01 * right, targets) == TEMPERATURES[0]
     assert fit_temperature(1 - right, targets) == TEMPERATURES[1]
-    assert fit_temperature(torch.zeros(20, 2), targets) == TEMPERATURES[1]  # all temperatures are as good
-    assert fit_temperatures(right[:, 1:], targets[:, None]) == [TEMPERATURES[0]]
+    assert fit_temperatures(0.01 * right[:, 1:] - 0.005, targets[:, None]) == [TEMPERATURES[0]]
 
 
 def test_nothing_to_learn_from():
     logits = torch.randn(FEWEST, 2)
     assert fit_temperature(logits, torch.zeros(FEWEST, dtype=torch.long)) == 1
     assert fit_temperature(logits[1:], torch.arange(FEWEST - 1) % 2) == 1
+    assert fit_temperature(torch.zeros(20, 2), torch.arange(20) % 2) == 1  # all temperatures are as good
     assert fit_temperature(logits[:0], torch.zeros(0, dtype=torch.long)) == 1
     assert fit_temperatures(logits, torch.zeros(FEWEST, 2)) == [1, 1]
     logits[0, 0] = math.nan
