@@ -45,18 +45,22 @@ def figures_of_labels(counts: Tensor, attributes: Sequence[str]) -> dict[str, fl
         >>> round(figures["f1/break"], 4), figures["f1/length"], round(figures["f1"], 4), figures["accuracy"]
         (0.7273, nan, 0.7273, 0.9)
     """
+    return with_means(label_values(counts), attributes)
+
+
+def label_values(counts: Tensor) -> dict[str, Tensor]:
+    """Accuracy, precision, recall and F1 of each attribute, float64 `[..., A]`, of counts `[..., A, 2, 2]`."""
     counts = counts.double()
-    hits, right = counts[:, 1, 1], counts[:, 0, 0] + counts[:, 1, 1]
-    targets, called = counts[:, 1].sum(1), counts[:, :, 1].sum(1)
-    by_name = {
-        "accuracy": share_of(right, counts.sum((1, 2))),
+    hits, right = counts[..., 1, 1], counts[..., 0, 0] + counts[..., 1, 1]
+    targets, called = counts[..., 1, :].sum(-1), counts[..., 1].sum(-1)
+    return {
+        "accuracy": share_of(right, counts.sum((-2, -1))),
         "precision": share_of(hits, called),
         "recall": share_of(hits, targets),
         # Without a true image undefined whatever is called: a mean over attributes must not gain or lose one by a
         # false alarm, since it chooses the best epoch.
         "f1": share_of(2 * hits, torch.where(targets > 0, targets + called, 0)),
     }
-    return with_means(by_name, attributes)
 
 
 def average_precisions(probabilities: Tensor, targets: Tensor) -> Tensor:

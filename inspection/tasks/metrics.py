@@ -48,19 +48,35 @@ def figures_of_confusion(
         >>> round(figures["f1"], 4), round(figures["balanced_accuracy"], 4)
         (0.7273, 0.8)
     """
+    figures = {name: float(value) for name, value in confusion_values(counts, defect, ordered).items()}
+    if len(classes) > 2 or defect is None:
+        each = zip(("precision", "recall", "f1"), _precision_recall_f1(counts.double()), strict=True)
+        for name, values in each:
+            figures |= {f"{name}/{label}": float(value) for label, value in zip(classes, values, strict=True)}
+    return figures
+
+
+def confusion_values(counts: Tensor, defect: int | None, ordered: bool = False) -> dict[str, Tensor]:
+    """The figures over all classes of any number of confusion matrices at once.
+
+    Args:
+        counts: `[..., K, K]`, rows are targets, columns verdicts.
+        defect: See `figures_of_confusion`.
+        ordered: See there.
+
+    Returns:
+        `accuracy`, `balanced_accuracy`, `precision`, `recall`, `f1` and, of ordered classes, `kappa`: float64
+        `[...]`.
+    """
     counts = counts.double()
     precision, recall, f1 = _precision_recall_f1(counts)
     figures = {
-        "accuracy": float(share_of(counts.trace(), counts.sum())),
-        "balanced_accuracy": float(recall.nanmean()),
+        "accuracy": share_of(counts.diagonal(dim1=-2, dim2=-1).sum(-1), counts.sum((-2, -1))),
+        "balanced_accuracy": recall.nanmean(-1),
     }
     for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-        figures[name] = float(values.nanmean() if defect is None else values[defect])
-        if len(classes) > 2 or defect is None:
-            figures |= {f"{name}/{label}": float(value) for label, value in zip(classes, values, strict=True)}
-    if ordered:
-        figures["kappa"] = quadratic_kappa(counts)
-    return figures
+        figures[name] = values.nanmean(-1) if defect is None else values[..., defect]
+    return figures | ({"kappa": _quadratic_kappa(counts)} if ordered else {})
 
 
 def quadratic_kappa(counts: Tensor) -> float:
@@ -82,11 +98,17 @@ def quadratic_kappa(counts: Tensor) -> float:
         >>> round(quadratic_kappa(taken_for_minor), 3), round(quadratic_kappa(taken_for_normal), 3)
         (0.947, 0.8)
     """
-    counts = counts.double()
-    steps = torch.arange(len(counts), dtype=torch.float64, device=counts.device)
+    return float(_quadratic_kappa(counts.double()))
+
+
+def _quadratic_kappa(counts: Tensor) -> Tensor:
+    """Of float64 counts `[..., K, K]`, `[...]`."""
+    steps = torch.arange(counts.shape[-1], dtype=torch.float64, device=counts.device)
     cost = (steps[:, None] - steps) ** 2
-    by_chance = counts.sum(1)[:, None] * counts.sum(0)  # times the number of images: whole numbers are exact
-    return float(1 - share_of((cost * counts).sum() * counts.sum(), (cost * by_chance).sum()))
+    # Times the number of images: whole numbers are exact.
+    by_chance = counts.sum(-1, keepdim=True) * counts.sum(-2, keepdim=True)
+    total = counts.sum((-2, -1))
+    return 1 - share_of((cost * counts).sum((-2, -1)) * total, (cost * by_chance).sum((-2, -1)))
 
 
 class ReportRow(NamedTuple):
@@ -130,8 +152,8 @@ def report_of_confusion(counts: Tensor, classes: Sequence[str]) -> list[ReportRo
 
 
 def _precision_recall_f1(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each class, `[K]`, of float64 counts `[K, K]`."""
-    hits, targets, called = counts.diag(), counts.sum(1), counts.sum(0)
+    """Of each class, `[..., K]`, of float64 counts `[..., K, K]`."""
+    hits, targets, called = counts.diagonal(dim1=-2, dim2=-1), counts.sum(-1), counts.sum(-2)
     return share_of(hits, called), share_of(hits, targets), share_of(2 * hits, targets + called)
 
 
