@@ -11,7 +11,7 @@ from inspection.decide.scores import Scored
 
 Floats = NDArray[np.float64]
 
-_AT_A_TIME = 2**22  # numbers in an array: 32 MB
+AT_A_TIME = 2**22  # numbers in an array: 32 MB
 _ABOVE = 1e-6  # of a score, or of 1: more than another machine's rounding
 
 
@@ -134,7 +134,7 @@ def curves(scored: Scored, weights: Floats) -> Iterator[Curve]:
         available[1:] = levels >= scored.low
     if scored.high is not None and len(levels):
         available[0] = levels[0] < scored.high
-    step = max(1, _AT_A_TIME // max(1, len(order)))
+    step = max(1, AT_A_TIME // max(1, len(order)))
     for first in range(0, len(weights), step):
         part = np.asarray(weights[first : first + step], np.float64)
         own = part[:, images]

@@ -10,8 +10,8 @@ from torchmetrics.detection import MeanAveragePrecision
 from torchvision.ops import box_iou
 
 # As COCO has them: torchmetrics' own are float32, and an overlap of 0.8 would miss a threshold of 0.800000012.
-_OVERLAPS = np.linspace(0.5, 0.95, 10).tolist()
-_RECALLS = np.linspace(0, 1, 101).tolist()
+OVERLAPS = np.linspace(0.5, 0.95, 10).tolist()
+RECALLS = np.linspace(0, 1, 101).tolist()
 HIT = 0.5  # a box is right that overlaps an object of its class by at least this intersection over union
 
 
@@ -33,8 +33,8 @@ def average_precisions(
     """
     most = detections.shape[1]
     metric = MeanAveragePrecision(
-        iou_thresholds=_OVERLAPS,
-        rec_thresholds=_RECALLS,
+        iou_thresholds=OVERLAPS,
+        rec_thresholds=RECALLS,
         max_detection_thresholds=[1, 10, max(most, 11)],
         extended_summary=True,
         backend="faster_coco_eval",

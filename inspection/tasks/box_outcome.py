@@ -27,6 +27,7 @@ from inspection.tasks.box_metrics import (
     match_boxes,
 )
 from inspection.tasks.outcomes import Cell, Outcome, Table
+from inspection.tasks.resampled_boxes import of_boxes
 
 DETECTIONS = "detections.json"
 
@@ -132,6 +133,10 @@ class BoxOutcome(Outcome):
             )
             for name, own, lost in zip(self.decision.names, every, missed, strict=True)
         ]
+
+    def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Average precision and recall, and the boxes at the decision's scores."""
+        return of_boxes(weights, self.detections, self.boxes, self.box_class, self.counts)
 
     def found(self, position: int) -> Tensor:
         """The detections of an image that count, `[*, 6]`."""

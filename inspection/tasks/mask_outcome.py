@@ -15,6 +15,7 @@ from inspection.decide.area import Area
 from inspection.decide.scores import Scored
 from inspection.explain.regions import Region
 from inspection.pictures.charts import confusion_matrix
+from inspection.tasks import resampled
 from inspection.tasks.defects import AREA, CALLED_PIXELS, DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
 from inspection.tasks.mask_metrics import figures_of_kinds, pixel_figures, set_figures
 from inspection.tasks.metrics import UNDEFINED, confusion_counts, figures_of_confusion
@@ -115,6 +116,15 @@ class MaskOutcome(Outcome):
                 "min_area", self.areas.double().numpy(), truth, np.arange(len(self.rows)), low=1.0, high=None
             )
         ]
+
+    def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Of pixels, where the mask is known, and of verdicts."""
+        known = self.known.numpy()
+        figures = {
+            **resampled.of_masks(weights[:, known], self.pixels[self.known]),
+            **resampled.of_verdicts(weights, self.targets, self.verdicts, 2, self.decision.defect),
+        }
+        return {name: figures[name] for name in self.headlines if name in figures}
 
     @cached_property
     def counts(self) -> Tensor:

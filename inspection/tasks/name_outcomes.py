@@ -13,6 +13,7 @@ from inspection.decide.calibration import expected_calibration_error
 from inspection.decide.decisions import AnyOf, NameDecision, OneOf
 from inspection.decide.scores import Scored
 from inspection.pictures.charts import confusion_matrix, label_matrices
+from inspection.tasks import resampled
 from inspection.tasks.label_metrics import average_precisions, figures_of_labels, label_counts, with_means
 from inspection.tasks.metrics import (
     UNDEFINED,
@@ -150,6 +151,15 @@ class ClassOutcome(NameOutcome):
             )
         ]
 
+    def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Of verdicts and of probabilities."""
+        defect, verdicts = self.decision.defect, self.decision.labels(self.probabilities)
+        number, ordered = len(self.decision.names), "kappa" in self.figures
+        return {
+            **resampled.of_verdicts(weights, self.targets, verdicts, number, defect, ordered),
+            **resampled.of_probabilities(weights, self.probabilities, self.targets, defect),
+        }
+
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures, the confusion matrix and, of three or more classes, each one's figures."""
         names, defect = self.decision.names, self.decision.defect
@@ -223,6 +233,13 @@ class LabelOutcome(NameOutcome):
             Scored(name, np.ascontiguousarray(scores), np.ascontiguousarray(truth), every, low=0.0, high=1.0)
             for name, (scores, truth) in zip(self.decision.names, columns, strict=True)
         ]
+
+    def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Means over the attributes, and whole images."""
+        columns = zip(self.probabilities.numpy().T, self.answers.numpy().T, strict=True)
+        each = [resampled.of_scores(weights, scores, truth)["average_precision"] for scores, truth in columns]
+        figures = resampled.of_attributes(weights, self.called, self.answers)
+        return figures | {"average_precision": resampled.mean_of_defined(each)}
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures, and those of each attribute with its right and wrong verdicts."""

@@ -79,16 +79,17 @@ class Outcome(ABC):
         The names are those that the decision's `at` takes.
         """
 
+    @abstractmethod
     def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Main figures when images count several times or not at all.
 
         Args:
-            weights: How often each image counts, `[B, N]`.
+            weights: How often each image counts, `[B, N]`, whole numbers.
 
         Returns:
-            `[B]` values each, NaN where undefined; of the figures for which it is known.
+            `[B]` values each, NaN where undefined; of the figures for which that is known: not of a loss, a worst
+            error, or a calibration error, which resamples only make larger.
         """
-        return {}
 
     def calibration(self) -> dict[str, dict[str, float]]:
         """Expected calibration error `before` and `after` the temperature, by name; here there are no names."""

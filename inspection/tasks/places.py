@@ -15,6 +15,7 @@ from inspection.decide.located import Located
 from inspection.explain.boxes import HotBox, find_boxes
 from inspection.explain.class_maps import Grid, resized, to_heat
 from inspection.explain.regions import find_regions
+from inspection.tasks import resampled
 from inspection.tasks.defects import BOX_COLUMNS, BOXES, Camera, box_cells
 from inspection.tasks.metrics import UNDEFINED
 from inspection.tasks.name_outcomes import ClassOutcome
@@ -120,6 +121,17 @@ class PlaceOutcome(ClassOutcome):
         return cls(
             decision, rows, figures, logits, targets, plain.counts, maps, places, kinds, hit_iou, camera
         )
+
+    def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Also of the boxes and the hottest pixels."""
+        figures = resampled.of_places(
+            weights,
+            [each.points for each in self.places],
+            [each.ious for each in self.places],
+            [each.found for each in self.places],
+            self.hit_iou,
+        )
+        return super().resampled(weights) | figures
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures of the classes, and of each type of defect."""

@@ -12,6 +12,7 @@ from inspection.data.quantity_labels import Quantities as QuantityLabels
 from inspection.decide.quantities import Quantities
 from inspection.decide.scores import Scored
 from inspection.pictures.scatter import true_against_predicted
+from inspection.tasks import resampled
 from inspection.tasks.outcomes import Cell, Outcome, Table
 from inspection.tasks.regression_metrics import alarm_figures, error_figures
 
@@ -91,6 +92,19 @@ class QuantityOutcome(Outcome):
                 name, said.numpy(), self.decision.deserved(self.targets).numpy(), np.arange(len(self.rows))
             )
         ]
+
+    def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Means over the quantities, what would have been said without a network, and the alarm."""
+        figures = resampled.of_quantities(weights, self.values, self.targets)
+        usual = self.usual.double().expand(len(self.targets), -1)
+        for name, said in (("mean", usual), ("pixels", self.pixels)):
+            if said is not None:
+                errors = resampled.of_quantities(weights, said, self.targets)
+                figures[f"mae_of_{name}"] = errors["mae"]
+        if self.decision.alarm is not None:
+            called, true = self.decision.alarms(self.values), self.decision.deserved(self.targets)
+            figures |= resampled.of_alarms(weights, called.numpy(), true.numpy())
+        return figures
 
     @staticmethod
     def names_of_figures(decision: Quantities) -> list[str]:

@@ -306,7 +306,7 @@ def test_curve_in_parts_is_the_same(monkeypatch):
     things = draw(0, 7)
     weights = np.random.default_rng(0).integers(0, 3, (20, 60))
     whole = F1().thresholds(things, weights)
-    monkeypatch.setattr("inspection.decide.curve._AT_A_TIME", 150)
+    monkeypatch.setattr("inspection.decide.curve.AT_A_TIME", 150)
     assert F1().thresholds(things, weights).tolist() == whole.tolist()
 
 
