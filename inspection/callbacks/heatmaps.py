@@ -1,4 +1,4 @@
-"""Where the network looks: Grad-CAM or HiResCAM pictures while it learns, and of its mistakes."""
+"""Where the network looks: pictures of its evidence while it learns, and of its mistakes."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +11,8 @@ from inspection.callbacks.panels import PanelLogger, origin
 from inspection.data.module import ImageDataModule
 from inspection.decide.decisions import OneOf
 from inspection.errors import InputError
-from inspection.explain.cam import METHOD_NAMES, Heatmaps, heatmap
+from inspection.explain.cam import heatmap, heatmaps_of
+from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps, Method
 from inspection.models.modes import evaluating
 from inspection.pictures.colours import shown_colours
 from inspection.pictures.label_panel import LabelVerdict, label_panel
@@ -30,7 +31,7 @@ class HeatmapLogger(PanelLogger):
     one: for the verdict); of several attributes, each has its own in its colour.
 
     Args:
-        method: `auto` (what the network asks for), `grad_cam` or `hires_cam`.
+        method: `auto` (what the network asks for), or one of `inspection.explain.heatmaps.METHOD_NAMES`.
         layer: Dotted name of a layer, or None for the last convolution.
         every_n_epochs: Epochs between two sets of pictures; 0 draws them at the end alone.
         per_class: Validation images of each class or attribute, chosen once.
@@ -45,7 +46,7 @@ class HeatmapLogger(PanelLogger):
 
     def __init__(
         self,
-        method: Literal["auto", "grad_cam", "hires_cam"] = "auto",
+        method: Method | Literal["auto"] = "auto",
         layer: str | None = None,
         every_n_epochs: int = 5,
         per_class: int = 4,
@@ -88,14 +89,12 @@ class HeatmapLogger(PanelLogger):
         assert isinstance(outcome, ClassOutcome)
         return self._class_panels(task, data, outcome, positions, images)
 
-    def _explain(self, task: InspectionTask, images: torch.Tensor, wanted: torch.Tensor) -> Heatmaps:
+    def _explain(
+        self, task: InspectionTask, images: torch.Tensor, wanted: Sequence[torch.Tensor | int]
+    ) -> list[Heatmaps]:
         with torch.autocast(task.device.type, enabled=False):
-            return heatmap(
-                task.model,
-                images.to(task.device),
-                wanted.to(task.device),
-                method=self.method,
-                layer=self.layer,
+            return heatmaps_of(
+                task.model, images.to(task.device), wanted, method=self.method, layer=self.layer
             )
 
     def _class_panels(
@@ -111,7 +110,7 @@ class HeatmapLogger(PanelLogger):
         probabilities = outcome.probabilities[part]
         judged, targets = decision.labels(probabilities), outcome.targets[part]
         wanted = judged if decision.defect is None else torch.full((len(part),), decision.defect)
-        maps = self._explain(task, images, wanted)
+        (maps,) = self._explain(task, images, [wanted])
         panels = []
         for place, position in enumerate(part):
             verdict, target, explained = (
@@ -143,9 +142,8 @@ class HeatmapLogger(PanelLogger):
         """The evidence for each attribute in its colour."""
         names = outcome.decision.names
         colours = shown_colours(names, self.colours)
-        maps = {
-            name: self._explain(task, images, torch.full((len(part),), names.index(name))) for name in colours
-        }
+        explained = self._explain(task, images, [names.index(name) for name in colours])
+        maps = dict(zip(colours, explained, strict=True))
         panels = []
         for place, position in enumerate(part):
             called, answers = outcome.called[position], outcome.answers[position]

@@ -81,11 +81,19 @@ def class_maps(network: nn.Module, images: Tensor, targets: Tensor | int | None 
         InputError: The network has no such head.
         ValueError: The targets do not fit the batch.
     """
-    logits, features, weights = weigh_features(network, images)
-    if isinstance(targets, int):
-        targets = torch.full((len(images),), targets, device=logits.device)
+    return weighed(*weigh_features(network, images), targets)
+
+
+def weighed(
+    logits: Tensor, features: Tensor, weights: Tensor, targets: Tensor | int | None = None
+) -> ClassMaps:
+    """Class activation maps out of what `weigh_features` gave; targets as in `class_maps`.
+
+    Raises:
+        ValueError: The targets do not fit the batch.
+    """
     targets = checked_targets(targets, logits)
-    with torch.autocast(images.device.type, enabled=False):  # bf16 sums would lose small evidence
+    with torch.autocast(features.device.type, enabled=False):  # bf16 sums would lose small evidence
         w, a = weights[targets].float(), features.float()
         raw = torch.einsum("nc,nchw->nhw", w, a)
         scale = torch.einsum("nc,nchw->nhw", w.abs(), a.abs()).flatten(1).amax(dim=1)
@@ -121,8 +129,8 @@ def find_evidence(raw: Tensor, scale: Tensor, eps: float) -> Tensor:
     return (peak > noise_floor(scale, eps)) & raw.isfinite().all(dim=2).all(dim=1) & scale.isfinite()
 
 
-def checked_targets(targets: Tensor | None, logits: Tensor) -> Tensor:
-    """Classes to explain, int64 `[N]` beside the logits; None: the predicted ones.
+def checked_targets(targets: Tensor | int | None, logits: Tensor) -> Tensor:
+    """Classes to explain, int64 `[N]` beside the logits, of one for all or one an image; None: the predicted ones.
 
     Raises:
         ValueError: If they do not fit the logits.
@@ -130,6 +138,8 @@ def checked_targets(targets: Tensor | None, logits: Tensor) -> Tensor:
     count, classes = logits.shape
     if targets is None:
         return logits.detach().argmax(dim=1)
+    if isinstance(targets, int):
+        targets = torch.full((count,), targets, device=logits.device)
     if targets.shape != (count,) or targets.dtype != torch.int64:
         found = f"{targets.dtype} {list(targets.shape)}"
         raise ValueError(f"Expected argument `targets` to be int64 [{count}] but got {found}.")

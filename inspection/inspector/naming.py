@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from inspection.decide.decisions import AnyOf, NameDecision, OneOf
-from inspection.explain.cam import METHOD_NAMES, heatmap
+from inspection.explain.cam import heatmaps_of
+from inspection.explain.heatmaps import METHOD_NAMES
 from inspection.inspector.answers import Answers, Row
 from inspection.inspector.verdict import Verdict
 from inspection.models.flips import Flipped
@@ -32,16 +33,13 @@ class NameAnswers(Answers):
     ) -> list[Verdict]:
         """Names, their probabilities and, as evidence, heatmaps."""
         plain = model.model if isinstance(model, Flipped) else model
-        maps = [
-            heatmap(
-                plain,  # evidence of the image as it stands
-                images,
-                None if output is None else torch.full((len(images),), output, device=images.device),
-                method=self.passport.heatmap_method,
-                layer=self.passport.heatmap_layer,
-            )
-            for output in (self.to_explain() if evidence else ())
-        ]
+        maps = heatmaps_of(
+            plain,  # evidence of the image as it stands
+            images,
+            self.to_explain() if evidence else (),
+            method=self.passport.heatmap_method,
+            layer=self.passport.heatmap_layer,
+        )
         if maps and plain is model:
             logits = maps[0].logits  # of the same pass: verdict and evidence belong together
         else:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from inspection.data.geometry import Geometry
 from inspection.decide.kinds import decision_from
 from inspection.errors import InputError
+from inspection.explain.heatmaps import Method
 
 NETWORKS = "inspection.models."
 
@@ -27,7 +28,7 @@ class Passport:
         mean: Normalisation, a value a channel.
         std: Normalisation, a value a channel.
         geometry: See `Geometry.to_dict`.
-        heatmap_method: `auto`, `grad_cam` or `hires_cam`.
+        heatmap_method: `auto`, or one of `inspection.explain.heatmaps.METHOD_NAMES`.
         heatmap_layer: Dotted name in the network, or None for the last convolution.
         colours: Pairs of attribute and colour, of those that are shown; None: all, in colours of our choice.
         window: What black and white of the images stand for, in the unit of what is measured, or None where
@@ -46,7 +47,7 @@ class Passport:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     geometry: dict[str, Any]
-    heatmap_method: Literal["auto", "grad_cam", "hires_cam"] = "auto"
+    heatmap_method: Method | Literal["auto"] = "auto"
     heatmap_layer: str | None = None
     colours: list[list[str]] | None = None
     window: list[float] | None = None

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from inspection.errors import InputError
-from inspection.explain.cam import heatmap, heatmap_method, last_convolution
+from inspection.explain.cam import heatmap, heatmap_method, heatmaps_of
 
 torch.set_num_threads(1)
 
@@ -95,6 +95,41 @@ def test_a_batch_equals_its_images_one_by_one():
     for index in range(4):
         single = heatmap(network, images[index : index + 1], targets[index : index + 1])
         torch.testing.assert_close(batch.maps[index], single.maps[0], atol=1e-5, rtol=0)
+
+
+def count_forwards(network):
+    counted = []
+    network.register_forward_hook(lambda *_: counted.append(1))
+    return counted
+
+
+METHODS = ["grad_cam", "grad_cam_plus_plus", "layer_cam", "hires_cam", "occlusion"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_several_targets_are_as_each_by_itself_and_share_the_forward_pass(method):
+    torch.manual_seed(0)
+    network, images = lenet(), lenet_images()
+    each = torch.tensor([2, 0, 1, 1])
+    alone = [heatmap(network, images, target, method=method) for target in (0, 1, 2, None, each)]
+    counted = count_forwards(network)
+    shared = heatmaps_of(network, images, [0, 1, 2, None, each], method=method)
+    one_target = len(counted)
+    assert method == "occlusion" or one_target == 1
+    heatmap(network, images, method=method)
+    assert len(counted) == 2 * one_target
+    for one, two in zip(alone, shared, strict=True):
+        assert torch.equal(one.targets, two.targets)
+        torch.testing.assert_close(one.maps, two.maps, atol=1e-6, rtol=0)
+        assert torch.equal(one.evidence, two.evidence)
+        torch.testing.assert_close(one.logits, two.logits)
+
+
+def test_no_target_is_no_pass():
+    network = lenet()
+    counted = count_forwards(network)
+    assert heatmaps_of(network, lenet_images(), []) == []
+    assert not counted
 
 
 # --- by hand -----------------------------------------------------------------------------------------------
@@ -391,39 +426,6 @@ def test_auto_asks_the_network_and_what_it_wraps():
     network.heatmap_method = "gradcam"
     with pytest.raises(InputError, match=r"Sequential\.heatmap_method.*'gradcam'"):
         heatmap(network, lenet_images())
-
-
-class OddOrder(Pooled):
-    """Registers the convolution that runs first last, and gates by one on a 1x1 map that runs at the end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = nn.Conv2d(8, 8, 1)
-        self.zeroth = nn.Conv2d(3, 3, 1)
-
-    def forward(self, x):
-        x = self.second(self.first(self.zeroth(x)).relu()).relu()
-        x = x * self.gate(x.mean(dim=(2, 3), keepdim=True)).sigmoid()
-        return self.head(x.mean(dim=(2, 3)))
-
-
-def test_the_last_convolution_is_the_last_one_to_run():
-    torch.manual_seed(0)
-    network, images = OddOrder().eval(), torch.rand(2, 3, 8, 8)
-    assert last_convolution(network, images) == "second"
-    by_name = heatmap(network, images, layer="second")
-    assert torch.equal(heatmap(network, images).maps, by_name.maps)
-    assert not any(module._forward_hooks for module in network.modules())
-
-
-def test_the_last_convolution_of_a_resnet_is_not_its_shortcut():
-    models = pytest.importorskip("torchvision.models")
-    network = models.resnet18(weights=None).eval()
-    network.layer4 = network.layer4[:1]  # its only block has a shortcut convolution, registered last
-    # ... and in torchvision's block it also runs last.
-    assert last_convolution(network, torch.rand(1, 3, 64, 64)) == "layer4.0.downsample.0"
-    network = models.resnet50(weights=None).eval()
-    assert last_convolution(network, torch.rand(1, 3, 64, 64)) == "layer4.2.conv3"
 
 
 def test_a_layer_by_name_by_module_and_by_its_end():
