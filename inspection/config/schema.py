@@ -136,6 +136,19 @@ class PredictRoot:
 
 
 @dataclass
+class CompareRoot:
+    """`conf/compare.yaml`."""
+
+    usage: ClassVar[str] = "runs=[<run folder>,<run folder>]"
+    keeps_folder: ClassVar[bool] = False
+
+    runs: list[str]
+    part: Literal["val", "test"]
+    pictures: int
+    output: str | None
+
+
+@dataclass
 class SplitRoot:
     """`conf/split.yaml`."""
 
@@ -174,4 +187,5 @@ ROOTS: dict[str, Root] = {
     "decide": DecideRoot,
     "split": SplitRoot,
     "label": LabelRoot,
+    "compare": CompareRoot,
 }

@@ -1,0 +1,68 @@
+"""What a run said of an image, as `predictions.csv` has it, for every kind of question."""
+
+import math
+from collections.abc import Sequence
+
+from inspection.runs.finished import Row
+
+_TARGET, _VERDICT, _PREDICTED = "target_", "verdict_", "predicted_"
+
+
+def attributes_of(row: Row) -> list[str]:
+    """Names of the attributes that were asked for; none where there is one verdict an image."""
+    return [name[len(_VERDICT) :] for name in row if name.startswith(_VERDICT)]
+
+
+def quantities_of(row: Row) -> list[str]:
+    """Names of the quantities that were measured."""
+    return [name[len(_PREDICTED) :] for name in row if name.startswith(_PREDICTED)]
+
+
+def is_right(row: Row) -> bool | None:
+    """Whether all that was said of an image is right; None where that is no question of right or wrong."""
+    told = row.get("right", "")
+    if told:
+        return told == "True"
+    if "missed" in row:
+        return row["missed"] == row["false_alarms"] == "0"
+    if "verdict" in row:
+        return row["verdict"] == row["target"]
+    if attributes := attributes_of(row):
+        return all(holds_right(row, name) for name in attributes)
+    return row["alarm"] == row["target_alarm"] if "alarm" in row else None
+
+
+def holds_right(row: Row, attribute: str) -> bool:
+    """Whether what was said of one attribute is right."""
+    return row[_TARGET + attribute] == row[_VERDICT + attribute]
+
+
+def error(row: Row) -> float:
+    """Mean absolute error over the quantities; NaN without any."""
+    errors = [abs(float(row[_PREDICTED + name]) - float(row[_TARGET + name])) for name in quantities_of(row)]
+    return sum(errors) / len(errors) if errors else math.nan
+
+
+def verdict(row: Row) -> str:
+    """What was said, in words."""
+    if "verdict" in row:
+        wrong = f" ({row['missed']} missed, {row['false_alarms']} false)" if "missed" in row else ""
+        return f"{row['verdict']}{wrong}"
+    return _in_words(row, _VERDICT, _PREDICTED)
+
+
+def target(row: Row) -> str:
+    """What is true, in words."""
+    return row["target"] if "target" in row else _in_words(row, _TARGET, _TARGET)
+
+
+def _in_words(row: Row, attribute: str, quantity: str) -> str:
+    if names := attributes_of(row):
+        return ", ".join(name for name in names if row[attribute + name] == "True") or "none"
+    names = quantities_of(row)
+    return ", ".join(f"{name} {float(row[quantity + name]):.1f}" for name in names)
+
+
+def truth(row: Row) -> Sequence[str]:
+    """What is true, to be compared."""
+    return [value for name, value in row.items() if name == "target" or name.startswith(_TARGET)]
