@@ -1,0 +1,417 @@
+"""Charts as SVG: colours are classes of the style sheet, so that both themes and print have their own."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.report.contents import Calibration, LineChart, Reliability, figure_text
+from inspection.report.markup import Html, element, together
+from inspection.report.thresholds import Steps
+
+COLOURS = 6
+"""Colours of lines in the style sheet; further lines begin again with another dash."""
+MOST_POINTS = 400
+"""Of a drawn line: more are not told apart on paper."""
+_BINS = 40
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Where values lie on a drawing, in its units."""
+
+    low_x: float
+    high_x: float
+    low_y: float
+    high_y: float
+    width: float = 310
+    height: float = 235
+    left: float = 44
+    top: float = 10
+    right: float = 12
+    bottom: float = 42
+
+    def x(self, value: float) -> float:
+        """Place of a value from the left."""
+        span = (self.high_x - self.low_x) or 1.0
+        return self.left + (value - self.low_x) / span * (self.width - self.left - self.right)
+
+    def y(self, value: float) -> float:
+        """Place of a value from the top."""
+        span = (self.high_y - self.low_y) or 1.0
+        return (
+            self.height - self.bottom - (value - self.low_y) / span * (self.height - self.top - self.bottom)
+        )
+
+    def path(self, xs: Sequence[float], ys: Sequence[float]) -> str:
+        """A line through the points that are numbers; others are gaps."""
+        parts, pen = [], "M"
+        for x, y in zip(xs, ys, strict=True):
+            if not (math.isfinite(x) and math.isfinite(y)):
+                pen = "M"
+                continue
+            parts.append(f"{pen}{self.x(x):.1f} {self.y(y):.1f}")
+            pen = "L"
+        return "".join(parts)
+
+    def draw(self, title: str, x_label: str, y_label: str, *inside: Html, kind: str | None = None) -> Html:
+        """Axes, grid and what is inside.
+
+        Args:
+            title: For those who do not see it.
+            x_label: Below.
+            y_label: To the left.
+            inside: Drawn in this order.
+            kind: For the script that moves a mark on it.
+        """
+        base, edge = self.height - self.bottom, self.width - self.right
+        grid, words = [], []
+        for value in ticks(self.low_x, self.high_x):
+            at = f"{self.x(value):.1f}"
+            grid.append(element("line", x1=at, x2=at, y1=self.top, y2=base))
+            words.append(element("text", tick_text(value), x=at, y=base + 16, text_anchor="middle"))
+        for value in ticks(self.low_y, self.high_y):
+            at = f"{self.y(value):.1f}"
+            grid.append(element("line", x1=self.left, x2=edge, y1=at, y2=at))
+            words.append(
+                element(
+                    "text", tick_text(value), x=self.left - 7, y=f"{self.y(value) + 4:.1f}", text_anchor="end"
+                )
+            )
+        middle = (self.top + base) / 2
+        labels = [
+            element("text", x_label, x=(self.left + edge) / 2, y=self.height - 5, text_anchor="middle"),
+            element(
+                "text", y_label, x=13, y=middle, text_anchor="middle", transform=f"rotate(-90 13 {middle})"
+            ),
+        ]
+        box = f"M{self.left} {self.top}V{base}H{edge}"
+        return element(
+            "svg",
+            element("g", grid, class_="grid"),
+            element("path", d=box, class_="axis"),
+            element("g", words, class_="ticks"),
+            element("g", labels, class_="labels"),
+            inside,
+            viewBox=f"0 0 {self.width:g} {self.height:g}",
+            role="img",
+            aria_label=title,
+            data_kind=kind,
+            data_plot=" ".join(
+                f"{value:.6g}"
+                for value in (self.low_x, self.high_x, self.low_y, self.high_y, self.left, edge)
+            )
+            + f" {base:g} {self.top:g}",
+        )
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round values between two others.
+
+    Example:
+        >>> ticks(0, 1), ticks(1, 12)
+        ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [2.0, 4.0, 6.0, 8.0, 10.0, 12.0])
+    """
+    if not high > low:
+        return [low]
+    rough = (high - low) / about
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough * 0.85)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def tick_text(value: float) -> str:
+    """A short number.
+
+    Example:
+        >>> [tick_text(value) for value in (0.0, 0.2, 1.0, 1500.0, 0.00002)]
+        ['0', '0.2', '1', '1500', '2e-05']
+    """
+    return f"{value:.6g}"
+
+
+def framed(title: str, drawing: Html, *below: Html) -> Html:
+    """A chart with its title and what there is to say below."""
+    return element("figure", element("figcaption", title), drawing, below, class_="chart")
+
+
+def legend(*entries: tuple[str, str]) -> Html:
+    """Pairs of a class of the style sheet and what has it."""
+    items = [element("li", _sample(style), words) for style, words in entries]
+    return element("ul", items, class_="legend")
+
+
+def _sample(style: str) -> Html:
+    if style.startswith("bar"):
+        mark = element("rect", x=2, y=2, width=18, height=8, class_=style)
+    elif style.startswith("point"):
+        mark = _mark(style, 11, 6)
+    else:
+        mark = element("path", d="M0 6H22", class_=style)
+    return element("svg", mark, viewBox="0 -3 22 18", class_="sample", aria_hidden="true")
+
+
+def _mark(style: str, x: float, y: float) -> Html:
+    """The moving point is a disc, the stored one a diamond: told apart without colours."""
+    if style == "point here":
+        return element("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=4, class_=style)
+    return element("path", d=f"M{x:.1f} {y - 8:.1f}l8 8l-8 8l-8 -8z", class_=style)
+
+
+_POINTS = (("point stored", "stored operating point"), ("point here", "threshold above"))
+
+
+def precision_recall(steps: Steps, stored: float) -> Html:
+    """The curve as steps: between two thresholds nothing lies on a straight line (Davis and Goadrich, 2006)."""
+    plot = Plot(0, 1, 0, 1)
+    recall, precision = steps.recall, steps.precision
+    if not steps.true or not len(recall):
+        return _nothing("Precision and recall", "no true one: recall is undefined")
+    keep = _thinned(len(recall))
+    xs = np.repeat(np.append(0.0, recall[keep]), 2)[1:]
+    ys = np.repeat(np.append(precision[:1], precision[keep]), 2)[:-1]
+    called, hits = steps.at(stored)
+    marks = [] if not called else [hits / steps.true, hits / called]
+    share = steps.true / (steps.true + steps.false)
+    base = element("path", d=plot.path([0, 1], [share, share]), class_="line chance")
+    average = figure_text(steps.average_precision())
+    title = f"Precision and recall, average precision {average}"
+    drawing = plot.draw(
+        title,
+        "recall: share of the defects that is found",
+        "precision",
+        base,
+        element("path", d=plot.path(xs.tolist(), ys.tolist()), class_="line c0 strong"),
+        *_points(plot, marks),
+        kind="pr",
+    )
+    return framed(title, drawing, legend(("line chance", "chance"), *_POINTS))
+
+
+def roc(steps: Steps, stored: float) -> Html:
+    """The ROC curve; of objects without a countable rest there is none."""
+    plot = Plot(0, 1, 0, 1)
+    if not steps.true or not steps.false:
+        return _nothing("ROC", "one of the two is missing: undefined")
+    xs, ys = np.append(0.0, steps.false_rate), np.append(0.0, steps.recall)
+    # Corners alone: on a straight piece there is nothing to see.
+    turns = np.ones(len(xs), bool)
+    turns[1:-1] = np.abs(np.diff(xs)[1:] * np.diff(ys)[:-1] - np.diff(xs)[:-1] * np.diff(ys)[1:]) > 1e-15
+    xs, ys = xs[turns], ys[turns]
+    keep = _thinned(len(xs))
+    called, hits = steps.at(stored)
+    title = f"ROC, area under it {figure_text(steps.auroc())}"
+    drawing = plot.draw(
+        title,
+        "false alarms: share of what is in order",
+        "found: share of the defects",
+        element("path", d=plot.path([0, 1], [0, 1]), class_="line chance"),
+        element("path", d=plot.path(xs[keep].tolist(), ys[keep].tolist()), class_="line c0 strong"),
+        *_points(plot, [(called - hits) / steps.false, hits / steps.true]),
+        kind="roc",
+    )
+    return framed(title, drawing, legend(("line chance", "chance"), *_POINTS))
+
+
+def score_histogram(
+    scores: NDArray[np.float64], truth: NDArray[np.bool_], stored: float, what: str, counted: str
+) -> Html:
+    """Where the scores of defects (upwards) and of others (downwards) lie, each scaled to its own most."""
+    finite = np.isfinite(scores)
+    scores, truth = np.asarray(scores, np.float64)[finite], np.asarray(truth, bool)[finite]
+    if not len(scores):
+        return _nothing("Scores", f"no {counted}")
+    low, high = float(scores.min()), float(scores.max())
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    plot = Plot(low, high, -1.08, 1.08)
+    edges = np.linspace(low, high, _BINS + 1)
+    bars = []
+    for style, own, sign in (("bar defect", scores[truth], 1), ("bar other", scores[~truth], -1)):
+        counts = np.histogram(own, edges)[0]
+        most = max(int(counts.max()), 1)
+        for number, count in enumerate(counts.tolist()):
+            if not count:
+                continue
+            # By the root: a single defect among a thousand good ones has to be seen.
+            tall = math.sqrt(count / most)
+            left, right = plot.x(edges[number]), plot.x(edges[number + 1])
+            top = plot.y(tall) if sign > 0 else plot.y(0)
+            bars.append(
+                element(
+                    "rect",
+                    x=f"{left + 0.5:.1f}",
+                    y=f"{top:.1f}",
+                    width=f"{right - left - 1:.1f}",
+                    height=f"{plot.y(0) - plot.y(tall):.1f}",
+                    class_=style,
+                )
+            )
+    base, at = plot.height - plot.bottom, plot.x(min(max(stored, low), high))
+    grid = []
+    words = []
+    for value in ticks(low, high):
+        place = f"{plot.x(value):.1f}"
+        grid.append(element("line", x1=place, x2=place, y1=plot.top, y2=base))
+        words.append(element("text", tick_text(value), x=place, y=base + 16, text_anchor="middle"))
+    title = (
+        f"Scores: defects above, others below ({int(truth.sum()):,} and {int((~truth).sum()):,} {counted})"
+    )
+    drawing = element(
+        "svg",
+        element("g", grid, class_="grid"),
+        element("g", bars),
+        element("path", d=f"M{plot.left} {plot.y(0):.1f}H{plot.width - plot.right}", class_="axis"),
+        element("g", words, class_="ticks"),
+        element(
+            "g",
+            element(
+                "text",
+                what,
+                x=(plot.left + plot.width - plot.right) / 2,
+                y=plot.height - 5,
+                text_anchor="middle",
+            ),
+            element(
+                "text",
+                "number (root)",
+                x=13,
+                y=base / 2,
+                text_anchor="middle",
+                transform=f"rotate(-90 13 {base / 2})",
+            ),
+            class_="labels",
+        ),
+        element("path", d=f"M{at:.1f} {plot.top}V{base}", class_="line limit"),
+        element("path", d=f"M0 {plot.top}V{base}", class_="line here", transform=f"translate({at:.1f} 0)"),
+        viewBox=f"0 0 {plot.width:g} {plot.height:g}",
+        role="img",
+        aria_label=title,
+        data_kind="scores",
+        data_plot=f"{low:.6g} {high:.6g} 0 1 {plot.left:g} {plot.width - plot.right:g} {base:g} {plot.top:g}",
+    )
+    key = legend(
+        ("bar defect", "defects"),
+        ("bar other", "others"),
+        ("line limit", "stored threshold"),
+        ("line here", "threshold above"),
+    )
+    return framed(title, drawing, key)
+
+
+def lines(chart: LineChart) -> Html:
+    """Lines over one axis, told apart by colour and dash."""
+    every_x = [x for each in chart.series for x in each.xs]
+    finite = [y for each in chart.series for y in each.ys if math.isfinite(y)]
+    if not every_x or not finite:
+        return _nothing(chart.title, "nothing was recorded")
+    low, high = (0.0, 1.0) if chart.unit_interval else _rounded(min(finite), max(finite))
+    first, last = min(every_x), max(every_x)
+    plot = Plot(first - 0.5, last + 0.5, low, high) if first == last else Plot(first, last, low, high)
+    drawn, entries = [], []
+    if chart.mark is not None:
+        place = plot.x(chart.mark[0])
+        drawn.append(
+            element("path", d=f"M{place:.1f} {plot.top}V{plot.height - plot.bottom}", class_="line mark")
+        )
+    for number, each in enumerate(chart.series):
+        turn = number // COLOURS
+        style = (
+            f"line c{number % COLOURS}"
+            + " strong" * each.strong
+            + " dashed" * each.dashed
+            + " dotted" * (turn > 0)
+        )
+        keep = _thinned(len(each.xs))
+        xs, ys = np.asarray(each.xs, float)[keep], np.asarray(each.ys, float)[keep]
+        drawn.append(element("path", d=plot.path(xs.tolist(), ys.tolist()), class_=style))
+        if len(xs) <= 60:
+            drawn += [
+                element(
+                    "circle",
+                    cx=f"{plot.x(x):.1f}",
+                    cy=f"{plot.y(y):.1f}",
+                    r=2.2,
+                    class_=f"dot c{number % COLOURS}",
+                )
+                for x, y in zip(xs.tolist(), ys.tolist(), strict=True)
+                if math.isfinite(y)
+            ]
+        entries.append((style, each.name))
+    if chart.mark is not None:
+        entries.append(("line mark", chart.mark[1]))
+    return framed(chart.title, plot.draw(chart.title, chart.x, chart.y, *drawn), legend(*entries))
+
+
+def reliability(calibration: Calibration) -> Html:
+    """How often it is true against how sure the network is; the larger a point, the more lies in its bin."""
+    plot = Plot(0, 1, 0, 1)
+    drawn = [element("path", d=plot.path([0, 1], [0, 1]), class_="line chance")]
+    entries = [("line chance", "as sure as it is right")]
+    said = (("before", calibration.before), ("after", calibration.after))
+    single = calibration.after is None
+    for number, (word, each) in enumerate(said):
+        if each is None:
+            continue
+        drawn.append(_reliability_line(plot, each, number))
+        words = "calibration error" if single else f"{word} temperature scaling: calibration error"
+        entries.append(
+            (
+                f"line c{number} strong" + " dashed" * (number == 0 and not single),
+                f"{words} {figure_text(each.error)}",
+            )
+        )
+    title = "Calibration"
+    drawing = plot.draw(title, "probability that the network gives", "share that is true", *drawn)
+    return framed(title, drawing, legend(*entries))
+
+
+def _reliability_line(plot: Plot, bins: Reliability, number: int) -> Html:
+    full = np.asarray(bins.count) > 0
+    xs, ys, counts = (np.asarray(each, float)[full] for each in (bins.confidence, bins.frequency, bins.count))
+    most = counts.max() if len(counts) else 1.0
+    dots = [
+        element(
+            "circle",
+            cx=f"{plot.x(x):.1f}",
+            cy=f"{plot.y(y):.1f}",
+            r=f"{2 + 4 * math.sqrt(count / most):.1f}",
+            class_=f"dot c{number}",
+        )
+        for x, y, count in zip(xs.tolist(), ys.tolist(), counts.tolist(), strict=True)
+    ]
+    line = element(
+        "path", d=plot.path(xs.tolist(), ys.tolist()), class_=f"line c{number}" + " dashed" * (number == 0)
+    )
+    return together(line, dots)
+
+
+def _points(plot: Plot, at: Sequence[float]) -> list[Html]:
+    """The stored point and the one that moves; hidden where there is none."""
+    if not at:
+        return [element("circle", r=4, class_="point here", visibility="hidden")]
+    x, y = plot.x(at[0]), plot.y(at[1])
+    return [_mark("point stored", x, y), _mark("point here", x, y)]
+
+
+def _thinned(count: int) -> NDArray[np.int64]:
+    """Which points of a line are drawn."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(np.int64))
+
+
+def _rounded(low: float, high: float) -> tuple[float, float]:
+    """Limits of an axis that begins at 0 where that is near."""
+    if 0 <= low < 0.6 * high:
+        low = 0.0
+    room = 0.05 * ((high - low) or abs(high) or 1.0)
+    return (low if low == 0 else low - room), high + room
+
+
+def _nothing(title: str, why: str) -> Html:
+    return framed(title, element("p", why, class_="nothing"))

@@ -1,0 +1,66 @@
+import math
+import re
+
+import numpy as np
+import pytest
+
+from inspection.report import charts
+from inspection.report.contents import Calibration, LineChart, Reliability, Series
+from inspection.report.thresholds import Steps
+
+
+def points(svg: str, style: str) -> list[tuple[float, float]]:
+    path = re.search(rf'd="([^"]*)" class="{style}"', svg).group(1)
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML](\S+) ([0-9.]+)", path)]
+
+
+def test_corners_of_the_roc_curve():
+    steps = Steps.of(np.array([0.9, 0.8, 0.3, 0.1]), np.array([True, False, True, False]))
+    plot = charts.Plot(0, 1, 0, 1)
+
+    svg = charts.roc(steps, 0.5)
+
+    expected = [(0, 0), (0, 0.5), (0.5, 0.5), (0.5, 1), (1, 1)]
+    assert "0.750" in svg
+    assert points(svg, "line c0 strong") == [
+        (pytest.approx(plot.x(x), abs=0.06), pytest.approx(plot.y(y), abs=0.06)) for x, y in expected
+    ]
+
+
+def test_a_gap_in_a_line_is_left_open():
+    chart = LineChart("loss", "epoch", "loss", [Series("val", [1, 2, 3, 4], [1.0, math.nan, 2.0, 3.0])])
+
+    path = re.search(r'd="([^"]*)" class="line c0"', charts.lines(chart)).group(1)
+
+    assert path.count("M") == 2
+    assert path.count("L") == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_nothing_to_draw_is_said(count):
+    scores, truth = np.full(count, 0.5), np.zeros(count, bool)
+    steps = Steps.of(scores, truth)
+
+    drawn = [
+        charts.precision_recall(steps, 0.5),
+        charts.roc(steps, 0.5),
+        charts.score_histogram(scores, truth, 0.5, "P", "images"),
+        charts.lines(LineChart("loss", "epoch", "loss", [Series("val", [1.0] * count, [math.nan] * count)])),
+    ]
+
+    assert all("nan" not in each for each in drawn)
+    assert all('class="nothing"' in each for each in (*drawn[:2], drawn[3]))
+
+
+def test_an_empty_bin_is_not_drawn():
+    bins = Reliability(np.array([0.1, 0.5, 0.9]), np.array([0.2, 0.0, 0.8]), np.array([5, 0, 20]), 0.1)
+
+    assert charts.reliability(Calibration("defect", "val", bins)).count("<circle") == 2
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.03, 0.04), (250.0, 420.0), (-3, 12000), (5, 5)])
+def test_ticks_lie_inside(low, high):
+    values = charts.ticks(low, high)
+
+    assert all(low - 1e-9 <= value <= high + 1e-9 for value in values)
+    assert len(values) <= 11
