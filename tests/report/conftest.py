@@ -263,7 +263,8 @@ def example_report(
     """A report with something of everything, and markup in the names."""
     random = np.random.default_rng(0)
     parts = ("val", "test")
-    every = [scores_of(name, part, images, seed) for seed, name in enumerate(names) for part in parts]
+    pairs = [(name, part) for name in names for part in parts]
+    every = [scores_of(name, part, images, seed) for seed, (name, part) in enumerate(pairs)]
     shown = []
     for number in range(cards):
         name = names[number % len(names)]
