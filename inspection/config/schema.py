@@ -163,6 +163,28 @@ class SplitRoot:
 
 
 @dataclass
+class AuditRoot:
+    """`conf/audit.yaml`: what a task is made of, so that the command of a training names its data here, too."""
+
+    usage: ClassVar[str] = "task=<task> data.root=<folder>"
+    keeps_folder: ClassVar[bool] = False
+
+    output: str | None
+    sweep: str | None
+    seed: int
+    paths: PathKeys
+    task: TaskKeys
+    data: Component
+    model: Component
+    loss: Component
+    optimizer: Component
+    scheduler: Component | None
+    trainer: TrainerKeys
+    callbacks: Mapping[str, Component]
+    logger: Component | None
+
+
+@dataclass
 class LabelRoot:
     """`conf/label.yaml`."""
 
@@ -186,6 +208,7 @@ ROOTS: dict[str, Root] = {
     "evaluate": EvaluateRoot,
     "decide": DecideRoot,
     "split": SplitRoot,
+    "audit": AuditRoot,
     "label": LabelRoot,
     "compare": CompareRoot,
 }

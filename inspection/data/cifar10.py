@@ -10,6 +10,7 @@ from torchvision.datasets import CIFAR10
 from inspection.data.cifar10_files import Cifar10, read_cifar10
 from inspection.data.folder import FolderDataModule
 from inspection.data.geometry import Geometry
+from inspection.data.images import CameraImage
 from inspection.data.module import Found, Rows
 from inspection.data.splits import Samples
 from inspection.errors import InputError
@@ -88,6 +89,14 @@ class Cifar10DataModule(FolderDataModule):
             np.concatenate([own.targets for own in parts.values()]),
             np.concatenate([np.full(len(own.targets), part, dtype="<U5") for part, own in parts.items()]),
         )
+
+    def camera_image(self, file: str) -> CameraImage:
+        """A row of the published arrays, or a file."""
+        if self._published is None:
+            return super().camera_image(file)
+        part, _, row = file.partition("/")
+        image = (self._published.train if part == "train" else self._published.test).images[int(row)]
+        return np.ascontiguousarray(np.moveaxis(image, 0, -1))
 
     def open_images(self, samples: Samples) -> Rows:
         """The published array, or the decoded files."""

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from inspection.data.augment import Augment, Changes
 from inspection.data.cache import ImageCache
 from inspection.data.geometry import Geometry
+from inspection.data.images import CameraImage, read_image
 from inspection.data.labels import Labels
 from inspection.data.sampling import EpochSampler, ShareSampler, mixed_seed
 from inspection.data.splits import (
@@ -126,7 +127,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         split: Shares of training, validation and test. Where the set says itself what is training and test, the
             first two share out what is training.
         split_seed: Which images go where.
-        group: Regular expression on a file's path; images whose first group matches alike stay together.
+        group: What stays together: a regular expression on a file's path, whose first group is alike; or a CSV
+            (`splits.csv` of an audit or a run) whose columns `file` and `group` say it.
         splits: A `splits.csv` to read back instead of splitting.
         fold: Cross-validation: which fold is the test part, from 0; the rest is shared out by the first two
             of `split`. None: one split by `split`.
@@ -149,6 +151,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         split_by: How the parts came about, in words.
         whole: The part that all images belong to, where a trained inspector is only evaluated on them; None:
             they are split.
+        mask_files: After the samples were found: of the images that have a mask, its path below the root.
         unknown: After `setup`: of what `open_truth` might give and does not, by its name in a batch, why.
         loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
         progress: Called with (what, done, total) while images are drawn and decoded.
@@ -222,6 +225,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self.progress: Progress | None = None
         self.whole: str | None = None
         self.notes: list[str] = []
+        self.mask_files: dict[str, str] = {}
         self.unknown: dict[str, str] = {}
         self.loss_weights: Tensor | None = None
         self.root = Path()
@@ -248,6 +252,14 @@ class ImageDataModule(L.LightningDataModule, ABC):
     def passport(self) -> dict[str, Any]:
         """Further fields of an inspector's passport, by name: what is to be known of images beside geometry."""
         return {}
+
+    def camera_image(self, file: str) -> CameraImage:
+        """An image as it was taken, by its path below the root, once the samples were found.
+
+        Raises:
+            InputError: It can't be read.
+        """
+        return read_image(self.root / file)
 
     def open_images(self, samples: Samples) -> Rows:
         """The images of these samples, decoded."""

@@ -222,7 +222,6 @@ class MVTecDataModule(ImageDataModule):
             )
         self.category, self.mode = category, mode
         self.split_anew = "data.mode=supervised" if mode == "one_class" else None
-        self._masks: dict[str, str] = {}
 
     def _open_root(self) -> Path:
         root = super()._open_root()
@@ -238,7 +237,7 @@ class MVTecDataModule(ImageDataModule):
         """Files, classes and types of defect; parts of one class."""
         layout = read_layout(root)
         self.notes += layout.notes
-        self._masks = {
+        self.mask_files = {
             file: mask for file, mask in zip(layout.files, layout.masks, strict=True) if mask is not None
         }
         kinds = np.asarray(layout.kinds)
@@ -283,8 +282,8 @@ class MVTecDataModule(ImageDataModule):
             self.unknown["mask"] = f"{self.root} has no {MASKS}/ (expected {MASKS}/<defect>/<name>_mask.png)"
             self.notes.append(f"no {MASKS}/: how good the places are is not measured")
             return {}
-        masked = [row for row, file in enumerate(samples.files) if file in self._masks]
-        paths = [self.root / self._masks[samples.files[row]] for row in masked]
+        masked = [row for row, file in enumerate(samples.files) if file in self.mask_files]
+        paths = [self.root / self.mask_files[samples.files[row]] for row in masked]
         images = [self.root / samples.files[row] for row in masked]
         reader = MaskReader(self.geometry, dict(zip(paths, images, strict=True)))
         cache = ImageCache(paths, reader, self.memory_budget, self.cache_dir, self.root)

@@ -47,11 +47,18 @@ class Samples:
 def find_groups(files: Sequence[str], pattern: str | None) -> tuple[str, ...]:
     """The group of each file: the first group of a regular expression found in its path.
 
+    Args:
+        files: Paths.
+        pattern: The expression, or a CSV with the columns `file` and `group`; None: each file is its own group.
+
     Raises:
-        InputError: If the pattern is no regular expression with a group, or does not match a file.
+        InputError: If the pattern is no regular expression with a group, or does not match a file; or the table
+            can't be read, or lacks a file.
     """
     if pattern is None:
         return tuple(files)
+    if pattern.lower().endswith(".csv"):
+        return _read_groups(Path(pattern), files)
     try:
         expression = re.compile(pattern)
     except re.error as error:
@@ -70,6 +77,26 @@ def find_groups(files: Sequence[str], pattern: str | None) -> tuple[str, ...]:
             )
         groups.append(match.group(1))
     return tuple(groups)
+
+
+def _read_groups(path: Path, files: Sequence[str]) -> tuple[str, ...]:
+    """The groups that a table gives to these files; it may know others, too."""
+    if not path.is_file():
+        raise InputError(
+            f"data.group={path}: no such file; an audit writes one (python scripts/audit.py ...)"
+        )
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        if not {"file", "group"} <= set(reader.fieldnames or []):
+            raise InputError(f"data.group={path}: expected the columns file and group")
+        group_of = {row["file"]: row["group"] for row in reader}
+    lacking = [file for file in files if not group_of.get(file)]
+    if lacking:
+        raise InputError(
+            f"data.group={path}: has no group for {len(lacking)} files, for example {lacking[0]!r}; audit the set "
+            "anew"
+        )
+    return tuple(group_of[file] for file in files)
 
 
 def split(indicators: np.ndarray, groups: Sequence[str], shares: Sequence[float], seed: int) -> np.ndarray:
