@@ -16,7 +16,7 @@ from inspection.data.splits import PARTS, Samples, split, write_splits
 _SHARE = 0.8  # of the images that must be in a group of several for names to tell of groups
 _AGREE = 0.8  # of the pairs of near copies that must be of one name
 _LEAST = 3  # groups
-_NUMBERED = r"(.*[0-9].*?)[-_. ]*[0-9]+\.[^.]*$"
+_NUMBERED = r"(.*[0-9].*?)[-_. ]+[0-9]+\.[^.]*$"
 
 
 def divided_groups(album: Album) -> list[Finding]:

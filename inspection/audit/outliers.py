@@ -10,12 +10,13 @@ from inspection.audit.look import Album, Look
 
 FAR = 6.0
 """Robust z from which on an image stands out; of normally distributed values two in a thousand million do."""
+_FLOOR = 1e-3  # sharpness of a picture without any
 _LEAST = 10  # images of a class, to say what is usual
 
 _MEASURES: dict[str, tuple[Callable[[Look], float], str, str]] = {
     "brightness": (lambda look: look.brightness, "darker", "brighter"),
     # Its logarithm: a lens out of focus takes a share of the sharpness, not an amount.
-    "sharpness": (lambda look: float(np.log(look.sharpness + 1)), "more blurred", "sharper or noisier"),
+    "sharpness": (lambda look: float(np.log(look.sharpness + _FLOOR)), "more blurred", "sharper or noisier"),
 }
 
 

@@ -1,26 +1,28 @@
 """Pictures of what an audit found."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
 
 from inspection.audit.findings import Finding
 from inspection.errors import InputError
-from inspection.pictures.grid import sample_grid
+from inspection.pictures.grid import sample_grid, stack
 
 Read = Callable[[str], np.ndarray]
 
 CASES = 12
 """Cases on one sheet."""
 _FILES = 4  # of a case
-_CELL = 220  # px
+_CELL = 180  # px
+_ACROSS = 7  # cells
+_GAP = 12  # px
 
 Shown = tuple[np.ndarray, str]
 
 
 def draw_finding(finding: Finding, read: Read, captions: Mapping[str, str]) -> np.ndarray:
-    """A contact sheet of a finding: each case a row of its images, or all in rows where each case is one image.
+    """A contact sheet of a finding: the images of a case side by side, and the cases one after the other.
 
     Args:
         finding: With cases that have files.
@@ -31,16 +33,28 @@ def draw_finding(finding: Finding, read: Read, captions: Mapping[str, str]) -> n
         RGB uint8.
     """
     cases = [case for case in finding.cases if case.files][:CASES]
-    if all(len(case.files) == 1 for case in cases):
-        shown = [_shown(case.files[0], read, captions) for case in cases]
-        rows = {f"{finding.check} {at + 1} to {at + len(shown[at : at + _FILES])}": shown[at : at + _FILES]
-                for at in range(0, len(shown), _FILES)}  # fmt: skip
-    else:
-        rows = {
-            f"{number}  {_end_of(case.text)}": [_shown(file, read, captions) for file in case.files[:_FILES]]
-            for number, case in enumerate(cases, 1)
-        }
-    return sample_grid(rows, cell=_CELL, height=_CELL)
+    panels = [
+        sample_grid(
+            {
+                f"{number}  {_end_of(case.text)}": [
+                    _shown(file, read, captions) for file in case.files[:_FILES]
+                ]
+            },
+            cell=_CELL,
+            height=_CELL,
+        )
+        for number, case in enumerate(cases, 1)
+    ]
+    across = max(1, _ACROSS * _CELL // max((panel.shape[1] for panel in panels), default=1))
+    lines = [_beside(panels[at : at + across]) for at in range(0, len(panels), across)]
+    return stack(lines, gap=0)
+
+
+def _beside(panels: Sequence[np.ndarray]) -> np.ndarray:
+    """Panels in a line, each on white as high as the highest."""
+    tall = max(panel.shape[0] for panel in panels)
+    padded = [np.pad(p, ((0, tall - p.shape[0]), (0, _GAP), (0, 0)), constant_values=255) for p in panels]
+    return np.concatenate(padded, axis=1)
 
 
 def _end_of(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from inspection.data.corrections import CORRECTIONS, read_corrections
 from inspection.data.images import find_images
 from inspection.data.labels import Classes
 from inspection.data.module import Found, ImageDataModule
@@ -49,6 +50,9 @@ def parts_of_layout(files: Sequence[str]) -> np.ndarray:
 
 class FolderDataModule(ImageDataModule):
     """Images whose class is said by the folder that they lie in.
+
+    A table `corrections.csv` in the root (columns `name` and `class`), as `scripts/label.py relabel=...` writes
+    it, overrules the folders of the images that it names.
 
     Args:
         classes: Class names in the order of the network's outputs.
@@ -118,8 +122,26 @@ class FolderDataModule(ImageDataModule):
                 files.append(file.as_posix())
                 targets.append(self.labels.names.index(rule[1]))
         self._check_rules(root, used, outside)
+        self._correct(root, files, targets)
         parts = self._parts(root, files) if self.whole is None else None
         return Found(files, np.asarray(targets, dtype=np.int64), parts)
+
+    def _correct(self, root: Path, files: Sequence[str], targets: list[int]) -> None:
+        """Put right in place what the folders say wrongly."""
+        corrections = read_corrections(root / CORRECTIONS, self.labels.names)
+        changed = 0
+        for row, file in enumerate(files):
+            corrected = self.labels.names.index(corrections.pop(file, self.labels.names[targets[row]]))
+            changed += corrected != targets[row]
+            targets[row] = corrected
+        if changed:
+            are = "image is" if changed == 1 else "images are"
+            self.notes.append(f"{changed} {are} of another class than the folder says ({CORRECTIONS})")
+        if corrections:
+            self.notes.append(
+                f"{CORRECTIONS} names {len(corrections)} images that are not there (for example "
+                f"{min(corrections)!r})"
+            )
 
     def _parts(self, root: Path, files: Sequence[str]) -> np.ndarray | None:
         """Parts that the folders say, or None where they say none, or are not asked."""

@@ -301,11 +301,15 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self._batches = _Batches(self.open_images(samples), self.labels.tensor(samples.targets), truth)
         self.samples = samples
 
-    def deal_out(self) -> Samples:
-        """Find and split the images, without a look into them."""
+    def find(self) -> Found:
+        """Find the images and what is known of them; they are not split."""
         self.root = self._open_root()
         self.is_synthetic = is_synthetic(self.root)
-        found = self.find_samples(self.root)
+        return self.find_samples(self.root)
+
+    def deal_out(self) -> Samples:
+        """Find and split the images, without a look into them."""
+        found = self.find()
         files, targets = found.files, found.targets
         for what, holds in self.labels.needed("train") if self.whole is None else ():
             if not holds(targets).any():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inspection.audit.balance import balance
 from inspection.audit.boxes import annotation_faults, check_boxes
 from inspection.audit.files import odd, unreadable
-from inspection.audit.findings import Case, Finding, in_words, ranked
+from inspection.audit.findings import Case, Finding, counted, in_words, ranked
 from inspection.audit.grouping import can_be_grouped, divided_groups, named_groups, write_grouped_split
 from inspection.audit.look import Album, look_at_all
 from inspection.audit.masks import check_masks
@@ -31,6 +31,7 @@ from inspection.data.thermal import ThermalDataModule
 from inspection.errors import InputError
 from inspection.pictures.files import write_png
 from inspection.runs import console
+from inspection.runs.relabel import relabel
 from inspection.runs.results import write_json
 
 REPORT, SPLIT = "audit.json", "splits.csv"
@@ -71,6 +72,8 @@ def audit(config: dict[str, Any]) -> int:
     data: ImageDataModule = instantiate(config["data"])
     data.progress = console.steps()
     output = _output(config)
+    if config["sweep"] is not None:
+        return relabel(data, Path(config["sweep"]).expanduser(), output)
     start = time.monotonic()
     contents = open_contents(data)
     album = _look(data, contents)
@@ -85,7 +88,7 @@ def audit(config: dict[str, Any]) -> int:
     counts = {
         severity: sum(f.severity == severity for f in findings) for severity in ("error", "warning", "note")
     }
-    print(f"\n{', '.join(f'{number} {name}s' for name, number in counts.items())}")
+    print(f"\n{', '.join(counted(number, name, f'{name}s') for name, number in counts.items())}")
     print(f"all cases: {output / REPORT}", flush=True)
     return 1 if counts["error"] else 0
 
@@ -103,7 +106,7 @@ def open_contents(data: ImageDataModule) -> Contents:
     Raises:
         InputError: There is no such folder, or no image in it.
     """
-    data.prepare_data()  # a folder that is not there is a mistake of the command line, no finding
+    data.prepare_data()  # a folder that is not there is a mistake of the command line, not of the data
     refused: list[Finding] = []
     try:
         samples = data.deal_out()
