@@ -45,7 +45,7 @@ def read_folds(
         labels: What they mean.
 
     Raises:
-        InputError: There is no such run; or one of other images or labels; or an image was tested by a network that
+        InputError: There is no such run; or one of other images or labels; or an image was tested by one that
             trained, or chose its best epoch, on it or on another of its group.
     """
     folders = sorted((path.parent for path in sweep.glob(f"*/{SPLITS}")), key=_by_number)

@@ -179,6 +179,7 @@ class AuditRoot:
     loss: Component
     optimizer: Component
     scheduler: Component | None
+    decide: Component
     trainer: TrainerKeys
     callbacks: Mapping[str, Component]
     logger: Component | None
@@ -193,6 +194,7 @@ class LabelRoot:
 
     source: str | None
     check: str | None
+    relabel: str | None
     output: str
     attributes: list[str]
     keys: dict[str, str | int] | None

@@ -102,6 +102,11 @@ def _draw_panel(
     if view.contradiction:
         text = shorten(f"contradiction: {view.contradiction}", width, 13, bold=True)
         _text(place, text, (_EDGE, y), height=13, bold=True, colour=WARN)
+    if view.hint:
+        text = shorten(view.hint, width, 13)
+        _text(place, text, (_EDGE, y if not view.contradiction else y + 2 * _ROW), height=13, colour=INK)
+    if view.hint:
+        return
     counted = f"{view.labelled} frame{'s' * (view.labelled != 1)} of this video labelled"
     _text(place, counted, (_EDGE, y + _ROW), height=13, colour=QUIET)
 

@@ -11,7 +11,7 @@ from inspection.data.images import read_image, to_uint8
 from inspection.errors import InputError
 from inspection.labelling.keys import Action, Command, Step, Toggle
 from inspection.labelling.source import Frames
-from inspection.labelling.store import Labels, Values
+from inspection.labelling.store import Store, Values
 
 _UNDOABLE = 100
 _OTHER_DECODER = 16
@@ -34,6 +34,7 @@ class View:
         saved: Whether the frame has labels.
         labelled: Frames of this video that have labels.
         contradiction: What the labels contradict; empty when they do not.
+        hint: What somebody else says of the frame's labels; mostly empty.
         message: What the last action did; empty when nothing is to be said.
         refused: Whether the message says that the action was not done.
     """
@@ -47,6 +48,7 @@ class View:
     saved: bool
     labelled: int
     contradiction: str
+    hint: str
     message: str
     refused: bool
 
@@ -73,6 +75,8 @@ class Session:
         attributes: Names.
         rules: Pairs of attributes that contradict each other.
         carry: Whether a frame without labels begins with those of the frame saved last, else with none.
+        resume: Whether to begin at the last labelled frame, else at the first frame.
+        exclusive: Whether one attribute holds and no other: turning one on turns the others off.
         say: Gets a line before what takes long.
 
     Raises:
@@ -83,16 +87,19 @@ class Session:
 
     def __init__(
         self,
-        reels: Sequence[tuple[Frames, Labels]],
+        reels: Sequence[tuple[Frames, Store]],
         attributes: Sequence[str],
         rules: Sequence[Sequence[str]] = (),
         carry: bool = False,
+        resume: bool = True,
+        exclusive: bool = False,
         say: Callable[[str], object] = print,
     ) -> None:
         self._reels = list(reels)
         self._attributes = list(attributes)
         self._rules = [tuple(rule) for rule in rules]
         self._carry = carry
+        self._exclusive = exclusive
         self._say = say
         self._carried: Values = (False,) * len(self._attributes)
         self._undo: deque[_Before] = deque(maxlen=_UNDOABLE)
@@ -102,7 +109,10 @@ class Session:
         self._picture: np.ndarray | None = None
         self._begun = self._values = self._carried
         self._seen: Values | None = None  # labels of the frame when it was last looked at
-        self._resume()
+        if resume:
+            self._resume()
+        else:
+            self._show(0, 0)
         self._reels[self._reel][1].hold()
 
     @property
@@ -158,6 +168,7 @@ class Session:
             saved=labels.get(self._name) is not None,
             labelled=len(labels),
             contradiction="; ".join(" and ".join(rule) for rule in both),
+            hint=frames.hint(self._number),
             message=self._message,
             refused=self._refused,
         )
@@ -182,7 +193,7 @@ class Session:
                 return
         self._show(0, 0)
 
-    def _check_same(self, frames: Frames, labels: Labels, number: int) -> None:
+    def _check_same(self, frames: Frames, labels: Store, number: int) -> None:
         """Compare a saved picture with the frame: two videos can have one name in two folders."""
         file = labels.pictures / frames.file_name(number)
         try:
@@ -241,7 +252,10 @@ class Session:
         self._message, self._refused = message, True
 
     def _toggle(self, attribute: int) -> None:
-        self._values = tuple(on != (a == attribute) for a, on in enumerate(self._values))
+        if self._exclusive:
+            self._values = tuple(a == attribute for a in range(len(self._values)))
+        else:
+            self._values = tuple(on != (a == attribute) for a, on in enumerate(self._values))
 
     def _step(self, by: int) -> None:
         if self.changed:

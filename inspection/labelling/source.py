@@ -53,6 +53,9 @@ class Frames(Protocol):
     def number_of(self, file_name: str) -> int | None:
         """The frame of a file name; None for a name that is not of this source."""
 
+    def hint(self, number: int) -> str:
+        """What somebody else says of the labels of a frame; mostly empty."""
+
     def release(self) -> None:
         """Give back memory and open files; they are taken again when a frame is asked for."""
 
@@ -121,6 +124,10 @@ class ImageFrames:
         """See `Frames`."""
         number = self._numbers.get(file_name.casefold())
         return number if number is not None and self._names[number] == file_name else None
+
+    def hint(self, number: int) -> str:
+        """Nothing is known."""
+        return ""
 
     def release(self) -> None:
         """Nothing is held."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 
@@ -15,6 +15,56 @@ from inspection.labelling.lock import lock
 PICTURES = "pics"
 Values = tuple[bool, ...]
 _Stamp = tuple[int, int]
+
+
+class Store(Protocol):
+    """The labels of frames, wherever they lie."""
+
+    table: Path
+    pictures: Path
+
+    def __len__(self) -> int:
+        """Number of labelled frames."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the labelled frames."""
+
+    def get(self, name: str) -> Values | None:
+        """The labels of a frame, None when it has none."""
+
+    def hold(self) -> None:
+        """Keep other labelling tools away.
+
+        Raises:
+            InputError: One is at it.
+            OSError: The folder can't be written to.
+        """
+
+    def put(self, name: str, values: Values, content: Callable[[], bytes]) -> None:
+        """Write the labels of a frame; `content` gives its picture where that is to be kept, too.
+
+        Raises:
+            OSError, InputError: It could not be written; the labels are as they were.
+        """
+
+    def remove(self, name: str) -> tuple[Values, bytes]:
+        """Remove the labels of a frame and its saved picture; gives both, to put them back.
+
+        Raises:
+            KeyError: It has no labels.
+            OSError, InputError: It could not be done, or is not to be done; the labels are as they were.
+        """
+
+    def refresh(self) -> None:
+        """Read again what another program has changed.
+
+        Raises:
+            InputError: It can't be read.
+        """
+
+    def close(self) -> None:
+        """Let others at it, until the next change."""
 
 
 class Labels:

@@ -121,6 +121,10 @@ class VideoFrames:
         match = re.fullmatch(re.escape(self.name) + r"_([0-9]{6,})\.png", file_name)
         return int(match[1]) if match else None
 
+    def hint(self, number: int) -> str:
+        """Nothing is known."""
+        return ""
+
     def release(self) -> None:
         """Close the file and forget the pictures until they are asked for again; what is known of it stays."""
         self._cache.clear()

@@ -6,6 +6,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from inspection.audit.quick import quick_findings
 from inspection.config.instantiate import class_value, instantiate
 from inspection.config.saved import read_config
 from inspection.config.suggest import did_you_mean
@@ -69,6 +70,7 @@ def prepare(config: dict[str, Any], resume: Path | None, run: Path) -> tuple[Ima
     data.progress = console.steps()
     data.prepare_data()
     data.setup()
+    data.notes += quick_findings(data)
     if config["trainer"]["overfit_batches"]:
         data.notes.append(
             "overfit_batches: the validation figures are of the very images that are trained on"
