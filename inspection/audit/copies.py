@@ -158,7 +158,7 @@ def _moved(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.
 
 def _flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows `[N, S * S]` of mean 0 and length 1; of nothing, nothing."""
-    rows = images.reshape(len(images), -1)
+    rows = images.reshape(len(images), int(np.prod(images.shape[1:])))
     rows = rows - rows.mean(1, keepdims=True)
     length = np.sqrt(np.einsum("np,np->n", rows, rows))[:, None]
     flat: NDArray[np.float32] = rows / np.maximum(length, 1e-6)

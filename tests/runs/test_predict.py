@@ -13,6 +13,7 @@ from hydra import compose, initialize_config_dir
 from inspection.config.entry import CONF
 from inspection.config.saved import plain
 from inspection.errors import InputError
+from inspection.inspector import Inspector
 from inspection.models.small_cnn import SmallCNN
 from inspection.runs.predict import find_input, predict
 
@@ -201,7 +202,8 @@ def test_table_on_the_console(call, some, trained, capsys, tmp_path):
     _, found = call(some, "overlays=false")
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert lines[0] == "coil: Is a pin of this coil bent?"
-    assert lines[1] == "a part is 'defect' at a probability of 0.5 or more"
+    threshold = Inspector.load(trained.folder / "inspector.safetensors").decision.threshold
+    assert lines[1] == f"a part is 'defect' at a probability of {threshold:g} or more"
     assert lines[2].split() == ["file", "verdict", "P(defect)"]
     for line, row in zip(lines[3:7], found, strict=True):
         assert line.split() == [row["file"], row["verdict"], f"{float(row['probability_defect']):.4f}"]
@@ -287,14 +289,17 @@ def test_exit_status_of_the_command(script, trained, some, tmp_path):
     assert len(rows(tmp_path / "out")) == 5
 
 
-def test_an_image_without_a_number_has_no_verdict_and_the_others_have_theirs(call, some, monkeypatch, capsys):
+def test_an_image_without_a_number_has_no_verdict_and_the_others_have_theirs(
+    call, some, trained, monkeypatch, capsys
+):
     (_, before), forward = call(some), SmallCNN.forward
     brightest = max(before, key=lambda row: float(row["probability_defect"]))["file"]
     limit = max(float(row["probability_defect"]) for row in before if row["file"] != brightest)
+    temperature = Inspector.load(trained.folder / "inspector.safetensors").decision.temperature
 
     def broken(self, images):
         logits = forward(self, images)
-        return torch.where(logits.softmax(1)[:, 1:] > limit + 1e-5, torch.nan, logits)
+        return torch.where((logits / temperature).softmax(1)[:, 1:] > limit + 1e-5, torch.nan, logits)
 
     monkeypatch.setattr(SmallCNN, "forward", broken)
     status, found = call(some)

@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 
 from inspection.config.saved import plain
 from inspection.errors import InputError
+from inspection.inspector import Inspector
 from inspection.runs.predict import predict
 from tests.conftest import write_image
 
@@ -76,7 +77,9 @@ def test_it_learns_and_its_figures_are_those_of_the_predictions(run):
     target = np.array([[row[f"target_{name}"] == "True" for name in NAMES] for row in rows])
     scores = np.array([[float(row[f"probability_{name}"]) for name in NAMES] for row in rows])
     judged = np.array([[row[f"verdict_{name}"] == "True" for name in NAMES] for row in rows])
-    assert (judged == (scores >= [0.5, 0.4])).all()
+    limits = figures["operating_point"]["decision"]["thresholds"]
+    assert (judged == (scores >= [limits[name] for name in NAMES])).all()
+    assert [point["name"] for point in figures["operating_point"]["points"]] == list(NAMES)
     assert figures["test"]["f1"] == pytest.approx(sk.f1_score(target, judged, average="macro"))
     assert figures["test"]["exact_match"] == pytest.approx(sk.accuracy_score(target, judged))
     assert figures["test"]["f1"] > 0.8
@@ -139,13 +142,16 @@ def test_prediction_says_what_the_run_said(call, run, tmp_path, capsys):
             )
     assert len(list((tmp_path / "overlays").glob("*.png"))) == 120
     output = capsys.readouterr().out
-    assert "an attribute holds at a probability of at least: 'bright' 0.5, 'left' 0.4" in output
+    limits = Inspector.load(run.folder / "inspector.safetensors").decision.to_dict()["thresholds"]
+    each = ", ".join(f"{name!r} {limits[name]:g}" for name in NAMES)
+    assert f"an attribute holds at a probability of at least: {each}" in output
     counts = {name: sum(row[f"verdict_{name}"] == "True" for row in rows.values()) for name in NAMES}
     assert f"120 images: bright {counts['bright']}, left {counts['left']}" in output
 
 
 def test_thresholds_of_the_users(call, run):
-    for given, limits in (("0.3", (0.3, 0.3)), ("{bright: 0.7}", (0.7, 0.4))):
+    left = Inspector.load(run.folder / "inspector.safetensors").decision.to_dict()["thresholds"]["left"]
+    for given, limits in (("0.3", (0.3, 0.3)), ("{bright: 0.7}", (0.7, left))):
         for row in call(f"threshold={given}", "overlays=false"):
             for name, limit in zip(NAMES, limits, strict=True):
                 score = float(row[f"probability_{name}"])

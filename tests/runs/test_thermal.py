@@ -53,7 +53,7 @@ def test_a_run_is_whole_and_compares_with_what_needs_no_network(trained):
     for words in (
         "mae of training mean",
         "mae of pixel statistic",
-        "alarm from maximum 450 K on",
+        "alarm at a maximum of 450 K",
         "maximum (K)",
     ):
         assert words in trained.output
@@ -118,7 +118,7 @@ def test_new_images_and_broken_ones(trained, tmp_path, capsys):
     }
     assert predict(config) == 1
     said = capsys.readouterr().out
-    assert "there is an alarm at a maximum of 300 K or more" in said
+    assert "there is an alarm at a measured maximum of 300 K or more" in said
     assert "alarm 1, no alarm 0, unreadable 2" in said
     rows = {row["file"]: row for row in table(tmp_path / "out" / "predictions.csv")}
     assert rows["ä.png"]["alarm"] == "True"
