@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 
 AT_A_TIME = 2**22  # numbers in an array: 32 MB
 _ABOVE = 1e-6  # of a score, or of 1: more than another machine's rounding
+_SAME = 1e-12  # of a score: equal margins of logits give probabilities that differ in their last digit
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Curve:
 
     Attributes:
         scored: What is called.
-        levels: The distinct scores, falling, `[C - 1]`.
+        levels: The distinct scores, falling, `[C - 1]`; of those that differ by a rounding, the lowest.
+        tops: The highest score of each level.
         hits: Weight of what is called and should be, `[B, C]`.
         alarms: Weight of what is called and should not be, `[B, C]`.
         positives: Weight of all that should be called, `[B]`; more than the last `hits` where some have no score.
@@ -33,6 +35,7 @@ class Curve:
 
     scored: Scored
     levels: Floats
+    tops: Floats
     hits: Floats
     alarms: Floats
     positives: Floats
@@ -102,8 +105,8 @@ class Curve:
         beyond = np.minimum.accumulate(np.where(calls, places, len(places))[:, ::-1], axis=1)[:, ::-1]
         called = np.pad(called, ((0, 0), (1, 0)), constant_values=-1)[rows, chosen]
         beyond = np.pad(beyond, ((0, 0), (0, 1)), constant_values=len(places))[rows, chosen]
-        levels = np.concatenate([self.levels, [np.nan, np.nan]])  # also at -1
-        upper, lower = levels[called], levels[np.minimum(beyond, len(places))]
+        upper = np.append(self.levels, np.nan)[called]  # also at -1
+        lower = np.append(self.tops, np.nan)[beyond]
         return np.where(chosen < 0, np.nan, self._between(lower, upper, just_above))
 
     def _between(self, lower: Floats, upper: Floats, just_above: bool) -> Floats:
@@ -127,20 +130,21 @@ def curves(scored: Scored, weights: Floats) -> Iterator[Curve]:
     """
     order = np.argsort(-scored.scores, kind="stable")
     falling, truth, images = scored.scores[order], scored.truth[order], scored.images[order]
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(falling) != 0])) if len(falling) else order
-    levels = falling[starts]
+    apart = np.abs(np.diff(falling)) > _SAME * np.abs(falling[1:])
+    starts = np.flatnonzero(np.concatenate([[True], apart])) if len(falling) else order
+    tops, levels = falling[starts], falling[np.append(starts, len(falling))[1:] - 1]
     available = np.ones(len(levels) + 1, bool)
     if scored.low is not None:
         available[1:] = levels >= scored.low
     if scored.high is not None and len(levels):
-        available[0] = levels[0] < scored.high
+        available[0] = tops[0] < scored.high
     step = max(1, AT_A_TIME // max(1, len(order)))
     for first in range(0, len(weights), step):
         part = np.asarray(weights[first : first + step], np.float64)
         own = part[:, images]
         hits, alarms = (_cumulated(own * which, starts) for which in (truth, ~truth))
         positives = hits[:, -1] + part[:, scored.unscored].sum(1)
-        yield Curve(scored, levels, hits, alarms, positives, available)
+        yield Curve(scored, levels, tops, hits, alarms, positives, available)
 
 
 def _cumulated(weights: Floats, starts: NDArray[np.int64]) -> Floats:

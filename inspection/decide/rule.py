@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -157,8 +157,7 @@ class Rule(ABC):
 
     def at(self, scored: Scored, threshold: float) -> dict[str, float]:
         """Figures at any threshold, e.g. on the test part."""
-        curve = Curve.of(scored)
-        return self.figures(curve, int((curve.levels >= threshold).sum()))
+        return self.figures(*at_threshold(scored, threshold))
 
     def unchanged(self, scored: Scored, reason: str) -> Point:
         """Nothing was chosen."""
@@ -206,6 +205,12 @@ def _nothing_to_choose(scored: Scored) -> str | None:
     if positives and scored.countable_negatives and not scored.negatives:
         return f"all {positives} are to be found, there is nothing to tell them from"
     return None
+
+
+def at_threshold(scored: Scored, threshold: float) -> tuple[Curve, int]:
+    """A curve, and the place on it where just what a threshold calls is called."""
+    called = scored.scores >= threshold
+    return Curve.of(replace(scored, scores=called.astype(np.float64), low=None, high=None)), int(called.any())
 
 
 def counts_in_words(curve: Curve, place: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.decide.curve import Curve, Floats
-from inspection.decide.rule import Point, Rule, counts_in_words, share_of
+from inspection.decide.rule import Point, Rule, at_threshold, counts_in_words, share_of
 from inspection.decide.scores import Scored
 
 
@@ -184,8 +184,7 @@ class Fixed(Rule):
         threshold = self.of(scored.name)
         if threshold is None:
             return replace(self.unchanged(scored, ""), met=True, says="as configured")
-        curve = Curve.of(scored)
-        place = int((curve.levels >= threshold).sum())
+        curve, place = at_threshold(scored, threshold)
         says = f"fixed at {threshold:g}: {counts_in_words(curve, place)}"
         return Point(scored.name, threshold, True, self.words(), says, self.figures(curve, place))
 

@@ -94,7 +94,10 @@ def of_scores(weights: Floats, scores: NDArray[np.floating], truth: NDArray[np.b
     """
     if not np.isfinite(scores).all():
         return {name: np.full(len(weights), np.nan) for name in ("auroc", "average_precision")}
-    scored = Scored("", scores.astype(np.float64), truth, np.arange(len(scores)))
+    ranks = np.unique(scores, return_inverse=True)[
+        1
+    ]  # a curve takes scores that differ by a rounding for one
+    scored = Scored("", ranks.astype(np.float64), truth, np.arange(len(scores)))
     auroc, precision = [], []
     for curve in curves(scored, weights):
         found = np.diff(curve.hits, axis=1)

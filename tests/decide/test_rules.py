@@ -95,8 +95,20 @@ def test_threshold_stands_the_noise_of_another_machine(rule, things):
 def test_threshold_lies_in_the_middle():
     truth = [False, False, True, True]
     assert F1().choose(scored([0.1, 0.2, 0.6, 0.8], truth)).threshold == pytest.approx(0.4)
-    neighbours = [0.1, 0.6, np.nextafter(0.6, 1), 0.8]
-    assert F1().choose(scored(neighbours, truth)).threshold == neighbours[2]
+    smallest = [0, 0, 5e-324, 0.8]  # there is no number in between
+    assert F1().choose(scored(smallest, truth)).threshold == 5e-324
+
+
+def test_scores_that_differ_by_a_rounding_are_one():
+    """Equal margins of logits, softmax of (2, 1) and of (1, 0), are not always equal probabilities."""
+    low, high = 0.3, np.nextafter(0.3, 1)
+    things = scored([0.1, low, high, high, 0.9], [False, False, True, True, True])
+    point = Precision(1).choose(things)
+    assert (point.figures["recall"], point.threshold) == (pytest.approx(1 / 3), pytest.approx(0.6))
+    point = F1().choose(things)
+    assert (point.figures["false_alarms"], point.threshold) == (1, pytest.approx(0.2))
+    assert F1().at(things, high)["false_alarms"] == 0  # what was asked for is counted as it is
+    assert Fixed(float(high)).choose(things).figures["false_alarms"] == 0
 
 
 def test_threshold_at_the_ends():
