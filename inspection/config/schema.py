@@ -149,6 +149,30 @@ class CompareRoot:
 
 
 @dataclass
+class ExplainRoot:
+    """`conf/explain.yaml`."""
+
+    usage: ClassVar[str] = "run=<run folder> input=<folder, file or pattern>"
+    keeps_folder: ClassVar[bool] = False
+
+    run: str
+    input: str
+    output: str | None
+    method: Literal["auto", "grad_cam", "grad_cam_plus_plus", "layer_cam", "hires_cam", "cam", "occlusion"]
+    layer: str | None
+    target: str | None
+    compare: bool | list[str]
+    patch: int | tuple[int, int] | None
+    stride: int | tuple[int, int] | None
+    filters: bool
+    features: bool
+    faithfulness: bool
+    steps: int
+    masks: str | None
+    batch_size: int
+
+
+@dataclass
 class SplitRoot:
     """`conf/split.yaml`."""
 
@@ -209,6 +233,7 @@ ROOTS: dict[str, Root] = {
     "predict": PredictRoot,
     "evaluate": EvaluateRoot,
     "decide": DecideRoot,
+    "explain": ExplainRoot,
     "split": SplitRoot,
     "audit": AuditRoot,
     "label": LabelRoot,

@@ -121,7 +121,9 @@ def heatmaps_of(
         return _forward_only(network, images, targets, layer, size)
     if chosen == "occlusion":
         if layer is not None:
-            raise InputError("heatmap method occlusion: no layer is looked at; leave the layer out (null).")
+            raise InputError(
+                "heatmap method occlusion: no layer is looked at; leave it out (null), or take another method."
+            )
         return occlusion(network, images, targets, size=size)
     layer = layer or heatmap_layer(network)
     if layer is None:
@@ -177,7 +179,8 @@ def _forward_only(
 ) -> list[Heatmaps]:
     if layer is not None:
         raise InputError(
-            "heatmap method cam: the layer is what the head is given; leave the layer out (null)."
+            "heatmap method cam: the layer is what the head is given; leave the layer out (null), or "
+            "take another method."
         )
     results = []
     with torch.no_grad(), without_cast_cache(images.device.type):

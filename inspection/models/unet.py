@@ -36,6 +36,9 @@ class UNet(nn.Module):
     """
 
     stride = 2**LEVELS
+    heatmap_layer = (
+        f"down.{LEVELS}"  # the coarsest maps see the most context; the last convolution is the mask itself
+    )
 
     def __init__(
         self, in_channels: int, width: int = 64, tile: int | None = None, overlap: int = 128

@@ -1,0 +1,288 @@
+"""What a trained network looks at: overlays, methods side by side, and how true they are to it."""
+
+import re
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from inspection.data.images import IMAGE_SUFFIXES, CameraImage, read_image
+from inspection.data.masks import MaskReader
+from inspection.errors import InputError
+from inspection.explain.faithfulness import Curves, faithfulness
+from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps, Method
+from inspection.inspector import Inspector, Verdict
+from inspection.inspector.evidence import subject_of, watched_scores
+from inspection.pictures.evidence import Shown, comparison_sheet, evidence_picture
+from inspection.pictures.files import write_png
+from inspection.runs.console import table
+from inspection.runs.evidence_figures import RANDOM, EvidenceFigures
+from inspection.runs.evidence_plan import Plan
+from inspection.runs.folder import inspector_of
+from inspection.runs.inside import Show, draw_features, draw_filters
+from inspection.runs.predict import find_input
+
+
+def explain(config: dict[str, Any]) -> int:
+    """Write overlays, a comparison of methods, their figures, filters and feature maps.
+
+    Args:
+        config: Plain values, see `conf/explain.yaml`.
+
+    Returns:
+        Exit status: 0 when every image was explained, 1 when some could not be read.
+
+    Raises:
+        InputError: If run, images, masks, layer, target or method are not there or do not fit.
+    """
+    for key in ("batch_size", "steps"):
+        if config[key] < 1:
+            raise InputError(f"{key}={config[key]}: expected 1 or more")
+    given = Path(config["run"])
+    if given.suffix == ".ckpt":
+        raise InputError(f"run={given}: that is a checkpoint; give its run folder {given.parent.parent}")
+    inspector = Inspector.load(given) if given.is_file() else inspector_of(given)
+    root, files = find_input(config["input"])
+    subject = subject_of(inspector)
+    plan = None if subject is None else Plan.of(inspector, subject, config)
+    masks = {} if config["masks"] is None or plan is None else find_masks(config["masks"], root, files)
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    output = Path(config["output"] or (given.parent if given.is_file() else given) / "explain" / stamp)
+    output.mkdir(parents=True, exist_ok=True)
+
+    passport = inspector.passport
+    print(f"\n{passport.task}: {passport.question}")
+    if (passport.made.get("data") or {}).get("synthetic"):
+        print("the inspector was trained on SYNTHETIC images")
+    errors: list[str] = []
+    with SummaryWriter(str(output)) as board:
+
+        def show(tag: str, picture: np.ndarray) -> None:
+            board.add_image(tag, picture, dataformats="HWC")
+
+        batches = _batches(inspector, root, files, config["batch_size"], errors)
+        if plan is None:
+            print("\nboxes are their own evidence: scripts/predict.py draws them over the images")
+            first = next(batches, None)
+            batches.close()
+        else:
+            first = _explain_all(inspector, plan, batches, masks, output, show)
+        _look_inside(inspector, first, config, output, show)
+    if errors:
+        print("\n" + "\n".join(errors))
+    print(f"\n{output}\nlook at it:  tensorboard --logdir {output}", flush=True)
+    return 1 if errors else 0
+
+
+def find_masks(folder: str, root: Path, files: Sequence[str]) -> dict[str, Path]:
+    """The masks of images: at the same place below their folder, by the image's name or with `_mask` behind it.
+
+    Args:
+        folder: Of the masks.
+        root: Of the images.
+        files: Paths of the images below it.
+
+    Returns:
+        Mask by image, for those that have one; an image without a mask is one without a defect.
+
+    Raises:
+        InputError: None of the images has a mask.
+    """
+    found = {}
+    for file in files:
+        place, stem = (Path(folder) / file).parent, Path(file).stem
+        suffixes = sorted(IMAGE_SUFFIXES)
+        names = [Path(file).name, *(f"{stem}{end}{suffix}" for end in ("", "_mask") for suffix in suffixes)]
+        mask = next((place / name for name in names if (place / name).is_file()), None)
+        if mask is not None:
+            found[file] = mask
+    if not found:
+        example = Path(folder) / Path(files[0]).with_suffix(".png")
+        raise InputError(
+            f"masks={folder}: none of the {len(files)} images has a mask there; expected files such as {example} "
+            f"or {example.stem}_mask.png beside it"
+        )
+    return found
+
+
+# --- image by image -----------------------------------------------------------------------------------------
+
+
+class _Batch(NamedTuple):
+    """Images of some files: the camera's, and what the network sees."""
+
+    files: list[str]
+    paths: list[Path]
+    images: list[CameraImage]
+    pixels: Tensor
+
+
+def _batches(
+    inspector: Inspector, root: Path, files: Sequence[str], size: int, errors: list[str]
+) -> Generator[_Batch, None, None]:
+    """Images that can be read; what is wrong with the others is added to `errors`."""
+    bar = tqdm(total=len(files), unit="image", leave=False, disable=not sys.stderr.isatty())
+    for start in range(0, len(files), size):
+        read = []
+        for file in files[start : start + size]:
+            try:
+                image = read_image(root / file)
+                read.append((file, image, inspector.geometry.apply(image, str(root / file))))
+            except InputError as error:
+                errors.append(str(error))
+        if read:
+            names, images, pixels = (list(column) for column in zip(*read, strict=True))
+            seen = torch.from_numpy(np.stack(pixels)).to(inspector.device)
+            yield _Batch(names, [root / name for name in names], images, seen)
+        bar.update(min(size, len(files) - start))
+    bar.close()
+
+
+def _explain_all(
+    inspector: Inspector,
+    plan: Plan,
+    batches: Iterator[_Batch],
+    masks: Mapping[str, Path],
+    output: Path,
+    show: Show,
+) -> _Batch | None:
+    """Pictures and figures of all images; returns the first batch."""
+    first = None
+    figures = EvidenceFigures(plan.subject.names)
+    score = watched_scores(plan.subject)
+    for batch in batches:
+        first = first or batch
+        verdicts = inspector.inspect_pixels(
+            list(batch.pixels.cpu().numpy()), [image.shape[:2] for image in batch.images]
+        )
+        found = {method: plan.heatmaps(method, batch.pixels) for method in plan.methods}
+        truth = _masks_of(inspector, batch, masks) if masks else None
+        measured: dict[str, list[Heatmaps]] = dict(found.items())
+        if plan.steps:
+            measured[RANDOM] = [_nothing(each) for each in found[plan.methods[0]]]
+        curves: dict[tuple[str, int], Curves] = {}
+        for method, heats in measured.items():
+            for place, heat in enumerate(heats):
+                if plan.steps:
+                    curves[method, place] = faithfulness(
+                        score,
+                        batch.pixels,
+                        heat.maps,
+                        heat.targets,
+                        steps=plan.steps,
+                        batch_size=plan.batch_size,
+                    )
+                figures.add(batch.files, method, heat, curves.get((method, place)), truth)
+        for row, verdict in enumerate(verdicts):
+            _draw(inspector, plan, batch, row, verdict, found, curves, output)
+    if first is not None:
+        _say(plan, figures, output, show)
+    return first
+
+
+def _nothing(like: Heatmaps) -> Heatmaps:
+    """A map without heat, whose pixels go in a random order."""
+    empty = torch.zeros_like(like.maps), torch.zeros_like(like.evidence)
+    return Heatmaps(*empty, like.method, like.logits, like.targets)
+
+
+def _masks_of(inspector: Inspector, batch: _Batch, masks: Mapping[str, Path]) -> Tensor:
+    """As the network sees them, uint8 [N, H, W]; all 0 without a mask."""
+    own = [masks.get(file) for file in batch.files]
+    images = {mask: path for mask, path in zip(own, batch.paths, strict=True) if mask is not None}
+    reader = MaskReader(inspector.geometry, images)
+    none = np.zeros(inspector.geometry.image_size, np.uint8)
+    return torch.from_numpy(np.stack([none if mask is None else reader.read(mask)[0] for mask in own]))
+
+
+def _draw(
+    inspector: Inspector,
+    plan: Plan,
+    batch: _Batch,
+    row: int,
+    verdict: Verdict,
+    found: Mapping[Method, list[Heatmaps]],
+    curves: Mapping[tuple[str, int], Curves],
+    output: Path,
+) -> None:
+    """The overlays of one image, and the methods side by side."""
+    file, image = batch.files[row], batch.images[row]
+    picture = inspector.geometry.picture(image)
+    rows: list[tuple[str, dict[str, Shown]]] = []
+    for place, heat in enumerate(found[plan.methods[0]]):
+        cells = {}
+        for method in plan.methods:
+            heats = found[method][place].of(row)
+            if heats is not None:
+                heats = inspector.geometry.heatmap_to_camera(heats, image.shape[:2])
+            cells[METHOD_NAMES[method]] = Shown(heats, _caption(curves.get((method, place)), row))
+        rows.append((plan.subject.names[int(heat.targets[row])], cells))
+    for name, cells in rows:
+        method_name, (overlaid, _) = next(iter(cells.items()))
+        drawn = evidence_picture(
+            picture,
+            overlaid,
+            [file, f"{verdict.label} · {method_name} for {name}"],
+            colour=plan.colours.get(name),
+            note="1 is the hottest place of this image",
+        )
+        place_of = f"{file}/{_as_file(name)}" if len(rows) > 1 else file
+        write_png(output / "overlays" / f"{place_of}.png", drawn)
+    if len(plan.methods) > 1:
+        sheet = comparison_sheet(picture, rows, [file, verdict.label])
+        write_png(output / "comparison" / f"{file}.png", sheet)
+
+
+def _caption(curves: Curves | None, row: int) -> str:
+    if curves is None:
+        return ""
+    deletion, insertion = float(curves.deletion_area[row]), float(curves.insertion_area[row])
+    return f"deletion {deletion:.3g} · insertion {insertion:.3g}"
+
+
+def _as_file(name: str) -> str:
+    """A class's name as that of a file: it comes from a person and may hold anything.
+
+    >>> _as_file("../bent / dirty"), _as_file("Größe")
+    ('bent_dirty', 'Größe')
+    """
+    return re.sub(r"[^\w-]+", "_", name).strip("_") or "_"
+
+
+# --- what is said -------------------------------------------------------------------------------------------
+
+
+def _say(plan: Plan, figures: EvidenceFigures, output: Path, show: Show) -> None:
+    first, *others = [METHOD_NAMES[method] for method in plan.methods]
+    beside = f" beside {', '.join(others)}" if others else ""
+    print(f"{first}{beside}, of {len({row['file'] for row in figures.rows})} images\n")
+    print(table(figures.means()))
+    if plan.steps:
+        print(f"\ncurves are of the {plan.subject.unit}: a low deletion and a high insertion are good")
+        chart = figures.chart(plan.subject.unit)
+        write_png(output / "faithfulness.png", chart)
+        show("faithfulness", chart)
+    print(f"\noverlays in {output / 'overlays'}")
+    if others:
+        print(f"methods side by side in {output / 'comparison'}")
+    if figures.measured:
+        figures.write(output / "faithfulness.csv")
+        print(f"figures of each image in {output / 'faithfulness.csv'}")
+
+
+def _look_inside(
+    inspector: Inspector, first: _Batch | None, config: Mapping[str, Any], output: Path, show: Show
+) -> None:
+    if config["filters"]:
+        count = draw_filters(inspector.model, output, show)
+        print(f"filters of {count} convolutions in {output / 'filters'}")
+    if config["features"] and first is not None:
+        count = draw_features(inspector.model, first.pixels[0], first.files[0], output, show)
+        print(f"maps after each of {count} layers in {output / 'features.png'}")
