@@ -11,12 +11,20 @@ from inspection.callbacks.board import show
 from inspection.pictures.charts import learning_curves
 from inspection.pictures.text import title_bar
 from inspection.tasks.module import InspectionTask
+from inspection.tasks.outcomes import Outcome
 
 
 def _origin(trainer: L.Trainer) -> str:
     """What a picture of figures has to say of drawn images."""
     data = getattr(trainer, "datamodule", None)
     return ", SYNTHETIC" if getattr(data, "is_synthetic", False) else ""
+
+
+def has_curve(name: str, outcome: Outcome | None) -> bool:
+    """Whether `val/f1`, say, is drawn over the epochs: the curves of each class would hide the others."""
+    figure = name.partition("/")[2]
+    chosen = None if outcome is None else outcome.curves
+    return not figure or ("/" not in figure and (chosen is None or figure in (*chosen, "loss")))
 
 
 class Charts(L.Callback):
@@ -74,13 +82,9 @@ class Charts(L.Callback):
             show(trainer, "learning_curves", picture, "learning_curves.png")
 
     def _has_curve(self, name: str, module: L.LightningModule) -> bool:
-        """Whether a figure is drawn: a curve a class or attribute would hide the others; they are in the table."""
-        if "/" not in name or name == self.monitor:
-            return True
+        """Whether a figure is drawn; all are in the table."""
         outcome = module.outcome if isinstance(module, InspectionTask) else None
-        figure = name.partition("/")[2]
-        chosen = None if outcome is None else outcome.curves
-        return "/" not in figure and (chosen is None or figure in (*chosen, "loss"))
+        return name == self.monitor or has_curve(name, outcome)
 
     def _show_outcome(self, trainer: L.Trainer, module: L.LightningModule, part: str) -> None:
         if trainer.is_global_zero and isinstance(module, InspectionTask) and module.outcome is not None:

@@ -1,6 +1,7 @@
 """Pictures of single images with what the network said of them: which, and when."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 
 import lightning as L
 import numpy as np
@@ -79,6 +80,15 @@ class PanelLogger(L.Callback):
             RGB uint8 `[H, W, 3]`, one an image.
         """
 
+    def drawn(
+        self, task: InspectionTask, data: ImageDataModule, outcome: Outcome, positions: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """The pictures of any number of images, a few at a time; arguments as of `panels`."""
+        for start in range(0, len(positions), _AT_A_TIME):
+            part = positions[start : start + _AT_A_TIME]
+            images = data.images(outcome.rows[part].numpy())
+            yield from self.panels(task, data, outcome, part, images)
+
     # Not `on_validation_epoch_end`: Lightning calls that of callbacks before that of the module, which makes the
     # outcome of this pass; callbacks would draw the one before.
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -123,12 +133,8 @@ class PanelLogger(L.Callback):
         tag: str,
         file: str,
     ) -> None:
-        for start in range(0, len(chosen), _AT_A_TIME):
-            part = chosen[start : start + _AT_A_TIME]
-            images = data.images(outcome.rows[part].numpy())
-            panels = self.panels(task, data, outcome, part, images)
-            for number, panel in enumerate(panels, start + 1):
-                show(trainer, f"{tag}_{number}", panel, f"{file}_{number:02d}.png")
+        for number, panel in enumerate(self.drawn(task, data, outcome, chosen), 1):
+            show(trainer, f"{tag}_{number}", panel, f"{file}_{number:02d}.png")
 
 
 def origin(data: ImageDataModule) -> str:

@@ -20,6 +20,15 @@ def to_yaml(values: dict[str, Any]) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(values))
 
 
+def read_overrides(path: Path) -> list[str]:
+    """The overrides that a job was started with, out of Hydra's file; none where there is no such file."""
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(path))
+    except Exception:  # missing, or not written by Hydra: nothing hangs on it
+        return []
+    return [str(value) for value in values] if isinstance(values, list) else []
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Plain values of a saved `config.yaml`.
 

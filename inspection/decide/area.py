@@ -75,6 +75,10 @@ class Area(Decision):
         pixel = given.get("pixel", self.threshold)
         return Area(self.names, self.names[self.defect], pixel, min_area)  # type: ignore[arg-type]  # checked there
 
+    def points(self) -> dict[str, float]:
+        """The number of pixels; that of a pixel's probability is fixed while the network is evaluated."""
+        return {"min_area": float(self.min_area)}
+
     def to_dict(self) -> dict[str, Any]:
         """See `inspection.decide.kinds`."""
         return {

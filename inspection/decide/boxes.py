@@ -60,6 +60,10 @@ class Boxes(Decision):
             return Boxes(self.names, threshold)
         return Boxes(self.names, dict(zip(self.names, self.scores, strict=True)) | dict(threshold))
 
+    def points(self) -> dict[str, float]:
+        """The score of each class."""
+        return dict(zip(self.names, self.scores, strict=True))
+
     def to_dict(self) -> dict[str, Any]:
         """Names and scores."""
         return {

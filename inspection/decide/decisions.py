@@ -36,6 +36,10 @@ class Decision(ABC):
         """
 
     @abstractmethod
+    def points(self) -> dict[str, float]:
+        """From which score on something is called, by the names that `at` takes."""
+
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Plain values: `kind`, and the arguments of the class (see `inspection.decide.kinds`)."""
 
@@ -189,6 +193,10 @@ class OneOf(NameDecision):
             threshold = threshold[defect]
         return self.replaced(threshold=threshold)
 
+    def points(self) -> dict[str, float]:
+        """The threshold of the defect class, if there is one."""
+        return {} if self.defect is None else {self.names[self.defect]: self.threshold}
+
     def to_dict(self) -> dict[str, Any]:
         """Names and operating point."""
         defect = None if self.defect is None else self.names[self.defect]
@@ -283,6 +291,10 @@ class AnyOf(NameDecision):
             threshold = dict.fromkeys(self.names, _checked(threshold))
         temperatures = self._by_name(self.temperatures)
         return AnyOf(self.names, self._by_name(self.thresholds) | dict(threshold), temperatures)
+
+    def points(self) -> dict[str, float]:
+        """The threshold of each attribute."""
+        return self._by_name(self.thresholds)
 
     def to_dict(self) -> dict[str, Any]:
         """Names and operating point."""

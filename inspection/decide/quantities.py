@@ -151,6 +151,13 @@ class Quantities(Decision):
             return self.replaced(called_from=threshold[self.watched[0]])
         return self.replaced(alarm=threshold, called_from=None)
 
+    def points(self) -> dict[str, float]:
+        """What the network must say for the alarm, if there is one."""
+        if self.alarm is None:
+            return {}
+        name, _, called_from = self.watched
+        return {name: called_from}
+
     def replaced(self, **arguments: Any) -> "Quantities":
         """The same quantities but for some arguments of the constructor."""
         own = {name: value for name, value in self.to_dict().items() if name != "kind"}
@@ -180,12 +187,14 @@ class Quantities(Decision):
         spread = [max(value, least) for value in scale]
         return self.replaced(centre=centre, scale=spread)
 
+    def measures(self, values: Tensor) -> str:
+        """One image's quantities `[T]` in words, e.g. `maximum 351.2 K, average 300.4 K`."""
+        pairs = zip(self.names, values.tolist(), strict=True)
+        return ", ".join(f"{name} {value:.1f} {self.unit}" for name, value in pairs)
+
     def words(self, values: Tensor) -> str:
-        """One image's quantities `[T]` in words, e.g. `maximum 351.2 K, average 300.4 K: alarm`."""
-        said = ", ".join(
-            f"{name} {value:.1f} {self.unit}" for name, value in zip(self.names, values.tolist(), strict=True)
-        )
-        return f"{said}: alarm" if bool(self.alarms(values[None])[0]) else said
+        """What a network says of one image `[T]` in words, e.g. `maximum 351.2 K, average 300.4 K: alarm`."""
+        return self.measures(values) + ": alarm" * bool(self.alarms(values[None])[0])
 
     def to_dict(self) -> dict[str, Any]:
         """All arguments."""

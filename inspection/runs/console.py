@@ -74,6 +74,13 @@ def announce_data(task: Mapping[str, Any], data: ImageDataModule) -> None:
 def announce_split(data: ImageDataModule, samples: Samples) -> None:
     """How the images were split, how many of what are where, and what a person should know of it."""
     print(f"split     {data.split_by}")
+    print(table(split_rows(data, samples)))
+    for note in data.notes:
+        print(f"note: {note}")
+
+
+def split_rows(data: ImageDataModule, samples: Samples) -> list[list[str]]:
+    """How many of what are in which part, as the rows of a table with its names."""
     parts = {part: samples.targets[samples.rows(part)] for part in PARTS} | {"all": samples.targets}
     rows, counts = [["", *parts]], data.labels.counts(parts)
     if samples.kinds is None:
@@ -83,9 +90,7 @@ def announce_split(data: ImageDataModule, samples: Samples) -> None:
             rows += [row, *_rows_of_kinds(samples, np.asarray(samples.kinds), holds)]
     sizes = [str(len(samples.rows(part))) for part in PARTS]
     rows.append(["images", *sizes, str(len(samples.files))])
-    print(table(rows))
-    for note in data.notes:
-        print(f"note: {note}")
+    return rows
 
 
 def _rows_of_kinds(samples: Samples, kinds: np.ndarray, holds: np.ndarray) -> list[list[str]]:

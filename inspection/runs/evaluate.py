@@ -29,6 +29,7 @@ from inspection.runs.evaluation import (
 from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, inspector_of
 from inspection.runs.hardware import keep_freed_memory, pick_hardware
 from inspection.runs.prepare import build_rule, check_kind, check_needs, without_weights_file
+from inspection.runs.report import write_report
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
@@ -211,5 +212,7 @@ def _look_again(rebuilt: Rebuilt, folder: Path) -> dict[str, Outcome]:
         made = made | {"data": origin(data), "trained_on": made["data"], "run": rebuilt.folder.as_posix()}
     write_evaluation(folder, made, task, data, outcomes)
     shown = outcomes if rebuilt.own else {NEW: outcomes["test"]}
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    write_report(folder, rebuilt.folder, config, task, data, shown, made, callbacks)
     console.print_figures(shown, "the run's inspector", data.is_synthetic)
     return outcomes

@@ -13,6 +13,7 @@ from inspection.tasks.module import InspectionTask
 
 CONFIG, CHECKPOINTS, INSPECTOR = "config.yaml", "checkpoints", "inspector.safetensors"
 FIGURES, PASSPORT, OPERATING = "metrics.json", "passport.json", "operating_point.json"
+REPORT = "report.html"
 
 
 def best_checkpoint(run: Path) -> Path:

@@ -37,16 +37,19 @@ from inspection.runs.folder import (
     INSPECTOR,
     OPERATING,
     PASSPORT,
+    REPORT,
     passport_of,
 )
 from inspection.runs.hardware import Hardware, give_back_memory, keep_freed_memory, pick_hardware
 from inspection.runs.prepare import build_rule, prepare
+from inspection.runs.report import write_report
 from inspection.runs.results import hyperparameters
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
 PROFILE = "profile"
 FILES = {
+    REPORT: "all of it on one page: open it in a browser",
     CONFIG: "the composed config",
     INSPECTOR: "the trained inspector, one file",
     f"{CHECKPOINTS}/": "best.ckpt and last.ckpt",
@@ -122,7 +125,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
             print("\nfast_dev_run: one batch of everything ran; no checkpoint and no inspector were kept")
         else:
             minutes = (time.perf_counter() - start) / 60
-            further = _write_after(run, config, task, data, hardware, outcomes, result, minutes)
+            further = _write_after(run, config, task, data, hardware, outcomes, result, minutes, trainer)
             for logger in _boards(trainer):
                 # Names of their own: a second `val/f1` would be one more point in the curve.
                 finals = {
@@ -258,6 +261,7 @@ def _write_after(
     outcomes: Mapping[str, Outcome],
     result: Mapping[str, Any],
     minutes: float,
+    trainer: L.Trainer,
 ) -> dict[str, str]:
     """The files of a finished run. What those hold that not every run has."""
     made = {
@@ -272,6 +276,7 @@ def _write_after(
     spent = {"minutes": round(minutes, 2)}
     further = write_evaluation(run, made | spent, task, data, outcomes)
     write_inspector(run, config, task, data, made)
+    write_report(run, run, config, task, data, outcomes, made, trainer.callbacks)  # type: ignore[attr-defined]
     return further
 
 

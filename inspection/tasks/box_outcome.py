@@ -26,7 +26,7 @@ from inspection.tasks.box_metrics import (
     figures_of_boxes,
     match_boxes,
 )
-from inspection.tasks.outcomes import Cell, Outcome, Table
+from inspection.tasks.outcomes import Cell, Confusion, Outcome, Table, Told
 from inspection.tasks.resampled_boxes import of_boxes
 
 DETECTIONS = "detections.json"
@@ -179,11 +179,28 @@ class BoxOutcome(Outcome):
             rows.append([*words, str(hits + missed), str(missed), str(alarms)])
         return rows
 
+    def confusions(self) -> dict[str, Confusion]:
+        """What objects were taken for, nothing among it."""
+        names = self.decision.names
+        counts = box_confusion(self.detections, self.called, self.boxes, self.box_class, len(names))
+        return {"": Confusion([*names, "(nothing)"], counts)}
+
+    def axis(self, name: str) -> str:
+        """A score of boxes."""
+        return f"score of a box: {name}"
+
+    def told(self, position: int) -> Told:
+        """The objects, what was found of them, and the wrong boxes."""
+        there = [which for which in self.box_class[position].tolist() if which >= 0]
+        found = self.found(position)[:, 5].long().tolist()
+        _, alarms, missed = self.counts[position].sum(0).tolist()
+        facts = [("objects", str(len(there))), ("missed", str(missed)), ("false alarms", str(alarms))]
+        return Told(self.decision.words(there), self.decision.words(found), facts)
+
     def charts(self) -> dict[str, np.ndarray]:
         """What objects were taken for."""
-        names = self.decision.names
-        confusion = box_confusion(self.detections, self.called, self.boxes, self.box_class, len(names))
-        return {"confusion_matrix": confusion_matrix(confusion, [*names, "(nothing)"])}
+        names, counts = self.confusions()[""]
+        return {"confusion_matrix": confusion_matrix(counts, names)}
 
     def mistakes(self, count: int) -> np.ndarray:
         """Positions of the images with the most wrong boxes, missed ones and false alarms, at most `count`."""

@@ -19,7 +19,7 @@ from inspection.tasks import resampled
 from inspection.tasks.defects import AREA, CALLED_PIXELS, DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
 from inspection.tasks.mask_metrics import figures_of_kinds, pixel_figures, set_figures
 from inspection.tasks.metrics import UNDEFINED, confusion_counts, figures_of_confusion
-from inspection.tasks.outcomes import Cell, Outcome, Table, positions_of, write_rows
+from inspection.tasks.outcomes import MATRIX, Cell, Confusion, Outcome, Table, Told, positions_of, write_rows
 
 POOR = 0.5  # a Dice below this is a mistake, even where the verdict is right
 
@@ -188,7 +188,7 @@ class MaskOutcome(Outcome):
         return [
             self.headline(outcomes, of),
             Table(f"each type; called: share judged {names[self.decision.defect]!r}", report),
-            Table("target in rows, verdict in columns", matrix),
+            Table(MATRIX, matrix),
         ]
 
     def details(self) -> dict[str, Any]:
@@ -228,6 +228,23 @@ class MaskOutcome(Outcome):
                 strict=True,
             )
         ]
+
+    def confusions(self) -> dict[str, Confusion]:
+        """Of the verdicts on images."""
+        return {"": Confusion(self.decision.names, self.counts.numpy())}
+
+    def axis(self, name: str) -> str:
+        """An area."""
+        return "called pixels"
+
+    def told(self, position: int) -> Told:
+        """Its class, and how well the mask fits."""
+        names, number = self.decision.names, len(self.defects[position])
+        facts = [("type", self.kinds[position]), ("called pixels", f"{int(self.areas[position])}")]
+        facts += [("defects found", str(number))] * (number > 0)
+        if bool(self.known[position]):
+            facts.append(("Dice", f"{float(self.each['dice'][position]):.3f}"))
+        return Told(names[int(self.targets[position])], names[int(self.verdicts[position])], facts)
 
     def charts(self) -> dict[str, np.ndarray]:
         """The confusion matrix of the verdicts."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inspection.decide.calibration import expected_calibration_error
+from inspection.decide.calibration import Reliability, expected_calibration_error, reliability
 from inspection.decide.decisions import AnyOf, NameDecision, OneOf
 from inspection.decide.scores import Scored
 from inspection.pictures.charts import confusion_matrix, label_matrices
@@ -22,7 +22,9 @@ from inspection.tasks.metrics import (
     report_of_confusion,
     score_figures,
 )
-from inspection.tasks.outcomes import Cell, Outcome, Table
+from inspection.tasks.outcomes import MATRIX, Cell, Confusion, Outcome, Table, Told
+
+_TOLD = 5  # most probable classes of an image
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,22 @@ class NameOutcome(Outcome):
         after = calibration_errors(self.decision, self.logits, self.targets)
         return {name: {"before": before[name], "after": after[name]} for name in after}
 
+    def reliabilities(self) -> dict[str, tuple[Reliability, Reliability]]:
+        """Of the class under the name "", or of each attribute; nothing where the network has diverged."""
+        before, after = (
+            decision.confidence(decision.probabilities(self.logits), self.targets)
+            for decision in (self.decision.uncalibrated(), self.decision)
+        )
+        return {
+            name: (_reliability(*before[name]), _reliability(*after[name]))
+            for name in after
+            if not bool(after[name][0].isnan().any())
+        }
+
+    def axis(self, name: str) -> str:
+        """A probability."""
+        return f"P({name})"
+
     def mistakes(self, count: int) -> np.ndarray:
         """Positions of wrong verdicts, the least probable target first, at most `count`."""
         wrong = (~self.right).nonzero().flatten()
@@ -103,6 +121,10 @@ def calibration_errors(decision: NameDecision, logits: Tensor, targets: Tensor) 
         else expected_calibration_error(sure.numpy(), right.numpy())
         for name, (sure, right) in each.items()
     }
+
+
+def _reliability(sure: Tensor, right: Tensor) -> Reliability:
+    return reliability(sure.numpy(), right.numpy())
 
 
 def _decimals(values: Sequence[float]) -> list[str]:
@@ -170,7 +192,7 @@ class ClassOutcome(NameOutcome):
             tables.append(Table("each class", report + list(report_of_confusion(self.counts, names))))
         matrix: list[Sequence[Cell]] = [["", *names]]
         matrix += [[name, *row] for name, row in zip(names, self.counts.tolist(), strict=True)]
-        return [*tables, Table("target in rows, verdict in columns", matrix)]
+        return [*tables, Table(MATRIX, matrix)]
 
     def details(self) -> dict[str, Any]:
         """The confusion matrix, and how well the probabilities fit."""
@@ -190,6 +212,18 @@ class ClassOutcome(NameOutcome):
                 self.targets.tolist(), judged, probabilities.tolist(), strict=True
             )
         ]
+
+    def confusions(self) -> dict[str, Confusion]:
+        """One of all classes."""
+        return {"": Confusion(self.decision.names, self.counts.numpy())}
+
+    def told(self, position: int) -> Told:
+        """Its class, and the probability of each, the largest first."""
+        probabilities = self.probabilities[position]
+        ranked = probabilities.argsort(descending=True)[:_TOLD].tolist()
+        target, verdict = (self.decision.words(each[position]) for each in (self.answers, self.called))
+        facts = [(self.axis(self.decision.names[k]), f"{float(probabilities[k]):.3f}") for k in ranked]
+        return Told(target, verdict, facts)
 
     def charts(self) -> dict[str, np.ndarray]:
         """The confusion matrix."""
@@ -275,6 +309,17 @@ class LabelOutcome(NameOutcome):
                 self.answers.tolist(), self.called.tolist(), self.probabilities.tolist(), strict=True
             )
         ]
+
+    def confusions(self) -> dict[str, Confusion]:
+        """One an attribute."""
+        counts = zip(self.decision.names, self.counts.numpy(), strict=True)
+        return {name: Confusion(("no", "yes"), own) for name, own in counts}
+
+    def told(self, position: int) -> Told:
+        """The attributes that hold, and the probability of each."""
+        target, verdict = (self.decision.words(each[position]) for each in (self.answers, self.called))
+        probabilities = zip(self.decision.names, self.probabilities[position].tolist(), strict=True)
+        return Told(target, verdict, [(self.axis(name), f"{value:.3f}") for name, value in probabilities])
 
     def charts(self) -> dict[str, np.ndarray]:
         """A matrix an attribute."""

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from inspection.data.splits import Samples
+from inspection.decide.calibration import Reliability
 from inspection.decide.decisions import Decision
 from inspection.decide.scores import Scored
 
@@ -21,6 +22,24 @@ class Sure(NamedTuple):
     value: float
     interval: tuple[float, float] | None
 
+
+class Confusion(NamedTuple):
+    """What targets were taken for: counts int `[K, K]`, targets in rows and verdicts in columns."""
+
+    names: Sequence[str]
+    counts: np.ndarray
+
+
+class Told(NamedTuple):
+    """One image in words: what it is, what was said of it, and further facts as pairs of name and value."""
+
+    target: str
+    verdict: str
+    facts: Sequence[tuple[str, str]]
+
+
+MATRIX = "target in rows, verdict in columns"
+"""Title of the table that `Outcome.confusions` has the counts of."""
 
 Cell = str | int | float | Sure
 
@@ -94,6 +113,22 @@ class Outcome(ABC):
     def calibration(self) -> dict[str, dict[str, float]]:
         """Expected calibration error `before` and `after` the temperature, by name; here there are no names."""
         return {}
+
+    def reliabilities(self) -> dict[str, tuple[Reliability, Reliability]]:
+        """What `calibration` sums up, before and after the temperature, by name."""
+        return {}
+
+    @abstractmethod
+    def confusions(self) -> dict[str, Confusion]:
+        """What was taken for what: by attribute, or all of it under the name ""."""
+
+    @abstractmethod
+    def axis(self, name: str) -> str:
+        """What the scores of one of `scored` are, in words: `P(defect)`."""
+
+    @abstractmethod
+    def told(self, position: int) -> Told:
+        """One image in words."""
 
     @abstractmethod
     def tables(self, outcomes: Mapping[str, "Outcome"]) -> list[Table]:

@@ -13,7 +13,7 @@ from inspection.decide.quantities import Quantities
 from inspection.decide.scores import Scored
 from inspection.pictures.scatter import true_against_predicted
 from inspection.tasks import resampled
-from inspection.tasks.outcomes import Cell, Outcome, Table
+from inspection.tasks.outcomes import Cell, Confusion, Outcome, Table, Told
 from inspection.tasks.regression_metrics import alarm_figures, error_figures
 
 FIGURES = ("mae", "rmse", "worst", "r2")
@@ -162,6 +162,30 @@ class QuantityOutcome(Outcome):
             [*row, str(bool(true)), str(bool(called))]
             for row, (true, called) in zip(rows, alarms, strict=True)
         ]
+
+    def confusions(self) -> dict[str, Confusion]:
+        """Of the alarm, if there is one."""
+        if self.decision.alarm is None:
+            return {}
+        due, raised = self.decision.deserved(self.targets), self.decision.alarms(self.values)
+        counts = [[int(((due == true) & (raised == said)).sum()) for said in (0, 1)] for true in (0, 1)]
+        return {"": Confusion(("no alarm", "alarm"), np.array(counts))}
+
+    def axis(self, name: str) -> str:
+        """What the network says."""
+        return f"{name} as measured by the network, {self.decision.unit}"
+
+    def told(self, position: int) -> Told:
+        """What is true, what was measured, and the errors."""
+        true, said = self.targets[position].double(), self.values[position]
+        errors = zip(self.decision.names, (said - true).tolist(), strict=True)
+        facts = [(f"error of {name}", f"{error:+.1f} {self.decision.unit}") for name, error in errors]
+        due, raised = self.decision.deserved(true[None]), self.decision.alarms(said[None])
+        target, verdict = (
+            self.decision.measures(values) + ": alarm" * bool(alarm)
+            for values, alarm in ((true, due), (said, raised))
+        )
+        return Told(target, verdict, facts)
 
     def charts(self) -> dict[str, np.ndarray]:
         """True against predicted values."""
