@@ -122,10 +122,11 @@ def _card(report: Report, given: Gallery, card: Card, number: int) -> Html:
         )
         if picture is not None
     ]
+    scored = card.score is not None and given.score not in dict(card.facts)
     rows = [
         ("target", card.target),
         ("verdict", card.verdict),
-        *([(given.score, figure_text(card.score))] if card.score is not None else []),
+        *([(given.score, figure_text(card.score or 0.0))] if scored else []),
         *card.facts,
         ("part", report.part_names.get(card.part, card.part)),
     ]

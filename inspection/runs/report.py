@@ -139,10 +139,7 @@ def report_of(
             else ""
         ),
         operating_point=_operating(record),
-        split=Table(
-            "images of each part",
-            [[_number(cell) for cell in row] for row in console.split_rows(data, data.samples)],
-        ),
+        split=_split(data),
         headline=tables[0],
         tables=[
             Table(f"{_PARTS[part]} images: {each.title}", each.rows)
