@@ -95,11 +95,11 @@ class DriftMonitor:
             A finding an image.
 
         Raises:
-            ValueError: If something else was measured than of the reference.
+            ValueError: If something was not measured that the reference has.
         """
         statistics = self.reference.ruler.statistics(observed)
         values = statistics | {name: short(scores) for name, scores in observed.scores.items()}
-        if set(values) != set(self.reference.samples):
+        if not set(self.reference.samples) <= set(values):
             raise ValueError(
                 f"Expected measurements of {', '.join(self.reference.samples)} but got {', '.join(values)}."
             )
@@ -112,8 +112,8 @@ class DriftMonitor:
                     continue
                 self._groups.append(groups[position])
             self._judged.append(finding)
-            for name, own in values.items():
-                self._values[name].append(float(own[position]))
+            for name, kept in self._values.items():
+                kept.append(float(values[name][position]))
         return findings
 
     def _find(self, deviations: Array) -> Finding:

@@ -1,8 +1,9 @@
 """What an inspector's validation images look like, compact enough to ship with it."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class Reference:
         scores: Names of those of `samples` that are what was said of an image.
         largest: The largest deviations, at most 500, the largest first.
         grouped: Number of validation images of which one of each group was taken; None: each was its own.
+        layer: Where in the network the features were taken; None: there are none.
+        group: Regular expression that finds an image's group in its file name; None: each is its own.
     """
 
     ruler: Ruler
@@ -40,10 +43,16 @@ class Reference:
     scores: tuple[str, ...]
     largest: Array
     grouped: int | None = None
+    layer: str | None = None
+    group: str | None = None
 
     @classmethod
     def of(
-        cls, validation: Observed, usual: Observed | None = None, groups: Sequence[str] | None = None
+        cls,
+        validation: Observed,
+        usual: Observed | None = None,
+        groups: Sequence[str] | None = None,
+        layer: str | None = None,
     ) -> "Reference":
         """The reference of an inspector.
 
@@ -53,6 +62,7 @@ class Reference:
                 none of the reference.
             groups: Of each validation image what it belongs to (a video, a part). Images of one group are no
                 independent witnesses of what is usual: the first of each is taken.
+            layer: As above.
 
         Raises:
             ValueError: If there are too few images.
@@ -76,7 +86,18 @@ class Reference:
             scores=tuple(scores),
             largest=np.sort(deviations)[::-1][:STORED],
             grouped=None if groups is None or len(set(groups)) == count else count,
+            layer=layer,
         )
+
+    def without_scores(self) -> "Reference":
+        """The same, where verdicts are made in another way and their scores can't be compared."""
+        kept = {name: values for name, values in self.samples.items() if name not in self.scores}
+        return replace(self, samples=kept, scores=())
+
+    def group_of(self, file: str) -> str:
+        """What an image belongs to, by its file name; one that the expression does not find is its own group."""
+        found = None if self.group is None else re.search(self.group, file)
+        return file if found is None or found[1] is None else found[1]
 
     def rank(self, rate: float) -> int:
         """Which of the largest deviations an image must exceed to be called unlike at this rate, 1 or more."""
@@ -96,6 +117,8 @@ class Reference:
             # JSON has no infinity, which a deviation is where something was no number.
             "largest": np.minimum(self.largest, 1e30).tolist(),
             "grouped": self.grouped,
+            "layer": self.layer,
+            "group": self.group,
         }
 
     @classmethod
@@ -112,6 +135,8 @@ class Reference:
             scores=tuple(values["scores"]),
             largest=np.asarray(values["largest"], np.float64),
             grouped=values["grouped"],
+            layer=values["layer"],
+            group=values["group"],
         )
 
 

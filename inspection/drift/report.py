@@ -168,7 +168,8 @@ class DriftReport:
                 f"unlike all validation images: {sum(self.unlike.values())} of {self.images} (by chance about "
                 f"{_digits(expected)}): {what}"
             )
-        return [*lines, *(f"note: {note}" for note in self.notes())]
+        few = self.judged < self.images or not self.tests or self.unlike
+        return [*lines, *(f"note: {note}" for note in self.notes() if few)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -178,6 +179,7 @@ class DriftReport:
             "contents_moved": bool(self.moved_of("contents")) if self.tests else None,
             "scores_moved": bool(self.moved_of("scores")) if self.tests else None,
             "summary": self.lines(),
+            "notes": self.notes(),
             "images": self.images,
             "judged": self.judged,
             "reference": self.reference,

@@ -18,6 +18,7 @@ from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.passport import fit_weights
 from inspection.runs import console
+from inspection.runs.drift import build_reference
 from inspection.runs.evaluation import (
     be_quiet,
     evaluate_parts,
@@ -191,6 +192,7 @@ def decide(config: Mapping[str, Any]) -> int:
         raise InputError(
             f"run={run}: its network gives no number for some images; nothing can be decided on them"
         )
+    task.reference = build_reference(rebuilt.config, task, rebuilt.data)  # its scores are of the new point
     write_inspector(run, rebuilt.config, task, rebuilt.data, rebuilt.inspector.passport.made)
     console.print_operating_point(task.operating, outcomes)
     print(

@@ -15,19 +15,24 @@ import numpy as np
 from tqdm import tqdm
 
 from inspection.data.images import find_images, read_image
+from inspection.drift.observed import Observed
 from inspection.errors import InputError
 from inspection.inspector import Box, Inspector, Verdict
+from inspection.inspector.watching import Watch
 from inspection.pictures.files import write_png
 from inspection.runs.console import table
+from inspection.runs.drift import Lookout
 from inspection.runs.folder import inspector_of
 from inspection.runs.results import write_json
 
+UNLIKE = "unlike"
+"""Column of what of an image is as on none that the inspector was validated on."""
 SHOWN = 40
 """Rows of the printed table; the CSV has all of them."""
 
 
 def predict(config: dict[str, Any]) -> int:
-    """Inspect images and write `predictions.csv` and overlays.
+    """Inspect images; write `predictions.csv`, overlays, and in `drift.json` whether they look like validation's.
 
     Args:
         config: Plain values, see `conf/predict.yaml`.
@@ -38,14 +43,9 @@ def predict(config: dict[str, Any]) -> int:
     Raises:
         InputError: If the run or the images are not there.
     """
-    if config["batch_size"] < 1:
-        raise InputError(f"batch_size={config['batch_size']}: expected 1 or more")
     given = Path(config["run"])
-    if given.suffix == ".ckpt":
-        raise InputError(f"run={given}: that is a checkpoint; give its run folder {given.parent.parent}")
-    inspector = Inspector.load(given) if given.is_file() else inspector_of(given)
-    if config["threshold"] is not None:
-        inspector = inspector.with_threshold(config["threshold"])
+    inspector = _open_inspector(given, config)
+    lookout = Lookout(inspector, moved=config["threshold"] is not None)
     root, files = find_input(config["input"])
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     output = Path(config["output"] or (given.parent if given.is_file() else given) / "predict" / stamp)
@@ -62,16 +62,16 @@ def predict(config: dict[str, Any]) -> int:
     judged: Counter[str] = Counter()
     boxes: list[tuple[str, tuple[int, int], Sequence[Box]]] = []
     with ExitStack() as stack:
-        judge = _open_table(stack, output / "predictions.csv", ["file", *answers.columns(), "fault"])
+        judge = _open_table(stack, output / "predictions.csv", ["file", *answers.columns(), UNLIKE, "fault"])
         further = {
             name: _open_table(stack, output / name, ["file", *columns])
             for name, columns in answers.tables().items()
         }
-        for file, image, result in _inspect_all(inspector, root, files, config):
+        for file, image, result, seen in _inspect_all(lookout.watch, root, files, config):
             if isinstance(result, Verdict):
                 judged.update(answers.tally(result))
                 boxes.append((file, image.shape[:2], result.boxes))
-                judge([[file, *answers.cells(result), ""]])
+                judge([[file, *answers.cells(result), lookout.see(file, seen), ""]])
                 for name, rows in answers.rows(result).items():
                     further[name]([[file, *row] for row in rows])
                 row = [file, result.label, *answers.figures(result)]
@@ -79,7 +79,7 @@ def predict(config: dict[str, Any]) -> int:
                     panel = answers.overlay(file, inspector.geometry.picture(image), result)
                     write_png(output / "overlays" / f"{file}.png", panel)
             else:
-                judge([[file, *("" for _ in answers.columns()), str(result)]])
+                judge([[file, *("" for _ in answers.columns()), "", str(result)]])
                 row = [file, "unreadable", *("-" for _ in answers.headings())]
                 errors.append(str(result))
             if len(shown) <= SHOWN:
@@ -90,10 +90,23 @@ def predict(config: dict[str, Any]) -> int:
         print(f"  ... {len(files) - SHOWN} more in {output / 'predictions.csv'}")
     if errors:
         print("\n" + "\n".join(errors[:SHOWN]))
+    print("\n".join(["", *lookout.report(output)]))
     totals = [f"{name} {judged[name]}" for name in answers.tallied()]
-    print(f"\n{len(files)} images: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
+    print(f"{len(files)} images: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
     return 1 if errors else 0
+
+
+def _open_inspector(given: Path, config: dict[str, Any]) -> Inspector:
+    """The inspector of a run, or in a file, at the operating point that is asked for."""
+    if config["batch_size"] < 1:
+        raise InputError(f"batch_size={config['batch_size']}: expected 1 or more")
+    if given.suffix == ".ckpt":
+        raise InputError(f"run={given}: that is a checkpoint; give its run folder {given.parent.parent}")
+    inspector = Inspector.load(given) if given.is_file() else inspector_of(given)
+    if config["threshold"] is not None:
+        inspector = inspector.with_threshold(config["threshold"])
+    return inspector
 
 
 def _write_files(output: Path, files: Mapping[str, Any]) -> None:
@@ -140,37 +153,49 @@ def find_input(given: str) -> tuple[Path, list[str]]:
     return root, [match.relative_to(root).as_posix() for match in matches]
 
 
-def _verdict_on(inspector: Inspector, path: Path, config: dict[str, Any]) -> Verdict | InputError:
+Inspected = tuple[Verdict | InputError, Observed | None]
+"""The verdict on an image, or what is wrong with it, and what was measured."""
+
+
+def _inspect_one(
+    watch: Watch, path: Path, pixels: np.ndarray, shape: tuple[int, int], config: dict[str, Any]
+) -> Inspected:
     try:
-        return inspector.inspect([read_image(path)], heatmaps=config["overlays"])[0]
+        (verdict,), seen = watch.inspect_pixels([pixels], [shape], config["overlays"])
     except InputError as error:
-        return InputError(f"{path}: {error}")
+        return InputError(f"{path}: {error}"), None
+    return verdict, seen
 
 
 def _inspect_all(
-    inspector: Inspector, root: Path, files: Sequence[str], config: dict[str, Any]
-) -> Iterator[tuple[str, np.ndarray, Verdict | InputError]]:
-    """File, image and verdict (or what is wrong with it), in order."""
+    watch: Watch, root: Path, files: Sequence[str], config: dict[str, Any]
+) -> Iterator[tuple[str, np.ndarray, Verdict | InputError, Observed | None]]:
+    """File, image, verdict (or what is wrong with it) and what was measured, in order."""
     size = config["batch_size"]
     bar = tqdm(total=len(files), unit="image", leave=False, disable=not sys.stderr.isatty())
     for start in range(0, len(files), size):
-        results: dict[str, tuple[np.ndarray, Verdict | InputError]] = {}
+        results: dict[str, tuple[np.ndarray, Verdict | InputError, Observed | None]] = {}
         images, pixels = {}, []
         for file in files[start : start + size]:
             try:
                 image = read_image(root / file)
-                pixels.append(inspector.geometry.apply(image, str(root / file)))
+                pixels.append(watch.inspector.geometry.apply(image, str(root / file)))
                 images[file] = image
             except InputError as error:
-                results[file] = (np.zeros((0, 0), np.uint8), error)
+                results[file] = (np.zeros((0, 0), np.uint8), error, None)
         shapes = [image.shape[:2] for image in images.values()]
-        verdicts: Sequence[Verdict | InputError]
+        inspected: list[Inspected] = []
         try:
-            verdicts = inspector.inspect_pixels(pixels, shapes, heatmaps=config["overlays"])
+            if images:
+                verdicts, seen = watch.inspect_pixels(pixels, shapes, config["overlays"])
+                inspected = [(verdict, seen.take([place])) for place, verdict in enumerate(verdicts)]
         except InputError:  # of some image, and the others have a verdict
-            verdicts = [_verdict_on(inspector, root / file, config) for file in images]
-        for (file, image), verdict in zip(images.items(), verdicts, strict=True):
-            results[file] = (image, verdict)
+            inspected = [
+                _inspect_one(watch, root / file, own, shape, config)
+                for file, own, shape in zip(images, pixels, shapes, strict=True)
+            ]
+        for (file, image), (verdict, measured) in zip(images.items(), inspected, strict=True):
+            results[file] = (image, verdict, measured)
         for file in files[start : start + size]:
             bar.update()
             yield file, *results[file]

@@ -23,6 +23,7 @@ from inspection.errors import InputError
 from inspection.inspector.passport import write_passport
 from inspection.runs import console
 from inspection.runs.checkpoints import AtomicCheckpointIO, to_go_on_from, way_on
+from inspection.runs.drift import build_reference
 from inspection.runs.evaluation import (
     be_quiet,
     evaluate_parts,
@@ -124,6 +125,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             print("\nfast_dev_run: one batch of everything ran; no checkpoint and no inspector were kept")
         else:
+            task.reference = build_reference(config, task, data)
             minutes = (time.perf_counter() - start) / 60
             further = _write_after(run, config, task, data, hardware, outcomes, result, minutes, trainer)
             for logger in _boards(trainer):

@@ -1,0 +1,112 @@
+"""What a run remembers of its validation images, and whether later ones still look like them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.data.module import ImageDataModule
+from inspection.drift.monitor import DriftMonitor
+from inspection.drift.observed import Observed, first_of_each, joined
+from inspection.drift.reference import Reference
+from inspection.errors import InputError
+from inspection.inspector import Inspector
+from inspection.inspector.watching import Watch, reference_of
+from inspection.runs.folder import passport_of
+from inspection.runs.results import write_json
+from inspection.tasks.module import InspectionTask
+
+DRIFT = "drift.json"
+VALIDATION, USUAL = 2000, 500
+"""Images at most that the reference and its ruler are made of: more would say little more, and take their time."""
+
+
+def build_reference(
+    config: dict[str, Any], task: InspectionTask, data: ImageDataModule
+) -> dict[str, Any] | None:
+    """What the validation images look like to the trained inspector, plain values; None where nothing can be said.
+
+    Args:
+        config: Of the run.
+        task: With its operating point.
+        data: Set up.
+    """
+    samples = data.samples
+    rows = {part: samples.rows(part) for part in ("val", "train")}
+    groups = [samples.groups[row] for row in rows["val"]]
+    grouped = len(set(groups)) < len(groups)
+    chosen = rows["val"][first_of_each(groups)]
+    try:
+        inspector = Inspector(
+            passport_of(config, task, data, {}), task.model.network.state_dict(), task.device
+        )
+        watch = Watch.of(inspector)
+        validation = _observe(watch, data, _some(chosen, VALIDATION))
+        usual = _observe(watch, data, _some(rows["train"], USUAL))
+    except InputError:  # the network gives no number for an image
+        return None
+    reference = Reference.of(validation, usual, layer=watch.layer)
+    if grouped:
+        reference = replace(reference, grouped=len(groups), group=_group(config["data"]))
+    return reference.to_dict()
+
+
+def _some(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many, evenly picked."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+
+
+def _observe(watch: Watch, data: ImageDataModule, rows: NDArray[np.int64]) -> Observed:
+    # Places in the camera image are of no interest here: any image that the crop fits into will do.
+    crop = data.geometry.crop
+    shape = data.geometry.image_size if crop is None else (crop[3], crop[2])
+    seen = []
+    for start in range(0, len(rows), data.batch_size):
+        pixels = data.batch(rows[start : start + data.batch_size])["image"].numpy()
+        seen.append(watch.inspect_pixels(list(pixels), [shape] * len(pixels))[1])
+    return joined(seen)
+
+
+def _group(settings: Mapping[str, Any]) -> str | None:
+    """The expression that finds groups in file names, where the data have one."""
+    pattern = settings.get("group")
+    return None if pattern is None else str(pattern)
+
+
+class Lookout:
+    """Watches the images that an inspector is shown, and says at the end whether they look like validation's.
+
+    Args:
+        inspector: As it judges them.
+        moved: Whether it judges by another operating point than its own: then scores are not compared.
+
+    Raises:
+        InputError: If what the inspector knows of its validation images is damaged.
+    """
+
+    def __init__(self, inspector: Inspector, moved: bool) -> None:
+        reference = reference_of(inspector.passport)
+        if reference is not None and moved:
+            reference = reference.without_scores()
+        self.watch = Watch(inspector, None if reference is None else reference.layer)
+        self.monitor = None if reference is None else DriftMonitor(reference, window=None)
+
+    def see(self, file: str, seen: Observed | None) -> str:
+        """Take in what was measured of an image: names of what is out of the ordinary in it, if anything is."""
+        if self.monitor is None or seen is None:
+            return ""
+        (finding,) = self.monitor.see(seen, [self.monitor.reference.group_of(file)])
+        return ", ".join(finding.out)
+
+    def report(self, folder: Path) -> list[str]:
+        """Write `drift.json`; lines for the console. Nothing where nothing was seen or is known."""
+        if self.monitor is None or not self.monitor.seen:
+            return []
+        report = self.monitor.report()
+        write_json(folder / DRIFT, report.to_dict())
+        return report.lines()
