@@ -58,7 +58,7 @@ class Subject:
 
 
 class CalledPixels(nn.Module):
-    """How much of a mask is called, and how surely: the mean over the image of what logits exceed the threshold by.
+    """How much of a mask is called, and how surely: mean over the image of what logits exceed the threshold by.
 
     Its gradient is that of the called pixels' logits, as in Vinogradova, Dibrov and Myers, "Towards Interpretable
     Semantic Segmentation via Gradient-weighted Class Activation Mapping", AAAI 2020,

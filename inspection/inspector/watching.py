@@ -13,7 +13,7 @@ from inspection.drift.observed import Observed
 from inspection.drift.optics import measure_optics
 from inspection.drift.reference import Reference
 from inspection.errors import InputError
-from inspection.explain.features import feature_layer, tapped
+from inspection.explain.penultimate import feature_layer, tapped
 from inspection.inspector.inspector import Inspector
 from inspection.inspector.passport import Passport
 from inspection.inspector.verdict import Verdict

@@ -141,5 +141,6 @@ def add_intervals(outcome: Outcome, rule: Rule, groups: Sequence[str] | None) ->
     weights = resampling_weights(len(outcome.rows), rule.resamples, _SEED, groups_of(outcome, groups))
     for name, values in outcome.resampled(weights).items():
         own = interval(np.asarray(values), rule.confidence)
-        if own is not None and not math.isnan(outcome.figures.get(name, math.nan)):
+        # Without a single false alarm, every resample has a precision of 1: that is no knowledge of its spread.
+        if own is not None and own[0] < own[1] and not math.isnan(outcome.figures.get(name, math.nan)):
             outcome.intervals[name] = own
