@@ -85,7 +85,7 @@ def test_yaml_that_builds_on_another_changes_keys_that_this_one_has(path, siblin
     assert own
 
 
-@pytest.mark.parametrize("group", ["model", "loss", "optimizer", "scheduler"])
+@pytest.mark.parametrize("group", ["model", "loss", "optimizer", "scheduler", "decide"])
 def test_each_option_of_a_group_passes_the_check(group):
     register_resolvers(reserve=False)
     with composer("train", CONF) as made:
