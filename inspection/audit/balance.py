@@ -42,7 +42,7 @@ def balance(album: Album) -> list[Finding]:
         )
     if album.parts is not None:
         found += _few(album, holds)
-    rare, common = int(counts[counts > 0].min(initial=0)), int(counts.max(initial=0))
+    rare, common = min(counts[counts > 0].tolist(), default=0), int(counts.max(initial=0))
     exclusive = album.labels.columns == ("class",)
     if exclusive and rare and common >= EXTREME * rare:
         pair = [names[int(np.flatnonzero(counts == number)[0])] for number in (common, rare)]

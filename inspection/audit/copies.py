@@ -2,12 +2,13 @@
 
 Two pictures of one part under another light, a moment later, or saved once more are near copies: a network that
 was trained on one knows the answer for the other. They are found by what is fine in them. Thumbnails of 48 x 48
-pixels lose their light (each pixel is set against the mean and the spread of its surroundings) and what all images
-of the set have in common (the fixture, the background). A perceptual hash of that (64 bits of its discrete cosine
-transform; Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010) says which pairs to
-look at; those are laid over each other, moved by up to three pixels, and count as near copies from a correlation
-of `ALIKE` on. An image with too little in it (a blank surface) is like every other blank one: it is compared by
-its exact pixels alone. Turned and mirrored copies are not looked for.
+pixels lose their light (each pixel is set against the mean and the spread of its surroundings) and what all
+images of the set have in common (the fixture, the background). A perceptual hash of that (64 bits of its discrete
+cosine transform; Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010) says which
+pairs to look at; it mostly survives a move by two pixels of the 48. Those pairs are laid over each other where
+they fit best, and count as near copies from a correlation of `ALIKE` on. An image with too little in it (a blank
+surface) is like every other blank one: it is compared by its exact pixels alone. Turned and mirrored copies are
+not looked for.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +25,15 @@ ALIKE = 0.62
 Measured on 1344 photographs of magnetic tiles, each taken under several exposures: of the pairs above it that were
 looked at all were of one tile, down to 0.60.
 """
-_RADIUS = 14  # bits by which the hashes of a pair that is looked at differ: 95 % of the pairs from ALIKE on
+_RADIUS = 16  # bits by which the hashes of a pair that is looked at differ: 98 % of the pairs from ALIKE on
 _SHIFT = 3  # pixels
 _LIGHT = 2.0  # pixels: sigma of the surroundings; finer is noise, coarser is illumination
 _FLOOR = 1.0  # grey values (of 255): what varies less is noise
 _DETAIL = 0.5  # root mean square from which there is something in an image to tell it by
 _OWN = 0.3  # the least share of it that the image has for itself
 _BACKGROUND = 20  # images, from which on what they have in common can be told from what is in them
-_PLAUSIBLE = 0.3  # correlation without a shift, below which the shifts are not tried: they add to a likeness
+_BLUR = 3.0  # pixels: sigma of what is compared first, in which a shift changes little
+_PLAUSIBLE = 0.3  # correlation of that, below which the shifts are not tried
 _PAIRS = 2048  # laid over each other at a time
 _ROWS = 1024  # hashes compared with all others at a time
 
@@ -132,15 +134,21 @@ def correlations(images: NDArray[np.float32], pairs: Pairs) -> NDArray[np.float3
         pairs: Rows, `[M, 2]`.
 
     Returns:
-        Normalised cross-correlation, -1..1, `[M]`: the largest over shifts of up to three pixels.
+        Normalised cross-correlation, -1..1, `[M]`: the largest over shifts of up to three pixels; of those
+        that are not alike when blurred, the correlation of that.
     """
+    coarse = np.empty((len(images), images.shape[1] // 3, images.shape[2] // 3), np.float32)
+    for row, image in enumerate(images):
+        blurred = cv2.GaussianBlur(image, (0, 0), _BLUR)
+        coarse[row] = cv2.resize(blurred, coarse.shape[:0:-1], interpolation=cv2.INTER_AREA)
+    flat = _flat(coarse)
     found = np.empty(len(pairs), np.float32)
     for start in range(0, len(pairs), _PAIRS):
         some = pairs[start : start + _PAIRS]
-        still = _correlation(*(_flat(images[rows]) for rows in some.T))
-        plausible = np.flatnonzero(still >= _PLAUSIBLE)
-        still[plausible] = _moved(*(images[rows] for rows in some[plausible].T))
-        found[start : start + _PAIRS] = still
+        rough = _correlation(*(flat[rows] for rows in some.T))
+        plausible = np.flatnonzero(rough >= _PLAUSIBLE)
+        rough[plausible] = _moved(*(images[rows] for rows in some[plausible].T))
+        found[start : start + _PAIRS] = rough
     return found
 
 

@@ -68,8 +68,8 @@ def read_doubted(path: Path) -> Doubted:
         raise InputError(f"{path}: no label is in doubt, there is nothing to look through")
     if not about["tables"]:
         raise InputError(
-            f"{path}: the folders of {about['root']} say the labels, and no table overrules them; move the "
-            "files that are in the wrong folder"
+            f"{path}: the folders of {about['root']} say the labels, and no table can overrule them there; "
+            "move the files that are in the wrong folder"
         )
     hints: dict[str, str] = {}
     for row in rows:

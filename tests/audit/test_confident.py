@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from inspection.audit.confident import doubt
+
+
+def test_a_joint_counted_by_hand():
+    """Three classes; thresholds .7, .6, .5, which are means of the own probabilities below."""
+    probabilities = np.array(
+        [
+            [0.9, 0.05, 0.05],  # 0: counted as 0
+            [0.8, 0.1, 0.1],  # 0: counted as 0
+            [0.4, 0.6, 0.0],  # 0: 1 reaches its threshold: contradicted, margin .2
+            [0.1, 0.8, 0.1],  # 1: counted as 1
+            [0.6, 0.4, 0.0],  # 1: nothing reaches its threshold
+            [0.7, 0.0, 0.3],  # 2: 0 reaches its threshold: contradicted, margin .4
+            [0.0, 0.3, 0.7],  # 2: counted as 2
+        ]
+    )
+    labels = np.array([0, 0, 0, 1, 1, 2, 2])
+    found = doubt(probabilities, labels)
+    assert found.thresholds == pytest.approx([0.7, 0.6, 0.5])
+    assert found.joint.tolist() == [[2, 1, 0], [0, 1, 0], [1, 0, 1]]
+    assert found.rows.tolist() == [5, 2]
+    assert found.suggested.tolist() == [0, 1]
+    assert found.margins == pytest.approx([0.4, 0.2])
+
+
+def test_of_several_classes_above_their_thresholds_the_most_probable_counts():
+    probabilities = np.array([[0.3, 0.7], [0.45, 0.55], [0.9, 0.1], [0.6, 0.4]])
+    labels = np.array([1, 0, 1, 0])  # thresholds .525 and .4
+    found = doubt(probabilities, labels)
+    assert found.joint.tolist() == [[1, 1], [1, 1]]
+    assert found.rows.tolist() == [2, 1]
+
+
+def test_a_class_that_nothing_is_labelled_with_is_not_suggested():
+    found = doubt(np.array([[0.2, 0.1, 0.7], [0.1, 0.9, 0.0], [0.6, 0.4, 0.0]]), np.array([0, 1, 0]))
+    assert np.isnan(found.thresholds[2])
+    assert not found.joint[:, 2].any()
+    assert 2 not in found.suggested
+
+
+@pytest.mark.parametrize("flipped", [0.05, 0.15])
+def test_labels_that_were_flipped_come_out_on_top(flipped):
+    """Networks that are right in 90 % of the images, and less sure where they are not."""
+    random = np.random.default_rng(0)
+    number = 1000
+    truth = random.integers(0, 2, number)
+    logits = np.where(truth == 1, 2.5, -1.5) + random.normal(0, 1.6, number)
+    probability = 1 / (1 + np.exp(-logits))
+    wrong = random.random(number) < flipped
+    labels = np.where(wrong, 1 - truth, truth)
+    found = doubt(np.stack([1 - probability, probability], 1), labels)
+    top = found.rows[: wrong.sum()]
+    precision = wrong[top].mean()
+    recall = wrong[found.rows].sum() / wrong.sum()
+    assert precision > 0.55 + flipped  # by chance: the share that was flipped
+    assert recall > 0.8
+    assert wrong[found.rows[:20]].mean() >= 0.85

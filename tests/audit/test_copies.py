@@ -1,0 +1,139 @@
+import cv2
+import numpy as np
+import pytest
+
+from inspection.audit.copies import (
+    SIDE,
+    close_hashes,
+    connected,
+    correlations,
+    fine_detail,
+    near_copies,
+    perceptual_hashes,
+)
+
+
+def texture(seed, side=SIDE + 12):
+    """A rough surface, float32, larger than a thumbnail."""
+    random = np.random.default_rng(seed)
+    noise = random.normal(0, 1, (side, side)).astype(np.float32)
+    return 128 + 60 * cv2.GaussianBlur(noise, (0, 0), 1.2) / 0.25
+
+
+def cut(surface, top=6, left=6):
+    return surface[top : top + SIDE, left : left + SIDE].clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def surfaces():
+    return [texture(seed) for seed in range(60)]
+
+
+def found(pictures):
+    pairs, alike = near_copies(np.stack(pictures))
+    assert (np.diff(alike) <= 0).all()
+    return {tuple(pair) for pair in pairs.tolist()}
+
+
+def darker(surface):
+    return surface * 0.55 + 5
+
+
+def moved(surface):
+    return np.roll(surface, (1, -1), (0, 1))
+
+
+def lit_from_the_side(surface):
+    return surface * np.linspace(0.5, 1.1, surface.shape[1], dtype=np.float32)
+
+
+def noisy(surface):
+    return surface + np.random.default_rng(9).normal(0, 6, surface.shape)
+
+
+def saved_as_jpeg(surface):
+    done, data = cv2.imencode(".jpg", surface.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 60])
+    assert done
+    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.float32)
+
+
+@pytest.mark.parametrize("change", [darker, moved, lit_from_the_side, noisy, saved_as_jpeg])
+def test_another_picture_of_the_same_surface_is_found(surfaces, change):
+    pictures = [cut(surface) for surface in surfaces]
+    assert found([*pictures, cut(change(surfaces[7]))]) == {(7, 60)}
+
+
+def test_surfaces_of_one_kind_are_no_copies(surfaces):
+    assert found([cut(surface) for surface in surfaces]) == set()
+
+
+def test_blank_and_almost_blank_pictures_are_not_told_apart():
+    random = np.random.default_rng(0)
+    blank = [np.full((SIDE, SIDE), 200, np.uint8) for _ in range(3)]
+    grainy = [random.normal(120, 0.5, (SIDE, SIDE)).astype(np.uint8) for _ in range(30)]
+    assert found([*blank, *grainy]) == set()
+
+
+def test_what_all_pictures_have_in_common_does_not_make_them_copies(surfaces):
+    """A fixed camera: the fixture fills three quarters of each picture, and each part is another one."""
+    fixture = cut(texture(1000))
+    pictures = []
+    for surface in surfaces:
+        picture = fixture.copy()
+        picture[:24, :24] = cut(surface)[:24, :24]
+        pictures.append(picture)
+    again = pictures[3].copy()
+    again[:24, :24] = (again[:24, :24] * 0.7).astype(np.uint8)
+    assert found([*pictures, again]) == {(3, 60)}
+
+
+def test_few_pictures():
+    one = cut(texture(1))
+    assert found([one]) == set()
+    assert found([one, cut(texture(2)), cut(darker(texture(1)))]) == {(0, 2)}
+
+
+def test_light_is_gone_from_fine_detail(surfaces):
+    plain, dark = fine_detail(np.stack([cut(surfaces[0]), cut(darker(surfaces[0]))]))
+    assert np.corrcoef(plain.ravel(), dark.ravel())[0, 1] > 0.97
+    assert abs(plain.mean()) < 0.05
+
+
+def test_hashes_are_those_of_a_plain_cosine_transform(surfaces):
+    image = fine_detail(np.stack([cut(surfaces[0])]))
+    low = cv2.dct(image[0])[1:9, 1:9].ravel()
+    expected = np.packbits(low > np.median(low)).view(np.uint64)
+    assert perceptual_hashes(image).tolist() == expected.tolist()
+
+
+def test_close_hashes_are_those_of_a_loop():
+    random = np.random.default_rng(0)
+    hashes = random.integers(0, 2**63, 60, dtype=np.uint64)
+    hashes = np.concatenate([hashes, hashes[:20] ^ np.uint64(0b1011), hashes[:3]])
+    expected = [
+        [i, j]
+        for i in range(len(hashes))
+        for j in range(i + 1, len(hashes))
+        if (int(hashes[i]) ^ int(hashes[j])).bit_count() <= 3
+    ]
+    assert sorted(close_hashes(hashes, 3).tolist()) == expected
+
+
+def test_close_hashes_across_blocks():
+    hashes = np.arange(3000, dtype=np.uint64) << np.uint64(20)
+    hashes[2999] = hashes[1]
+    assert [1, 2999] in close_hashes(hashes, 0).tolist()
+    assert close_hashes(hashes[:0], 3).shape == (0, 2)
+
+
+def test_correlation_is_the_best_over_shifts(surfaces):
+    images = np.stack([cut(surfaces[0]), cut(surfaces[0], 8, 4), cut(surfaces[1])]).astype(np.float32)
+    same, other = correlations(images, np.array([[0, 1], [0, 2]]))
+    assert same == pytest.approx(1, abs=1e-3)
+    assert other < 0.3
+
+
+def test_groups_are_connected_through_others():
+    pairs = np.array([[4, 2], [2, 7], [0, 1]])
+    assert connected(pairs, 8).tolist() == [0, 0, 2, 3, 2, 5, 6, 2]
+    assert connected(np.zeros((0, 2), np.int64), 3).tolist() == [0, 1, 2]
