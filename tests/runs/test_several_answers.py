@@ -132,6 +132,7 @@ def test_prediction_says_what_the_run_said(call, run, tmp_path, capsys):
         "verdict_left",
         "probability_bright",
         "probability_left",
+        "unlike",
         "fault",
     ]
     for file, row in said.items():
