@@ -15,7 +15,7 @@ from inspection.data.module import ImageDataModule
 from inspection.data.splits import PARTS, Samples
 from inspection.runs.checkpoints import trainable_and_total
 from inspection.runs.hardware import Hardware
-from inspection.tasks.operating import OperatingPoint
+from inspection.tasks.operating import OperatingPoint, in_words
 from inspection.tasks.outcomes import Cell, Outcome, Sure
 
 
@@ -141,22 +141,16 @@ def _text(cell: Cell) -> str:
         if cell.interval is None:
             return number(cell.value)
         low, high = cell.interval
-        return f"{number(cell.value)} ({low:.2f} to {high:.2f})"
+        return f"{number(cell.value)} ({low:.3g} to {high:.3g})"
     return number(cell) if isinstance(cell, float) else str(cell)
 
 
 def print_operating_point(operating: OperatingPoint, outcomes: Mapping[str, Outcome]) -> None:
     """When a part is called what, what that achieves on the images it was chosen on, and how sure it is."""
-    images = f"{operating.images} validation {'image' if operating.images == 1 else 'images'}"
-    print(f"\noperating point: {operating.rule}, on {images}")
-    if not operating.chosen:
-        print("  there is no threshold to choose: the verdict is what the network finds most probable")
-    for each in operating.chosen:
-        point = each.point
-        where = "unchanged" if point.threshold is None else f"from {point.threshold:.4g} on"
-        if each.interval is not None:
-            where += f" ({each.interval[0]:.3g} to {each.interval[1]:.3g})"
-        print(f"  {point.name} {where}: {point.says}")
+    (_, rule), *thresholds = in_words(operating.to_dict())
+    print(f"\noperating point: {rule}")
+    for what, line in thresholds:
+        print(f"  {what} {line}")
     if operating.calibration:
         temperatures = operating.decision.to_dict()
         heats = temperatures.get("temperatures") or {"": temperatures["temperature"]}
@@ -168,12 +162,6 @@ def print_operating_point(operating: OperatingPoint, outcomes: Mapping[str, Outc
                 if name in each
             )
             print(f"  {f'{name} ' if name else ''}temperature {heat:.3g}: calibration error {errors}")
-    if operating.effect:
-        print(f"  flips ({', '.join(operating.flips)}) on the validation images, each at its own point:")
-        without, flipped = operating.effect["without"], operating.effect["with"]
-        rows = [["", "without", "with"]]
-        rows += [[name, number(without[name]), number(flipped[name])] for name in flipped]
-        print(table(rows))
 
 
 def print_places(run: Path, files: Mapping[str, str], board: str | None) -> None:

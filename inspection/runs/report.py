@@ -42,6 +42,7 @@ from inspection.runs.checkpoints import trainable_and_total
 from inspection.runs.folder import CONFIG, REPORT
 from inspection.tasks import outcomes as found
 from inspection.tasks.module import InspectionTask
+from inspection.tasks.operating import in_words
 from inspection.tasks.outcomes import Outcome
 
 MISTAKES, UNSURE = 40, 20
@@ -138,7 +139,7 @@ def report_of(
             if last.intervals and confidence
             else ""
         ),
-        operating_point=_operating(record),
+        operating_point=in_words(record),
         split=_split(data),
         headline=tables[0],
         tables=[
@@ -201,24 +202,6 @@ def _facts(
     if made.get("minutes") is not None:
         facts.append(("took", f"{made['minutes']:g} minutes"))
     return facts
-
-
-def _operating(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The record of `operating_point.json` in words."""
-    if not record:
-        return []
-    pairs = [("rule", f"{record['rule']}, on {record['chosen_on']['images']:,} validation images")]
-    for point in record["points"]:
-        where = "unchanged" if point["threshold"] is None else f"from {point['threshold']:.4g} on"
-        if point["interval"] is not None:
-            low, high = point["interval"]
-            where += f" ({low:.3g} to {high:.3g}, {record['confidence']:.0%} of resampled sets)"
-        pairs.append((point["name"], f"{where}: {point['says']}"))
-    if not record["points"]:
-        pairs.append(("threshold", "none: the verdict is what the network finds most probable"))
-    if record.get("flips"):
-        pairs.append(("also shown", f"flipped images: {', '.join(record['flips'])}"))
-    return pairs
 
 
 def _table(given: found.Table) -> Table:

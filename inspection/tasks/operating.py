@@ -1,7 +1,7 @@
 """The operating point of a trained network: chosen on validation images by a named rule."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from inspection.decide.rule import Point, Rule
 from inspection.tasks.outcomes import Outcome
 
 Interval = tuple[float, float] | None
+_SHOWN = 4  # figures of the effect of flips
 _SEED = 0  # of the resamples: the same figures have the same intervals
 
 
@@ -22,10 +23,12 @@ class Chosen:
 
     Attributes:
         point: What the rule chose, and what it achieves.
+        what: What is compared with the threshold, in words: `P(defect)`.
         interval: Where its threshold lies when the validation images are drawn anew; None: not known.
     """
 
     point: Point
+    what: str
     interval: Interval
 
 
@@ -56,13 +59,16 @@ class OperatingPoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: `operating_point.json`."""
+        in_force = self.decision.points()
         return {
             "rule": self.rule,
             "chosen_on": {"part": "val", "images": self.images},
             "points": [
                 {
                     "name": each.point.name,
-                    "threshold": each.point.threshold,
+                    "what": each.what,
+                    "threshold": in_force[each.point.name],
+                    "chosen": each.point.threshold is not None,
                     "interval": each.interval,
                     "met": each.point.met,
                     "policy": each.point.policy,
@@ -77,6 +83,37 @@ class OperatingPoint:
             "effect": self.effect or {},
             "decision": self.decision.to_dict(),
         }
+
+
+def in_words(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """When a part is called what, and why so: pairs of a heading and a line.
+
+    Args:
+        record: Of `OperatingPoint.to_dict`.
+
+    Returns:
+        The rule first, then each threshold, then the flips; nothing of an empty record.
+    """
+    if not record:
+        return []
+    count = record["chosen_on"]["images"]
+    pairs = [("rule", f"{record['rule']}, on {count:,} validation {'image' if count == 1 else 'images'}")]
+    for point in record["points"]:
+        where = f"from {point['threshold']:.4g} on"
+        if point["interval"] is not None:
+            low, high = point["interval"]
+            where += f" ({low:.3g} to {high:.3g} in {record['confidence']:.0%} of resampled sets)"
+        pairs.append((point["what"], f"{where}: {point['says']}"))
+    if not record["points"]:
+        pairs.append(("threshold", "none: the verdict is what the network finds most probable"))
+    if record["flips"]:
+        better = [
+            f"{name} {record['effect']['without'][name]:.4g} -> {value:.4g}"
+            for name, value in list(record["effect"]["with"].items())[:_SHOWN]
+            if value is not None and record["effect"]["without"][name] is not None
+        ]
+        pairs.append(("flips", f"also {', '.join(record['flips'])}, the mean counts: {', '.join(better)}"))
+    return pairs
 
 
 def groups_of(outcome: Outcome, groups: Sequence[str] | None) -> list[str] | None:
@@ -113,7 +150,7 @@ def choose(
     if moved:
         decision = decision.at(moved)
         outcome = judge(decision)
-    chosen = [Chosen(point, None) for point in points]
+    chosen = [Chosen(point, outcome.axis(point.name), None) for point in points]
     if moved and rule.resamples:
         weights = resampling_weights(len(outcome.rows), rule.resamples, _SEED, groups_of(outcome, groups))
         chosen = [

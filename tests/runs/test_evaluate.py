@@ -84,7 +84,7 @@ def test_a_given_point_and_flips(run, compose, capsys):
     assert inspector.passport.flips == ["horizontal", "vertical"]
     record = json.loads((run / "operating_point.json").read_text(encoding="utf-8"))
     assert set(record["effect"]) == {"without", "with"}
-    assert "without    with" in capsys.readouterr().out
+    assert "flips also horizontal, vertical, the mean counts: f1" in capsys.readouterr().out
     before = rows(run)
     evaluated(compose, run)  # with the flips that the inspector has
     assert [row["probability_defect"] for row in rows(run)] == [row["probability_defect"] for row in before]
