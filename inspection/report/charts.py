@@ -28,7 +28,7 @@ class Plot:
     high_y: float
     width: float = 310
     height: float = 235
-    left: float = 44
+    left: float = 50
     top: float = 10
     right: float = 12
     bottom: float = 42
@@ -169,8 +169,10 @@ def precision_recall(steps: Steps, stored: float) -> Html:
     """The curve as steps: between two thresholds nothing lies on a straight line (Davis and Goadrich, 2006)."""
     plot = Plot(0, 1, 0, 1)
     recall, precision = steps.recall, steps.precision
-    if not steps.true or not len(recall):
-        return _nothing("Precision and recall", "no true one: recall is undefined")
+    if not steps.true:
+        return _nothing("Precision and recall", "none is there to be found: recall is undefined")
+    if not len(recall):
+        return _nothing("Precision and recall", "nothing was found at any score")
     keep = _thinned(len(recall))
     xs = np.repeat(np.append(0.0, recall[keep]), 2)[1:]
     ys = np.repeat(np.append(precision[:1], precision[keep]), 2)[:-1]
@@ -182,7 +184,7 @@ def precision_recall(steps: Steps, stored: float) -> Html:
     title = f"Precision and recall, average precision {average}"
     drawing = plot.draw(
         title,
-        "recall: share of the defects that is found",
+        "recall: share that is found",
         "precision",
         base,
         element("path", d=plot.path(xs.tolist(), ys.tolist()), class_="line c0 strong"),
@@ -196,7 +198,7 @@ def roc(steps: Steps, stored: float) -> Html:
     """The ROC curve; of objects without a countable rest there is none."""
     plot = Plot(0, 1, 0, 1)
     if not steps.true or not steps.false:
-        return _nothing("ROC", "one of the two is missing: undefined")
+        return _nothing("ROC", "all are of one kind: undefined")
     xs, ys = np.append(0.0, steps.false_rate), np.append(0.0, steps.recall)
     # Corners alone: on a straight piece there is nothing to see.
     turns = np.ones(len(xs), bool)
@@ -208,7 +210,7 @@ def roc(steps: Steps, stored: float) -> Html:
     drawing = plot.draw(
         title,
         "false alarms: share of what is in order",
-        "found: share of the defects",
+        "recall: share that is found",
         element("path", d=plot.path([0, 1], [0, 1]), class_="line chance"),
         element("path", d=plot.path(xs[keep].tolist(), ys[keep].tolist()), class_="line c0 strong"),
         *_points(plot, [(called - hits) / steps.false, hits / steps.true]),
@@ -218,9 +220,17 @@ def roc(steps: Steps, stored: float) -> Html:
 
 
 def score_histogram(
-    scores: NDArray[np.float64], truth: NDArray[np.bool_], stored: float, what: str, counted: str
+    scores: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    stored: float,
+    what: str,
+    called: str,
+    counted: str = "images",
 ) -> Html:
-    """Where the scores of defects (upwards) and of others (downwards) lie, each scaled to its own most."""
+    """Where the scores of what should be called (upwards) and of all else (downwards) lie.
+
+    Each is scaled to its own most.
+    """
     finite = np.isfinite(scores)
     scores, truth = np.asarray(scores, np.float64)[finite], np.asarray(truth, bool)[finite]
     if not len(scores):
@@ -260,9 +270,7 @@ def score_histogram(
         place = f"{plot.x(value):.1f}"
         grid.append(element("line", x1=place, x2=place, y1=plot.top, y2=base))
         words.append(element("text", tick_text(value), x=place, y=base + 16, text_anchor="middle"))
-    title = (
-        f"Scores: defects above, others below ({int(truth.sum()):,} and {int((~truth).sum()):,} {counted})"
-    )
+    title = f"Scores of {len(truth):,} {counted}"
     drawing = element(
         "svg",
         element("g", grid, class_="grid"),
@@ -297,8 +305,8 @@ def score_histogram(
         data_plot=f"{low:.6g} {high:.6g} 0 1 {plot.left:g} {plot.width - plot.right:g} {base:g} {plot.top:g}",
     )
     key = legend(
-        ("bar defect", "defects"),
-        ("bar other", "others"),
+        ("bar defect", f"{called}: {int(truth.sum()):,}"),
+        ("bar other", f"others: {int((~truth).sum()):,}"),
         ("line limit", "stored threshold"),
         ("line here", "threshold above"),
     )

@@ -94,11 +94,13 @@ class Confusion:
         title: Part, or attribute and part.
         names: K.
         counts: Int `[K, K]`: target in the row, verdict in the column.
+        of: Name and part of the scores that it belongs to; None: it stands by itself.
     """
 
     title: str
     names: Sequence[str]
     counts: NDArray[np.int64]
+    of: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Scores:
         unscored: Number of true ones without a score (objects without a box): called at no threshold.
         stored: The threshold of the operating point.
         what: What a score is, on the axis: `P(defect)`, `called pixels`.
+        called: What is called: `defect`; None: its name.
         counted: What is called, in the plural: `images`, `boxes`.
         countable: Whether what is in order can be counted (images) or not (places without an object).
     """
@@ -124,6 +127,7 @@ class Scores:
     unscored: int = 0
     stored: float = 0.5
     what: str = "score"
+    called: str | None = None
     counted: str = "images"
     countable: bool = True
 
@@ -179,7 +183,10 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Reliability as the network gives it, and after temperature scaling."""
+    """Reliability as the network gives it, and after temperature scaling.
+
+    It is shown with the scores of its name and part, if there are such.
+    """
 
     name: str
     part: str

@@ -3,11 +3,11 @@
 from inspection.report import charts
 from inspection.report.contents import Report, Scores
 from inspection.report.markup import Html, data_block, element, together
-from inspection.report.sections import facts
+from inspection.report.sections import confusion, facts
 from inspection.report.thresholds import Steps
 
 _TILES = (
-    ("missed", "missed defects"),
+    ("missed", "missed"),
     ("alarms", "false alarms"),
     ("found", "found"),
     ("recall", "recall"),
@@ -74,6 +74,7 @@ def _chooser(report: Report, names: list[str], first: int) -> Html:
                 id="slider-part",
             ),
         ),
+        element("button", "Its images in the gallery", type="button", id="to-gallery", hidden=True),
         element(
             "p",
             "A threshold that is chosen on test images makes the test figures too good to be true. Choose on "
@@ -138,7 +139,7 @@ def _tiles() -> Html:
 def _costs(report: Report) -> Html:
     fields = []
     for name, words, cost in zip(
-        ("missed", "alarm"), ("a missed defect costs", "a false alarm costs"), report.costs, strict=True
+        ("missed", "alarm"), ("a missed one costs", "a false alarm costs"), report.costs, strict=True
     ):
         box = element("input", type="number", id=f"cost-{name}", min=0, step="any", value=f"{cost:g}")
         fields.append(element("label", f"{words} ", box))
@@ -148,15 +149,26 @@ def _costs(report: Report) -> Html:
 def _curves(scores: Scores, steps: Steps, report: Report, shown: bool) -> Html:
     part = report.part_names.get(scores.part, scores.part)
     drawn = [
-        charts.score_histogram(scores.scores, scores.truth, scores.stored, scores.what, scores.counted),
+        charts.score_histogram(
+            scores.scores,
+            scores.truth,
+            scores.stored,
+            scores.what,
+            scores.called or scores.name,
+            scores.counted,
+        ),
         charts.precision_recall(steps, scores.stored),
     ]
     if scores.countable:
         drawn.append(charts.roc(steps, scores.stored))
+    of = (scores.name, scores.part)
+    drawn += [charts.reliability(each) for each in report.calibrations if (each.name, each.part) == of]
+    matrices = [confusion(each) for each in report.confusions if each.of == of]
     return element(
         "div",
-        element("h3", element("bdi", scores.name), f", {part} images"),
-        element("div", drawn, class_="charts"),
+        element("h3", element("bdi", scores.called or scores.name), f", {part} images"),
+        element("div", drawn, class_=f"charts of{len(drawn)}"),
+        element("div", matrices, class_="matrices") if matrices else None,
         class_="curves" + " elsewhere" * (not shown),
     )
 

@@ -71,8 +71,11 @@ def _sections(report: Report) -> list[tuple[str, str, Html | None]]:
         sections.table(report.headline) if report.headline else None,
         (sections.table(each) for each in report.tables),
     )
-    matrices = [sections.confusion(each) for each in report.confusions]
-    calibrated = sections.calibrations(report.calibrations, dict(report.part_names))
+    # What belongs to scores is shown with them.
+    with_scores = {(each.name, each.part) for each in report.scores}
+    matrices = [sections.confusion(each) for each in report.confusions if each.of not in with_scores]
+    alone = [each for each in report.calibrations if (each.name, each.part) not in with_scores]
+    calibrated = sections.calibrations(alone, dict(report.part_names))
     training = sections.training(report.training)
     return [
         ("figures", "Figures", figures),
@@ -87,7 +90,7 @@ def _sections(report: Report) -> list[tuple[str, str, Html | None]]:
             "Operating point",
             operating(report) if report.scores else sections.facts(report.operating_point),
         ),
-        ("calibration", "Calibration", calibrated if report.calibrations else None),
+        ("calibration", "Calibration", calibrated if alone else None),
         (
             "gallery",
             "Mistakes and least certain images",

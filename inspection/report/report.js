@@ -150,6 +150,7 @@
 
     function write(name, now, stored, of) {
       by("count-" + name).textContent = now;
+      by("count-" + name).parentElement.classList.toggle("long", now.length > 6);
       by("of-" + name).textContent = of === undefined ? "" : " of " + whole(of);
       by("stored-" + name).textContent = now === stored ? "as stored" : "stored: " + stored;
     }
@@ -239,6 +240,11 @@
       return set.exact || limit === set.stored ? limit : thresholdAt(set, place(set, limit));
     }
 
+    // The gallery's own filter is set, so that it is seen there and can be undone.
+    const filter = by("filter-about");
+    const here = () =>
+      filter === null ? undefined : Array.from(filter.options).find((each) => each.text === data.names[current.name]);
+
     function choose() {
       const name = nameBox.selectedIndex;
       const part = partBox.selectedIndex;
@@ -247,6 +253,7 @@
       const other = next.name !== current.name;
       current = next;
       partBox.selectedIndex = next.part;
+      by("to-gallery").hidden = here() === undefined;
       by("test-warning").hidden = data.parts[next.part] !== "test";
       panels.forEach(function (panel, number) {
         panel.classList.toggle("elsewhere", data.sets[number] !== current);
@@ -287,6 +294,12 @@
     for (const box of [costs.missed, costs.alarm]) {
       box.addEventListener("input", () => show(false));
     }
+    by("to-gallery").addEventListener("click", function () {
+      filter.value = here().value;
+      filter.dispatchEvent(new Event("change"));
+      by("gallery").scrollIntoView();
+      filter.focus();
+    });
     nameBox.addEventListener("change", choose);
     partBox.addEventListener("change", choose);
     nameBox.parentElement.hidden = data.names.length < 2;

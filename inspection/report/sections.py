@@ -189,7 +189,6 @@ def image(picture: Picture, words: str, **attributes: str) -> Html:
         alt=words,
         width=picture.width,
         height=picture.height,
-        decoding="async",
         **attributes,
     )
 

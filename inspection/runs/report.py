@@ -42,6 +42,7 @@ from inspection.runs.checkpoints import trainable_and_total
 from inspection.runs.folder import CONFIG, REPORT
 from inspection.tasks import outcomes as found
 from inspection.tasks.module import InspectionTask
+from inspection.tasks.name_outcomes import NameOutcome
 from inspection.tasks.operating import in_words
 from inspection.tasks.outcomes import Outcome
 
@@ -148,7 +149,9 @@ def report_of(
             if each.title != found.MATRIX
         ],
         confusions=[
-            Confusion(f"{f'{name}, ' if name else ''}{_PARTS[own]} images", each.names, each.counts)
+            Confusion(
+                f"{f'{name}, ' if name else ''}{_PARTS[own]} images", each.names, each.counts, (name, own)
+            )
             for own, outcome in reversed(list(outcomes.items()))
             for name, each in outcome.confusions().items()
         ],
@@ -226,7 +229,8 @@ def _scores(outcomes: Mapping[str, Outcome]) -> list[Scores]:
                 truth=each.truth,
                 unscored=len(each.unscored),
                 stored=points[each.name],
-                what=outcome.axis(each.name),
+                what=outcome.axis(each.name).score,
+                called=outcome.axis(each.name).called,
                 counted="images" if each.countable_negatives else "boxes",
                 countable=each.countable_negatives,
             )
@@ -278,6 +282,9 @@ def judged(outcome: Outcome) -> Judged:
         np.fmin.at(margin, each.images, far)
         if len(scored) == 1 and each.countable_negatives:
             score[each.images] = each.scores
+    if not scored and isinstance(outcome, NameOutcome) and len(outcome.decision.names) > 1:
+        first, second = outcome.probabilities.topk(2, 1).values.T.numpy()  # the most probable class wins
+        margin = first - second
     right = outcome.right
     for place, own in enumerate(kinds):
         wrong = right is not None and not bool(right[place])
@@ -303,47 +310,67 @@ def gallery_of(
         data: The images.
         outcomes: Of the parts.
         drawers: Draw the evidence.
-        mistakes: Of all parts together at most; the last part (test images) has twice the share of the others.
+        mistakes: Of all parts together at most.
         unsure: As many others, and as many more as there are fewer mistakes.
     """
     cards: list[Card] = []
-    total, wrong = sum(len(outcome.rows) for outcome in outcomes.values()), 0
-    shares = _shares(list(outcomes), mistakes)
     every = {part: outcome.mistakes(len(outcome.rows)) for part, outcome in outcomes.items()}
-    rest = mistakes + unsure - sum(min(shares[part], len(own)) for part, own in every.items())
-    rests = _shares(list(outcomes), rest)
+    worst = {part: every[part][:count] for part, count in _shares(every, mistakes).items()}
+    others = {part: _least_certain(outcome, worst[part]) for part, outcome in outcomes.items()}
+    free = mistakes + unsure - sum(map(len, worst.values()))
     for part, outcome in reversed(list(outcomes.items())):
         came_off = judged(outcome)
-        worst, others = every[part][: shares[part]], np.zeros(0, np.int64)
-        wrong += len(every[part])
-        if outcome.right is not None:
-            others = np.setdiff1d(np.flatnonzero(outcome.right.numpy()), every[part])
-            order = np.argsort(came_off.margin[others], kind="stable")  # NaN comes last
-            others = others[order][: rests[part]]
-        chosen = np.concatenate([worst, others]).astype(np.int64)
+        nearest = others[part][: _shares(others, free)[part]]
+        chosen = np.concatenate([worst[part], nearest]).astype(np.int64)
         evidence = _evidence(task, data, outcome, chosen, drawers)
         for rank, position in enumerate(chosen.tolist()):
-            cards.append(_card(data, part, outcome, came_off, position, rank, evidence.get(position)))
+            place = rank if rank < len(worst[part]) else None
+            cards.append(_card(data, part, outcome, came_off, position, place, evidence.get(position)))
     if not cards:
         return None
+    total = sum(len(outcome.rows) for outcome in outcomes.values())
+    return Gallery(cards, total, _chosen_how(outcomes), _score_of_cards(outcomes))
+
+
+def _least_certain(outcome: Outcome, without: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions of the other images that are judged rightly, those nearest to another verdict first."""
+    if outcome.right is None:
+        return np.zeros(0, np.int64)
+    others = np.setdiff1d(np.flatnonzero(outcome.right.numpy()), without)
+    return others[np.argsort(judged(outcome).margin[others], kind="stable")]  # NaN comes last
+
+
+def _chosen_how(outcomes: Mapping[str, Outcome]) -> str:
+    rights = [outcome.right for outcome in outcomes.values()]
+    known = [right for right in rights if right is not None]
+    wrong = sum(int((~right).sum()) for right in known)
+    counted = f"{wrong:,} of all were judged wrongly. " if known else ""
+    return (
+        f"{counted}Here are the worst, and of the others those nearest to another verdict; predictions.csv has "
+        "all. Verdicts are those at the stored operating point."
+    )
+
+
+def _score_of_cards(outcomes: Mapping[str, Outcome]) -> str:
     first = next(iter(outcomes.values()))
     scored = _scored(first)
-    right = first.right is not None
-    what = (
-        f"{wrong:,} were judged wrongly: here are the worst, and of the others those nearest to a threshold"
-        if right
-        else "Those with the largest errors are here"
-    )
-    text = f"{what}. predictions.csv has all. Verdicts are those at the stored operating point."
-    return Gallery(cards, total, text, first.axis(scored[0].name) if len(scored) == 1 else "score")
+    return first.axis(scored[0].name).score if len(scored) == 1 else "score"
 
 
-def _shares(parts: Sequence[str], number: int) -> dict[str, int]:
-    """Two thirds for the last part, the rest for the others."""
-    if len(parts) == 1:
-        return {parts[0]: number}
-    others = number // 3 // (len(parts) - 1)
-    return dict.fromkeys(parts[:-1], others) | {parts[-1]: number - others * (len(parts) - 1)}
+def _shares(available: Mapping[str, Sequence[Any] | NDArray[Any]], number: int) -> dict[str, int]:
+    """How many of a number each part gets: two for the last one (test) for each one of the others.
+
+    Example:
+        >>> _shares({"val": range(9), "test": range(9)}, 6), _shares({"val": range(9), "test": range(1)}, 6)
+        ({'val': 2, 'test': 4}, {'val': 5, 'test': 1})
+    """
+    dealt = dict.fromkeys(available, 0)
+    turns = [*reversed(dealt), *list(dealt)[-1:]]
+    while any(dealt[part] < len(own) for part, own in available.items()) and sum(dealt.values()) < number:
+        for part in turns:
+            if dealt[part] < len(available[part]) and sum(dealt.values()) < number:
+                dealt[part] += 1
+    return dealt
 
 
 def _card(
@@ -352,22 +379,20 @@ def _card(
     outcome: Outcome,
     came_off: Judged,
     position: int,
-    rank: int,
+    rank: int | None,
     evidence: Picture | None,
 ) -> Card:
     row = int(outcome.rows[position])
     told = outcome.told(position)
     margin, score = float(came_off.margin[position]), float(came_off.score[position])
-    kinds = came_off.kinds[position]
-    wrong = any(kind != "right" for _, kind in kinds) or outcome.right is None
     known = not math.isnan(margin)
     return Card(
         file=data.samples.files[row],
         part=part,
         target=told.target,
         verdict=told.verdict,
-        kinds=kinds,
-        wrongness=float(len(outcome.rows) - rank) if wrong else -margin if known else -1e9,
+        kinds=came_off.kinds[position],
+        wrongness=float(len(outcome.rows) - rank) if rank is not None else -margin if known else -1e9,
         certainty=margin if known else 1e9,
         score=None if math.isnan(score) else score,
         facts=told.facts,

@@ -26,7 +26,7 @@ from inspection.tasks.box_metrics import (
     figures_of_boxes,
     match_boxes,
 )
-from inspection.tasks.outcomes import Cell, Confusion, Outcome, Table, Told
+from inspection.tasks.outcomes import Axis, Cell, Confusion, Outcome, Table, Told
 from inspection.tasks.resampled_boxes import of_boxes
 
 DETECTIONS = "detections.json"
@@ -185,9 +185,9 @@ class BoxOutcome(Outcome):
         counts = box_confusion(self.detections, self.called, self.boxes, self.box_class, len(names))
         return {"": Confusion([*names, "(nothing)"], counts)}
 
-    def axis(self, name: str) -> str:
+    def axis(self, name: str) -> Axis:
         """A score of boxes."""
-        return f"score of a box: {name}"
+        return Axis(f"score of a box: {name}", name)
 
     def told(self, position: int) -> Told:
         """The objects, what was found of them, and the wrong boxes."""

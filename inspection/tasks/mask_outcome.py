@@ -19,7 +19,17 @@ from inspection.tasks import resampled
 from inspection.tasks.defects import AREA, CALLED_PIXELS, DEFECT_COLUMNS, DEFECTS, Camera, defect_cells
 from inspection.tasks.mask_metrics import figures_of_kinds, pixel_figures, set_figures
 from inspection.tasks.metrics import UNDEFINED, confusion_counts, figures_of_confusion
-from inspection.tasks.outcomes import MATRIX, Cell, Confusion, Outcome, Table, Told, positions_of, write_rows
+from inspection.tasks.outcomes import (
+    MATRIX,
+    Axis,
+    Cell,
+    Confusion,
+    Outcome,
+    Table,
+    Told,
+    positions_of,
+    write_rows,
+)
 
 POOR = 0.5  # a Dice below this is a mistake, even where the verdict is right
 
@@ -233,9 +243,9 @@ class MaskOutcome(Outcome):
         """Of the verdicts on images."""
         return {"": Confusion(self.decision.names, self.counts.numpy())}
 
-    def axis(self, name: str) -> str:
+    def axis(self, name: str) -> Axis:
         """An area."""
-        return "called pixels"
+        return Axis("called pixels", self.decision.names[self.decision.defect])
 
     def told(self, position: int) -> Told:
         """Its class, and how well the mask fits."""

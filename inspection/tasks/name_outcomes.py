@@ -22,7 +22,7 @@ from inspection.tasks.metrics import (
     report_of_confusion,
     score_figures,
 )
-from inspection.tasks.outcomes import MATRIX, Cell, Confusion, Outcome, Table, Told
+from inspection.tasks.outcomes import MATRIX, Axis, Cell, Confusion, Outcome, Table, Told
 
 _TOLD = 5  # most probable classes of an image
 
@@ -94,9 +94,9 @@ class NameOutcome(Outcome):
             if not bool(after[name][0].isnan().any())
         }
 
-    def axis(self, name: str) -> str:
+    def axis(self, name: str) -> Axis:
         """A probability."""
-        return f"P({name})"
+        return Axis(f"P({name})", name)
 
     def mistakes(self, count: int) -> np.ndarray:
         """Positions of wrong verdicts, the least probable target first, at most `count`."""
@@ -222,7 +222,7 @@ class ClassOutcome(NameOutcome):
         probabilities = self.probabilities[position]
         ranked = probabilities.argsort(descending=True)[:_TOLD].tolist()
         target, verdict = (self.decision.words(each[position]) for each in (self.answers, self.called))
-        facts = [(self.axis(self.decision.names[k]), f"{float(probabilities[k]):.3f}") for k in ranked]
+        facts = [(f"P({self.decision.names[k]})", f"{float(probabilities[k]):.3f}") for k in ranked]
         return Told(target, verdict, facts)
 
     def charts(self) -> dict[str, np.ndarray]:
@@ -319,7 +319,7 @@ class LabelOutcome(NameOutcome):
         """The attributes that hold, and the probability of each."""
         target, verdict = (self.decision.words(each[position]) for each in (self.answers, self.called))
         probabilities = zip(self.decision.names, self.probabilities[position].tolist(), strict=True)
-        return Told(target, verdict, [(self.axis(name), f"{value:.3f}") for name, value in probabilities])
+        return Told(target, verdict, [(f"P({name})", f"{value:.3f}") for name, value in probabilities])
 
     def charts(self) -> dict[str, np.ndarray]:
         """A matrix an attribute."""

@@ -30,6 +30,13 @@ class Confusion(NamedTuple):
     counts: np.ndarray
 
 
+class Axis(NamedTuple):
+    """In words what the scores of one of `scored` are, `P(defect)`, and what it is that is called."""
+
+    score: str
+    called: str
+
+
 class Told(NamedTuple):
     """One image in words: what it is, what was said of it, and further facts as pairs of name and value."""
 
@@ -123,8 +130,8 @@ class Outcome(ABC):
         """What was taken for what: by attribute, or all of it under the name ""."""
 
     @abstractmethod
-    def axis(self, name: str) -> str:
-        """What the scores of one of `scored` are, in words: `P(defect)`."""
+    def axis(self, name: str) -> Axis:
+        """What the scores of one of `scored` are."""
 
     @abstractmethod
     def told(self, position: int) -> Told:

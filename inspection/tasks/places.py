@@ -19,7 +19,7 @@ from inspection.tasks import resampled
 from inspection.tasks.defects import BOX_COLUMNS, BOXES, Camera, box_cells
 from inspection.tasks.metrics import UNDEFINED
 from inspection.tasks.name_outcomes import ClassOutcome
-from inspection.tasks.outcomes import Outcome, Table, positions_of, write_rows
+from inspection.tasks.outcomes import Outcome, Table, Told, positions_of, write_rows
 from inspection.tasks.place_metrics import PixelScores, match_boxes, points_inside
 
 PLACE_FIGURES = ("pointing", "pixel_auroc", "aupro", "box_iou", "hit_rate")
@@ -163,6 +163,16 @@ class PlaceOutcome(ClassOutcome):
                 [*cells, *kind, str(len(place.boxes)), "" if place.points is None else str(place.points)]
             )
         return rows
+
+    def told(self, position: int) -> Told:
+        """Its class, its type of defect, and what the boxes and the heatmap say."""
+        told, place = super().told(position), self.places[position]
+        facts = [*told.facts, *([] if self.kinds is None else [("type", self.kinds[position])])]
+        if place.boxes:
+            facts.append(("boxes", str(len(place.boxes))))
+        if place.points is not None:
+            facts.append(("heatmap points", "at the defect" if place.points else "beside the defect"))
+        return told._replace(facts=facts)
 
     def mistakes(self, count: int) -> np.ndarray:
         """Positions of wrong verdicts, the worst first; then of defects that were called for another place."""

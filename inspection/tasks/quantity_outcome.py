@@ -13,7 +13,7 @@ from inspection.decide.quantities import Quantities
 from inspection.decide.scores import Scored
 from inspection.pictures.scatter import true_against_predicted
 from inspection.tasks import resampled
-from inspection.tasks.outcomes import Cell, Confusion, Outcome, Table, Told
+from inspection.tasks.outcomes import Axis, Cell, Confusion, Outcome, Table, Told
 from inspection.tasks.regression_metrics import alarm_figures, error_figures
 
 FIGURES = ("mae", "rmse", "worst", "r2")
@@ -171,9 +171,9 @@ class QuantityOutcome(Outcome):
         counts = [[int(((due == true) & (raised == said)).sum()) for said in (0, 1)] for true in (0, 1)]
         return {"": Confusion(("no alarm", "alarm"), np.array(counts))}
 
-    def axis(self, name: str) -> str:
+    def axis(self, name: str) -> Axis:
         """What the network says."""
-        return f"{name} as measured by the network, {self.decision.unit}"
+        return Axis(f"measured {name}, {self.decision.unit}", "alarm")
 
     def told(self, position: int) -> Told:
         """What is true, what was measured, and the errors."""
