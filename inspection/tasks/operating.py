@@ -150,7 +150,7 @@ def choose(
     if moved:
         decision = decision.at(moved)
         outcome = judge(decision)
-    chosen = [Chosen(point, outcome.axis(point.name), None) for point in points]
+    chosen = [Chosen(point, outcome.axis(point.name).score, None) for point in points]
     if moved and rule.resamples:
         weights = resampling_weights(len(outcome.rows), rule.resamples, _SEED, groups_of(outcome, groups))
         chosen = [
