@@ -1,0 +1,26 @@
+import pytest
+import torch
+
+from inspection.decide.rules import Cost, Fixed, Recall
+from inspection.tasks.operating import choose
+from inspection.tasks.operating_picture import operating_picture
+from tests.tasks.test_resampled import COUNT, KINDS
+
+
+@pytest.mark.parametrize("rule", [Cost(resamples=20), Recall(1.0, resamples=0), Fixed()])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_picture_if_it_has_a_threshold_or_probabilities(kind, rule):
+    outcome = KINDS[kind](torch.arange(COUNT))
+    point, _ = choose(lambda _: outcome, outcome.decision, rule, None)
+    picture = operating_picture(outcome, point)
+    if kind == "quantities without alarm":
+        assert picture is None
+    else:
+        assert picture is not None
+        assert picture.shape[0] > 300
+
+
+def test_without_an_image_there_is_a_picture_of_nothing_at_most():
+    outcome = KINDS["two classes"](torch.arange(0))
+    point, _ = choose(lambda _: outcome, outcome.decision, Cost(), None)
+    operating_picture(outcome, point)
