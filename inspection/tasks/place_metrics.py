@@ -4,6 +4,8 @@ Figures without a case to count are NaN. Maps and masks are compared pixel by pi
 images.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,26 @@ from inspection.tasks.metrics import UNDEFINED
 
 LEVELS = 2**16
 """Different scores that are told apart: all float16 values."""
+COARSE = 64  # of these levels are one where each image is counted by itself: scores to 6 %
+AREA_LIMIT = 0.3  # false-positive rate up to which overlaps are compared
+
+
+class CoarseScores(NamedTuple):
+    """Scores of the pixels of one image, counted in a few kilobytes; see `PixelScores` for what is counted.
+
+    Attributes:
+        levels: Those that occur, rising, uint16 `[L]`.
+        good: `[L]`.
+        defective: `[L]`.
+        covered: `[L]`.
+        regions: Number of connected defects.
+    """
+
+    levels: NDArray[np.uint16]
+    good: NDArray[np.int32]
+    defective: NDArray[np.int32]
+    covered: NDArray[np.float32]
+    regions: int
 
 
 class PixelScores:
@@ -63,6 +85,20 @@ class PixelScores:
         total.regions = self.regions + other.regions
         return total
 
+    def coarse(self) -> CoarseScores:
+        """The same counts, every `COARSE` levels in one."""
+        good, defective, covered = (
+            each.reshape(-1, COARSE).sum(1) for each in (self.good, self.defective, self.covered)
+        )
+        some = np.flatnonzero(good + defective)
+        return CoarseScores(
+            some.astype(np.uint16),
+            good[some].astype(np.int32),
+            defective[some].astype(np.int32),
+            covered[some].astype(np.float32),
+            self.regions,
+        )
+
     def auroc(self) -> float:
         """Probability that a pixel of a defect has a higher score than one without (a tie counts half)."""
         pairs = float(self.good.sum()) * float(self.defective.sum())
@@ -71,7 +107,7 @@ class PixelScores:
         below = np.cumsum(self.good, dtype=np.float64) - 0.5 * self.good
         return float(below @ self.defective.astype(np.float64) / pairs)
 
-    def aupro(self, limit: float = 0.3) -> float:
+    def aupro(self, limit: float = AREA_LIMIT) -> float:
         """Area under the per-region overlap.
 
         For each threshold, the share of a connected defect that scores at least as much, averaged over all

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from inspection.tasks.defects import BOX_COLUMNS, BOXES, Camera, box_cells
 from inspection.tasks.metrics import UNDEFINED
 from inspection.tasks.name_outcomes import ClassOutcome
 from inspection.tasks.outcomes import Outcome, Table, Told, positions_of, write_rows
-from inspection.tasks.place_metrics import PixelScores, match_boxes, points_inside
+from inspection.tasks.place_metrics import CoarseScores, PixelScores, match_boxes, points_inside
+from inspection.tasks.resampled_pixels import of_pixels
 
 PLACE_FIGURES = ("pointing", "pixel_auroc", "aupro", "box_iou", "hit_rate")
 OF_ALL = (*PLACE_FIGURES, "box_precision")
@@ -37,12 +38,14 @@ class Place:
         found: Of each box in `boxes`, its intersection over union with its partner; none where nobody
             knows where the defects are.
         points: Whether the hottest pixel lies on a defect; None where there is none.
+        pixels: The scores of the pixels; None where nobody knows where the defects are.
     """
 
     boxes: list[HotBox]
     ious: list[float]
     found: list[float]
     points: bool | None
+    pixels: CoarseScores | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,10 @@ class PlaceOutcome(ClassOutcome):
                 if true is None or (targets[start + row] == decision.defect and not true[row].any()):
                     places.append(Place(boxes, [], [], None))
                     continue
-                scores[kind].add(raw[row : row + 1], true[row : row + 1])
-                places.append(_compare(boxes, raw[row], true[row]))
+                own = PixelScores()
+                own.add(raw[row : row + 1], true[row : row + 1])
+                scores[kind] += own
+                places.append(replace(_compare(boxes, raw[row], true[row]), pixels=own.coarse()))
         of_place = place_figures(places, scores, names, hit_iou)
         if kinds is not None:
             of_place |= _recalls(called.tolist(), targets == decision.defect, kinds)
@@ -123,7 +128,7 @@ class PlaceOutcome(ClassOutcome):
         )
 
     def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Also of the boxes and the hottest pixels."""
+        """Also of the boxes and the pixels."""
         figures = resampled.of_places(
             weights,
             [each.points for each in self.places],
@@ -131,7 +136,13 @@ class PlaceOutcome(ClassOutcome):
             [each.found for each in self.places],
             self.hit_iou,
         )
-        return super().resampled(weights) | figures
+        pixels = of_pixels(
+            weights,
+            [each.pixels for each in self.places],
+            self.figures["pixel_auroc"],
+            self.figures["aupro"],
+        )
+        return super().resampled(weights) | figures | pixels
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures of the classes, and of each type of defect."""

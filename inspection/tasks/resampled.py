@@ -182,10 +182,7 @@ def of_places(
     found: Sequence[Sequence[float]],
     hit_iou: float,
 ) -> Figures:
-    """Figures of the places of defects, see `place_figures`.
-
-    Those of pixels, `pixel_auroc` and `aupro`, have no interval: their scores are counted over all images
-    together, and a count of each image alone would take some hundred kilobytes.
+    """Figures of the places of defects but for those of pixels, see `place_figures`.
 
     Args:
         weights: `[B, N]`.

@@ -15,13 +15,15 @@ from inspection.decide.quantities import Quantities
 from inspection.tasks.box_outcome import BoxOutcome
 from inspection.tasks.mask_outcome import MaskOutcome
 from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
+from inspection.tasks.place_metrics import PixelScores
 from inspection.tasks.places import PlaceOutcome, packed
 from inspection.tasks.quantity_outcome import QuantityOutcome
 from inspection.tasks.resampled import of_scores
+from inspection.tasks.resampled_pixels import of_pixels
 from tests.tasks.test_box_metrics import NAMES, scene
 
 COUNT = 40
-WITHOUT = {"loss", "ece", "worst", "pixel_auroc", "aupro"}  # see the docstrings
+WITHOUT = {"loss", "ece", "worst"}  # see the docstrings
 
 
 def draw(seed=0, count=COUNT, classes=3, steps=None):
@@ -119,12 +121,13 @@ KINDS = {
     "places": places,
     "boxes": boxes,
 }
-FLOAT32 = {"auroc", "average_precision"}  # torchmetrics divides in float32
+ABOUT = {"auroc": 3e-7, "average_precision": 3e-7}  # torchmetrics divides in float32
+COARSE = {"pixel_auroc": 0.02, "aupro": 0.02}  # each image, of 48 pixels here, is counted by coarse scores
 
 
-def check(figures, resampled, place):
+def check(figures, resampled, place, about=ABOUT):
     for name, values in resampled.items():
-        tolerance = 3e-7 if name in FLOAT32 else 1e-9
+        tolerance = about.get(name, 1e-9)
         assert values[place] == pytest.approx(figures[name], abs=tolerance, rel=1e-9, nan_ok=True), name
 
 
@@ -148,7 +151,7 @@ def test_weights_are_as_if_images_were_repeated(kind):
     for place, counts in enumerate(weights):
         rows = torch.from_numpy(np.repeat(np.arange(COUNT), counts.astype(int)))
         if len(rows):
-            check(KINDS[kind](rows).figures, resampled, place)
+            check(KINDS[kind](rows).figures, resampled, place, ABOUT | COARSE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,6 +169,27 @@ def test_in_parts_it_is_the_same(kind, monkeypatch):
         monkeypatch.setattr(f"{room}.AT_A_TIME", 3 * COUNT)
     for name, values in outcome.resampled(weights).items():
         assert values == pytest.approx(whole[name], abs=1e-12, nan_ok=True), name
+
+
+def test_coarse_scores_are_near_enough_to_the_exact_ones():
+    random = np.random.default_rng(0)
+    images = []
+    for _ in range(12):
+        mask = np.zeros((1, 48, 48), bool)
+        left = random.integers(0, 38)
+        mask[0, 5:15, left : left + 9] = True
+        one = PixelScores()
+        one.add(random.normal(size=(1, 48, 48)) + mask, mask)
+        images.append(one)
+    weights = random.integers(0, 3, (6, 12)).astype(float)
+    total = sum(images, PixelScores())
+    figures = of_pixels(weights, [one.coarse() for one in images], total.auroc(), total.aupro())
+    for row, counts in enumerate(weights):
+        repeated = sum(
+            (one for one, count in zip(images, counts, strict=True) for _ in range(int(count))), PixelScores()
+        )
+        assert figures["pixel_auroc"][row] == pytest.approx(repeated.auroc(), abs=1e-3)
+        assert figures["aupro"][row] == pytest.approx(repeated.aupro(), abs=1e-3)
 
 
 def test_a_network_that_diverged_has_no_ranking():
