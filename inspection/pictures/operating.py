@@ -22,6 +22,7 @@ class Trade(NamedTuple):
 
     Attributes:
         name: Of what is called.
+        score: What is compared with the threshold, in words.
         says: What the chosen threshold does, in words.
         thresholds: Falling, `[C]`.
         found: Share of those to be found that are, `[C]`.
@@ -32,6 +33,7 @@ class Trade(NamedTuple):
     """
 
     name: str
+    score: str
     says: str
     thresholds: NDArray[np.floating]
     found: NDArray[np.floating]
@@ -96,7 +98,7 @@ def _draw_trade(axes: "Axes", trade: Trade) -> None:
     if trade.chosen is not None:
         axes.axvline(trade.chosen, color=_CHOSEN, linewidth=1.4, label=f"chosen: {trade.chosen:.3g}")
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("threshold")
+    axes.set_xlabel(f"threshold of {drawable(trade.score)}")
     axes.set_ylabel("share")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8, frameon=False)
     says = "\n".join(textwrap.wrap(drawable(trade.says), 52))

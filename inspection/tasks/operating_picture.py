@@ -31,7 +31,8 @@ def operating_picture(outcome: Outcome, operating: OperatingPoint) -> np.ndarray
         good = own.countable_negatives
         trades.append(
             Trade(
-                own.name,
+                outcome.axis(own.name).called,
+                each.what,
                 each.point.says,
                 curve.levels,
                 curve.recall[0, 1:],

@@ -8,7 +8,7 @@ def trade(name="defect", chosen=0.4, interval=(0.3, 0.6)):
     thresholds = np.linspace(0.9, 0.1, 9)
     share = np.linspace(0.1, 1, 9)
     says = "recall 0.99 reached: 198 of 200 found, 12 false alarms in 400"
-    return Trade(name, says, thresholds, share, share**2, "good ones called", chosen, interval)
+    return Trade(name, f"P({name})", says, thresholds, share, share**2, "good ones called", chosen, interval)
 
 
 def kept():

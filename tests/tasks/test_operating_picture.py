@@ -7,17 +7,23 @@ from inspection.tasks.operating_picture import operating_picture
 from tests.tasks.test_resampled import COUNT, KINDS
 
 
-@pytest.mark.parametrize("rule", [Cost(resamples=20), Recall(1.0, resamples=0), Fixed()])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_has_a_picture_if_it_has_a_threshold_or_probabilities(kind, rule):
+def test_every_kind_has_a_picture_if_it_has_a_threshold_or_probabilities(kind):
     outcome = KINDS[kind](torch.arange(COUNT))
-    point, _ = choose(lambda _: outcome, outcome.decision, rule, None)
+    point, _ = choose(lambda _: outcome, outcome.decision, Cost(resamples=20), None)
     picture = operating_picture(outcome, point)
     if kind == "quantities without alarm":
         assert picture is None
     else:
         assert picture is not None
         assert picture.shape[0] > 300
+
+
+@pytest.mark.parametrize("rule", [Recall(1.0, resamples=0), Fixed()])
+def test_without_an_interval_and_without_a_choice(rule):
+    outcome = KINDS["boxes"](torch.arange(COUNT))
+    point, _ = choose(lambda _: outcome, outcome.decision, rule, None)
+    assert operating_picture(outcome, point) is not None
 
 
 def test_without_an_image_there_is_a_picture_of_nothing_at_most():
