@@ -147,7 +147,8 @@ def test_test_figures_are_of_the_best_checkpoint(trained, images):
 
 def test_pictures(trained):
     folder = trained.folder / "pictures"
-    single = {"samples.png", "learning_curves.png", "confusion_matrix_val.png", "confusion_matrix_test.png"}
+    matrices = {"confusion_matrix_val.png", "confusion_matrix_test.png"}
+    single = {"samples.png", "learning_curves.png", "operating_point.png", *matrices}
     assert {path.name for path in folder.glob("*.png")} == single
     # Every second epoch, and at the end with the best weights.
     assert {path.name for path in (folder / "heatmaps").iterdir()} == {"epoch_002", "best"}
