@@ -32,7 +32,7 @@ class FeatureMaps:
         name: Dotted name of the module it ran in; the image has none.
         kind: `image`, `convolution`, `activation` or `pooling`.
         shape: All of its output, (channels, height, width).
-        channels: Which of them are in `maps`.
+        channels: Which of them are in `maps`, from the one that differs most over the image on.
         maps: Float32 [M, h, w] on the CPU.
     """
 
@@ -52,7 +52,7 @@ def trace_features(network: nn.Module, image: Tensor, most: int = 64) -> list[Fe
     Args:
         network: In eval mode.
         image: What it takes, [C, H, W].
-        most: Channels kept of each operation: those that differ most over the image (by their standard deviation).
+        most: Channels kept of each operation: those that differ most over the image, by standard deviation.
 
     Example:
         >>> network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
@@ -92,6 +92,6 @@ def trace_features(network: nn.Module, image: Tensor, most: int = 64) -> list[Fe
 
 
 def _kept(name: str, kind: str, maps: Tensor, most: int) -> FeatureMaps:
-    channels = maps.flatten(1).std(dim=1, correction=0).topk(min(most, len(maps))).indices.sort().values
+    channels = maps.flatten(1).std(dim=1, correction=0).topk(min(most, len(maps))).indices
     shape = (maps.shape[0], maps.shape[1], maps.shape[2])
     return FeatureMaps(name, kind, shape, channels.tolist(), maps[channels].cpu().clone())

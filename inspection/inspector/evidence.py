@@ -58,7 +58,7 @@ class Subject:
 
 
 class CalledPixels(nn.Module):
-    """How much of a mask is called, and how surely: mean over the image of what logits exceed the threshold by.
+    """How much of a mask is called, and how surely: the mean over the image of logits above the threshold.
 
     Its gradient is that of the called pixels' logits, as in Vinogradova, Dibrov and Myers, "Towards Interpretable
     Semantic Segmentation via Gradient-weighted Class Activation Mapping", AAAI 2020,
@@ -117,7 +117,7 @@ def subject_of(inspector: Inspector) -> Subject | None:
         alarm = next(iter(decision.alarm or {}), decision.names[0])
         measured = Measured(model, decision).eval()
         usual: list[int | None] = [decision.names.index(alarm)]
-        return Subject(measured, decision.names, usual, lambda values: values, decision.unit)
+        return Subject(measured, decision.names, usual, lambda values: values, f"value in {decision.unit}")
     assert isinstance(decision, Boxes)
     return None
 

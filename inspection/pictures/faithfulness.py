@@ -39,11 +39,11 @@ def faithfulness_chart(curves: Mapping[str, MeanCurves], score: str, images: int
     Returns:
         RGB uint8.
     """
-    figure = new_figure(9.6, 4.0)
+    figure = new_figure(9.6, 3.9 + 0.1 * len(curves))
     charts = figure.subplots(1, 2, sharey=True)
     titles = (
-        "deletion: the hottest pixels go first\nbelow is better",
-        "insertion: they come first\nabove is better",
+        "deletion: the hottest pixels go first\nlower is better",
+        "insertion: they come first\nhigher is better",
     )
     for index, (axes, title) in enumerate(zip(charts, titles, strict=True)):
         colours = iter(_COLOURS * 2)
@@ -62,6 +62,14 @@ def faithfulness_chart(curves: Mapping[str, MeanCurves], score: str, images: int
         axes.set_xlabel("% of the pixels")
         axes.grid(color="#e3e5e8", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(fontsize=8, framealpha=0.8, title="mean height", title_fontsize=8)
+        # Below the chart: inside, it hides the curves of one network or another.
+        axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(0, -0.16),
+            ncols=2,
+            fontsize=8,
+            frameon=False,
+            title="mean height",
+        )
     charts[0].set_ylabel(f"{score}, mean of {images} {'image' if images == 1 else 'images'}")
     return drawn(figure)

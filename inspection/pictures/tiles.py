@@ -19,14 +19,15 @@ _NEGATIVE, _POSITIVE = (
 def filter_sheet(
     kernels: np.ndarray, captions: Sequence[str], title_lines: Sequence[str], *, columns: int = 16
 ) -> np.ndarray:
-    """Draw filters as tiles: blue is negative, white 0, orange positive, one scale for all of the sheet.
+    """Draw filters as tiles: blue is negative, white 0, orange positive. Each has its own scale, written above it.
 
-    Filters over colour images are shown in colour, grey is 0 there.
+    On one scale a few large filters would leave the others blank. Filters over colour images are shown in colour:
+    grey is 0 there.
 
     Args:
         kernels: Float [M, h, w], or [M, 3, h, w] over RGB.
-        captions: One a filter.
-        title_lines: The first is bold; a line with the scale is added.
+        captions: One a filter; its largest weight is added.
+        title_lines: The first is bold; a line on the colours is added.
         columns: Tiles a row.
 
     Returns:
@@ -37,18 +38,20 @@ def filter_sheet(
     """
     if kernels.ndim not in (3, 4) or len(kernels) != len(captions):
         raise ValueError(f"Expected kernels [{len(captions)}, h, w] but got {list(kernels.shape)}.")
-    limit = float(np.abs(kernels).max(initial=0)) or 1.0
     times = max(1, _FILTER // max(kernels.shape[-2:]))
-    tiles = []
+    tiles, limits = [], []
     for kernel in kernels:
+        largest = float(np.abs(kernel).max(initial=0))
+        scaled = kernel / (largest or 1.0)
         if kernel.ndim == 3:
-            tile = np.rint(127.5 * (1 + np.moveaxis(kernel, 0, -1) / limit)).astype(np.uint8)
-            words = f"colour: grey is 0, black {-limit:.3g}, white {limit:.3g}"
+            tile = np.rint(127.5 * (1 + np.moveaxis(scaled, 0, -1))).astype(np.uint8)
         else:
-            tile = signed_colours(kernel / limit)
-            words = f"blue {-limit:.3g}, white 0, orange {limit:.3g}"
+            tile = signed_colours(scaled)
         tiles.append(tile.repeat(times, axis=0).repeat(times, axis=1))
-    return finished(_laid_out(tiles, captions, columns), [*title_lines, words], "", None)
+        limits.append(f"±{largest:.2g}")
+    scale = "dark is negative, grey 0, bright positive" if kernels.ndim == 4 else "blue -, white 0, orange +"
+    words = f"{scale}; each up to its own largest weight (±)"
+    return finished(_laid_out(tiles, [captions, limits], columns), [*title_lines, words], "", None)
 
 
 def matrix_sheet(weights: np.ndarray, title_lines: Sequence[str]) -> np.ndarray:
@@ -103,7 +106,7 @@ def feature_sheet(
         low, high = float(values.min()), float(values.max())
         tiles.append(_fitted(colour_heat((values - low) / ((high - low) or 1.0)), tile))
         words.append(f"{caption} {low:.2g}…{high:.2g}")
-    return finished(_laid_out(tiles, words, columns), title_lines, "", None)
+    return finished(_laid_out(tiles, [words], columns), title_lines, "", None)
 
 
 def signed_colours(values: np.ndarray) -> np.ndarray:
@@ -127,17 +130,21 @@ def _fitted(picture: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
 
 
-def _laid_out(tiles: Sequence[np.ndarray], captions: Sequence[str], columns: int) -> np.ndarray:
-    """Tiles of one size in rows, a caption above each."""
+def _laid_out(tiles: Sequence[np.ndarray], captions: Sequence[Sequence[str]], columns: int) -> np.ndarray:
+    """Tiles of one size in rows, above each its text of every line of captions."""
     if not tiles:
         return blank(1, 300)
     height, width = tiles[0].shape[:2]
-    head, cell = line_height(CAPTION), max(width, 44)
+    step, cell = line_height(CAPTION), max(width, 44)
+    head = step * len(captions)
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     sheet = blank(rows * (head + height + EDGE) - EDGE, max(columns * (cell + EDGE) - EDGE, 300))
-    for index, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
+    for index, (tile, *lines) in enumerate(zip(tiles, *captions, strict=True)):
         y, x = (index // columns) * (head + height + EDGE), (index % columns) * (cell + EDGE)
-        draw_text(sheet, shorten(caption, cell, CAPTION), (x, y + 1), height=CAPTION, colour=INK)
+        for line, text in enumerate(lines):
+            draw_text(
+                sheet, shorten(text, cell, CAPTION), (x, y + 1 + line * step), height=CAPTION, colour=INK
+            )
         sheet[y + head : y + head + height, x : x + width] = tile
     return sheet

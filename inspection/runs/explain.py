@@ -265,7 +265,7 @@ def _say(plan: Plan, figures: EvidenceFigures, output: Path, show: Show) -> None
     print(f"{first}{beside}, of {len({row['file'] for row in figures.rows})} images\n")
     print(table(figures.means()))
     if plan.steps:
-        print(f"\ncurves are of the {plan.subject.unit}: a low deletion and a high insertion are good")
+        print(f"\ncurves show the {plan.subject.unit}: a low deletion and a high insertion are good")
         chart = figures.chart(plan.subject.unit)
         write_png(output / "faithfulness.png", chart)
         show("faithfulness", chart)

@@ -41,7 +41,10 @@ def draw_filters(model: nn.Module, output: Path, show: Show) -> int:
 
 def _filters_of(filters: Filters) -> np.ndarray:
     count, seen, height, width = filters.weights.shape
-    title = [_short(filters.name), f"{count} filters {height}x{width} over {seen} channels"]
+    title = [
+        _short(filters.name),
+        f"{count} filters {height}x{width} over {seen} {'channel' if seen == 1 else 'channels'}",
+    ]
     if filters.pointwise:
         return matrix_sheet(filters.weights[:, :, 0, 0].numpy(), title)
     kernels, channels = filters.kernels()
@@ -89,7 +92,7 @@ def _maps_of(features: FeatureMaps, most: int, lines: list[str]) -> np.ndarray:
     title = f"{_short(features.name)} {features.kind}".strip()
     size = f"{count} {'map' if count == 1 else 'maps'} of {width}x{height}"
     if shown < count:
-        size += f"; {shown} of those that differ most over the image"
+        size += f"; {shown} that differ most over the image"
     captions = [f"#{channel}" for channel in features.channels[:shown]]
     return feature_sheet(features.maps[:shown].numpy(), captions, [title, size, *lines])
 

@@ -17,12 +17,12 @@ def test_signed_colours_are_symmetric_and_zero_is_white():
     assert colours[3] == [204, 80, 0]
 
 
-def test_filters_share_one_scale():
+def test_each_filter_has_its_own_scale():
     kernels = np.zeros((3, 3, 3), np.float32)
     kernels[0, 1, 1], kernels[1, 0, 0], kernels[2, 2, 2] = 2.0, 1.0, -2.0
     sheet = filter_sheet(kernels, ["0", "1", "2"], ["conv1"])
     for kernel in kernels:
-        assert holds(sheet, signed_colours(kernel / 2).repeat(16, 0).repeat(16, 1))
+        assert holds(sheet, signed_colours(kernel / np.abs(kernel).max()).repeat(16, 0).repeat(16, 1))
 
 
 def test_filters_over_colour_are_in_colour():
