@@ -79,11 +79,12 @@ class Titled:
 
 @dataclass(frozen=True)
 class Gathering:
-    """Pictures of one sort: localised defects, masks, samples."""
+    """Pictures of one sort: localised defects, masks, samples; wide ones have a row each."""
 
     title: str
     pictures: Sequence[Titled]
     text: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)

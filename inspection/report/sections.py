@@ -171,12 +171,14 @@ def training(given: Sequence[LineChart]) -> Html:
 
 def gathering(given: Gathering) -> Html:
     """Titled pictures; of many each in its own row, as they are wide."""
-    shown = [
-        element("li", element("figure", image(each.picture, each.title), element("figcaption", each.title)))
+    figures = [
+        element("figure", image(each.picture, each.title), element("figcaption", each.title))
         for each in given.pictures
     ]
     text = element("p", given.text, class_="quiet") if given.text else None
-    return together(element("h3", given.title), text, element("ul", shown, class_="pictures"))
+    style = "pictures" + " wide" * given.wide
+    shown = element("ul", [element("li", figure) for figure in figures], class_=style)
+    return together(element("h3", given.title), text, shown)
 
 
 def image(picture: Picture, words: str, **attributes: str) -> Html:

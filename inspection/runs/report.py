@@ -18,6 +18,7 @@ from inspection.callbacks.panels import PanelLogger
 from inspection.callbacks.samples import spread
 from inspection.config.saved import read_overrides
 from inspection.data.module import ImageDataModule
+from inspection.decide.rules import Cost
 from inspection.models.modes import evaluating
 from inspection.report import Report, render, thumbnail
 from inspection.report.contents import (
@@ -120,7 +121,6 @@ def report_of(
     tables = [_table(each) for each in last.tables(outcomes)]
     record = task.record_of_operating()
     confidence = record.get("confidence")
-    costs = config.get("decide") or {}
     with evaluating(task.model):
         gallery = gallery_of(task, data, outcomes, drawers)
         gatherings = _gatherings(run, task, data, part, last, drawers)
@@ -134,12 +134,7 @@ def report_of(
             (name, Figure(value, *last.intervals.get(name, ())))
             for name, value in list(last.main_figures().items())[:_HIGHLIGHTS]
         ],
-        highlights_of=f"{_PARTS[part]} images"
-        + (
-            f"; below, the interval of {confidence:.0%} of resampled sets"
-            if last.intervals and confidence
-            else ""
-        ),
+        highlights_of=f"{_PARTS[part]} images{_meant(last, confidence)}",
         operating_point=in_words(record),
         split=_split(data),
         headline=tables[0],
@@ -156,7 +151,7 @@ def report_of(
             for name, each in outcome.confusions().items()
         ],
         scores=_scores(outcomes),
-        costs=(float(costs.get("missed", 1.0)), float(costs.get("false_alarm", 1.0))),
+        costs=(task.rule.missed, task.rule.false_alarm) if isinstance(task.rule, Cost) else (1.0, 1.0),
         calibrations=_calibrations(outcomes),
         gallery=gallery,
         gatherings=gatherings,
@@ -172,7 +167,7 @@ def report_of(
 def _meant(outcome: Outcome, confidence: float | None) -> str:
     if not outcome.intervals or not confidence:
         return ""
-    return f"; in brackets, where {confidence:.0%} of the figures lie when the images are drawn anew"
+    return f"; below each figure, where {confidence:.0%} of them lie when the images are drawn anew"
 
 
 def _split(data: ImageDataModule) -> Table:
@@ -461,7 +456,7 @@ def _gatherings(
         if name != "confusion_matrix"
     ]
     if charts:
-        gatherings.insert(0, Gathering(f"{_PARTS[part].capitalize()} images together", charts))
+        gatherings.insert(0, Gathering(f"{_PARTS[part].capitalize()} images together", charts, wide=True))
     return gatherings
 
 

@@ -278,7 +278,7 @@ def _write_after(
     spent = {"minutes": round(minutes, 2)}
     further = write_evaluation(run, made | spent, task, data, outcomes)
     write_inspector(run, config, task, data, made)
-    write_report(run, run, config, task, data, outcomes, made, trainer.callbacks)  # type: ignore[attr-defined]
+    write_report(run, run, config, task, data, outcomes, made | spent, trainer.callbacks)  # type: ignore[attr-defined]
     return further
 
 

@@ -27,6 +27,7 @@ def test_task_trains_on_its_synthetic_set(name, compose, run_training, tmp_path)
         "splits.csv",
         "inspector.safetensors",
         "checkpoints/best.ckpt",
+        "report.html",
     ):
         assert (run.folder / file).is_file(), file
     figures = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))

@@ -1,0 +1,208 @@
+import base64
+import csv
+import json
+import re
+import shutil
+from html import unescape
+
+import numpy as np
+import pytest
+import torch
+
+from inspection.config.saved import plain
+from inspection.decide.boxes import Boxes
+from inspection.decide.decisions import AnyOf, OneOf
+from inspection.decide.quantities import Quantities
+from inspection.runs import report as of_run
+from inspection.runs.evaluate import decide, evaluate
+from inspection.runs.report import judged, training_charts
+from inspection.tasks.box_outcome import BoxOutcome
+from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
+from inspection.tasks.quantity_outcome import QuantityOutcome
+
+
+def block(page, name):
+    """What a script of the page reads."""
+    return json.loads(re.search(rf'id="{name}">(.*?)</script>', page).group(1))
+
+
+def predictions(run):
+    with (run / "predictions.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def page_of(run):
+    return (run / "report.html").read_text(encoding="utf-8")
+
+
+def counted(scores, threshold):
+    """Called and rightly called ones as the page counts them."""
+    thresholds = np.frombuffer(base64.b64decode(scores["thresholds"]), "<f8")
+    number = int((thresholds >= threshold).sum())
+    return [
+        int(np.frombuffer(base64.b64decode(scores[name]), "<u4")[number - 1]) if number else 0
+        for name in ("called", "hits")
+    ]
+
+
+def test_the_page_counts_what_the_run_counted(trained):
+    page = page_of(trained.folder)
+    figures = json.loads((trained.folder / "metrics.json").read_text(encoding="utf-8"))
+    data = block(page, "scores")
+
+    assert "could not be written" not in trained.output
+    assert data["names"] == ["defect"]
+    for scores in data["sets"]:
+        part = data["parts"][scores["part"]]
+        (_, alarms), (missed, hits) = figures[part]["confusion_matrix"]
+        called, right = counted(scores, scores["stored"])
+        assert (called - right, scores["true"] - right, right) == (alarms, missed, hits)
+        assert scores["true"] + scores["false"] == sum(map(sum, figures[part]["confusion_matrix"]))
+
+
+def test_mistakes_are_in_the_gallery(trained):
+    page = page_of(trained.folder)
+    rows = predictions(trained.folder)
+    cards = block(page, "gallery-data")["cards"]
+
+    wrong = {row["file"] for row in rows if row["right"] == "False"}
+    assert wrong <= {card["file"] for card in cards}
+    assert len(cards) == min(60, len(rows))
+    for card in cards:
+        row = next(row for row in rows if row["file"] == card["file"])
+        assert (card["target"], card["verdict"]) == (row["target"], row["verdict"])
+        kind = {"True": "right"}.get(row["right"], "missed" if row["target"] == "defect" else "false alarm")
+        assert card["kinds"] == [[0, kind]]
+        assert card["score"] == pytest.approx(float(row["probability_defect"]), abs=1e-5)
+    assert page.count("<img") >= 2 * len(cards)  # the image and its evidence
+
+
+def test_it_says_what_was_inspected(trained):
+    page = unescape(page_of(trained.folder))
+
+    assert trained.config.task.question in page
+    assert str(trained.config.data.root) in page
+    assert "SmallCNN" in page
+    assert "best epoch" in page
+    assert (trained.folder / "config.yaml").read_text(encoding="utf-8") in page
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    return shutil.copytree(trained.folder, tmp_path / "run")
+
+
+def test_another_point_makes_another_report(run, compose):
+    before = page_of(run)
+
+    decide(plain(compose("decide", [f"run={run}", "decide=cost", "decide.missed=50", "decide.resamples=0"])))
+
+    page = page_of(run)
+    stored = json.loads((run / "operating_point.json").read_text(encoding="utf-8"))["points"][0]["threshold"]
+    assert page != before
+    assert all(scores["stored"] == stored for scores in block(page, "scores")["sets"])
+    assert 'id="cost-missed" min="0" step="any" value="50"' in page
+
+
+def test_new_images_have_a_report_of_their_own(run, compose, draw, tmp_path):
+    before = page_of(run)
+    other, out = draw(tmp_path / "other", good=8, defects=4, seed=9), tmp_path / "out"
+
+    evaluate(plain(compose("evaluate", [f"run={run}", f"data.root={other}", f"output={out}"])))
+
+    page = page_of(out)
+    assert page_of(run) == before
+    assert block(page, "scores")["parts"] == ["new"]
+    assert len(block(page, "gallery-data")["cards"]) == 12
+    assert "new images" in page
+
+
+def test_a_report_that_fails_costs_nothing_else(run, compose, monkeypatch, capsys):
+    def broken(report):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(of_run, "render", broken)
+    evaluate(plain(compose("evaluate", [f"run={run}"])))
+
+    assert "note: report.html could not be written (RuntimeError: no ink" in capsys.readouterr().out
+    assert not (run / "report.html").exists()  # that of before is of another time
+    assert predictions(run)
+
+
+def test_another_class_than_the_defect_is_wrong_too():
+    decision = OneOf(["ok", "dust", "defect"], "defect", threshold=0.5)
+    logits = torch.tensor([[4.0, 0, 0], [4.0, 0, 0], [0, 0, 4.0], [0, 0, 4.0], [4.0, 0, 0]])
+    targets = torch.tensor([0, 1, 2, 0, 2])
+
+    came_off = judged(ClassOutcome.of(decision, torch.arange(5), logits, targets))
+
+    kinds = [[kind for _, kind in own] for own in came_off.kinds]
+    assert kinds == [["right"], ["wrong"], ["right"], ["false alarm"], ["missed"]]
+
+
+def test_without_a_defect_the_two_most_probable_classes_say_how_certain_it_is():
+    logits = torch.tensor([[2.0, 0, 0], [2.0, 1.9, 0], [0, 0, 5.0]])
+
+    came_off = judged(
+        ClassOutcome.of(OneOf(["a", "b", "c"], None), torch.arange(3), logits, torch.tensor([0, 1, 2]))
+    )
+
+    assert [own[0][1] for own in came_off.kinds] == ["right", "wrong", "right"]
+    assert came_off.margin.argsort().tolist() == [1, 0, 2]
+
+
+def test_each_attribute_comes_off_by_itself():
+    decision = AnyOf(["cut", "wide"], {"cut": 0.9})
+    logits = torch.tensor([[1.0, 1.0], [5.0, -5.0]])
+
+    came_off = judged(LabelOutcome.of(decision, torch.arange(2), logits, torch.tensor([[1, 0], [1, 0]])))
+
+    assert came_off.kinds == [
+        [("cut", "missed"), ("wide", "false alarm")],
+        [("cut", "right"), ("wide", "right")],
+    ]
+
+
+def test_an_image_may_have_a_missed_object_and_a_false_alarm():
+    # one box beside the object, one image with nothing in it, one object without any box
+    detections = torch.zeros(3, 1, 6)
+    detections[0, 0] = torch.tensor([20.0, 20, 30, 30, 0.9, 0])
+    boxes = torch.zeros(3, 1, 4)
+    boxes[0, 0] = boxes[2, 0] = torch.tensor([0.0, 0, 10, 10])
+    classes = torch.tensor([[0], [-1], [0]])
+
+    outcome = BoxOutcome.of(Boxes(["bolt"], 0.5), torch.arange(3), detections, boxes, classes)
+    came_off = judged(outcome)
+
+    assert sorted(came_off.kinds[0]) == [("bolt", "false alarm"), ("bolt", "missed")]
+    assert came_off.kinds[1:] == [[("", "right")], [("bolt", "missed")]]
+
+
+def test_the_alarm_of_a_measurement():
+    decision = Quantities(["maximum"], "K", [300.0], [10.0], ordered=False, alarm={"maximum": 350})
+    values, targets = (
+        torch.tensor([[360.0], [340.0], [300.0]]).double(),
+        torch.tensor([[355.0], [352.0], [300.0]]),
+    )
+
+    outcome = QuantityOutcome.of(decision, torch.arange(3), values, targets, torch.tensor([300.0]))
+
+    assert [own[0][1] for own in judged(outcome).kinds] == ["right", "missed", "right"]
+    assert outcome.told(1).target == "maximum 352.0 K: alarm"
+    assert outcome.told(1).verdict == "maximum 340.0 K"
+    assert outcome.confusions()[""].counts.tolist() == [[1, 0], [1, 1]]
+
+
+def test_curves_of_classes_stay_out_of_the_way(trained):
+    history = [
+        {"epoch": 1.0, "lr": 0.1, "train/loss": 1.0, "val/f1": 0.5, "val/f1/dent": 0.1},
+        {"epoch": 2.0, "lr": 0.1, "train/loss": 0.5, "val/f1/dent": 0.1},
+    ]
+    outcome = ClassOutcome.of(OneOf(["a", "b"], "b"), torch.arange(2), torch.eye(2), torch.tensor([0, 1]))
+
+    loss, figures = training_charts(history, "val/f1", 1, outcome)
+
+    assert [each.name for each in loss.series] == ["train/loss"]
+    assert [each.name for each in figures.series] == ["val/f1 (chose the best epoch)"]
+    assert figures.mark == (1.0, "best epoch, 1")
+    assert np.isnan(figures.series[0].ys[1])
