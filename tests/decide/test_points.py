@@ -18,9 +18,12 @@ from inspection.decide.quantities import Quantities
         (Located(["ok", "defect"], "defect", 0.4), {"defect": 0.4}),
         (Boxes(["bolt", "nut"], {"bolt": 0.2, "nut": 0.7}), {"bolt": 0.2, "nut": 0.7}),
         (Area(["ok", "defect"], "defect", 0.6, min_area=12), {"min_area": 12.0}),
-        (Quantities(["maximum"], "K", alarm={"maximum": 350.0}), {"maximum": 350.0}),
-        (Quantities(["maximum"], "K", alarm={"maximum": 350.0}).at({"maximum": 340.0}), {"maximum": 340.0}),
-        (Quantities(["maximum"], "K"), {}),
+        (Quantities(["maximum"], "K", [300.0], [10.0], alarm={"maximum": 350.0}), {"maximum": 350.0}),
+        (
+            Quantities(["maximum"], "K", [300.0], [10.0], alarm={"maximum": 350.0}).at({"maximum": 340.0}),
+            {"maximum": 340.0},
+        ),
+        (Quantities(["maximum"], "K", [300.0], [10.0]), {}),
     ],
 )
 def test_points_are_what_at_takes(decision, points):
