@@ -34,9 +34,9 @@ class View:
         saved: Whether the frame has labels.
         labelled: Frames of this video that have labels.
         contradiction: What the labels contradict; empty when they do not.
-        hint: What somebody else says of the frame's labels; mostly empty.
         message: What the last action did; empty when nothing is to be said.
         refused: Whether the message says that the action was not done.
+        hint: What somebody else says of the frame's labels; mostly empty.
     """
 
     picture: np.ndarray | None
@@ -48,9 +48,9 @@ class View:
     saved: bool
     labelled: int
     contradiction: str
-    hint: str
     message: str
     refused: bool
+    hint: str = ""
 
 
 @dataclass(frozen=True)
