@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import ctypes.util
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 
 import cv2
+import numpy as np
 import pytest
 
 from inspection.config.entry import CONF
@@ -53,9 +55,9 @@ def xdotool(*arguments):
 class Tool:
     """`scripts/label.py` in a process of its own, and its window."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, given="source=v.avi"):
         self.table = folder / "data" / "labels" / "v_data.csv"
-        command = [sys.executable, str(CONF.parent / "scripts" / "label.py"), "source=v.avi"]
+        command = [sys.executable, str(CONF.parent / "scripts" / "label.py"), given]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         environment = {**os.environ, "PYTHONPATH": str(CONF.parent)}
         self.process = subprocess.Popen(command, cwd=folder, env=environment, **pipes)
@@ -146,8 +148,8 @@ def start(display, write_video, tmp_path):
     write_video(tmp_path / "v.avi", 250)
     tools = []
 
-    def begin():
-        tools.append(Tool(tmp_path))
+    def begin(*given):
+        tools.append(Tool(tmp_path, *given))
         return tools[-1]
 
     yield begin
@@ -184,3 +186,37 @@ def test_keys_a_kill_and_going_on(start, read_number, display, tmp_path):
     status, out, err = tool.end()
     assert (err, status) == ("", 0)
     assert out.splitlines()[0] == "v_000122.png: changed and not saved"
+
+
+def test_doubted_labels_of_a_data_set(start, module, tmp_path):
+    """A key and s, and the next training has another class."""
+    root, audit = tmp_path / "images", tmp_path / "audit"
+    for number, file in enumerate(("0_nio/a.png", "1_io/b.png", "1_io/c.png")):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        picture = np.full((60, 80), 80 * number, np.uint8)
+        (root / file).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    audit.mkdir()
+    head = "file,attribute,given,suggested,confidence,margin"
+    (audit / "relabel.csv").write_text(
+        f"{head}\n1_io/c.png,,ok,defect,0.9,0.8\n0_nio/a.png,,defect,ok,0.8,0.6\n"
+    )
+    table = root / "corrections.csv"
+    about = {
+        "root": str(root),
+        "pictures": ".",
+        "kind": "class",
+        "names": ["ok", "defect"],
+        "tables": [str(table)],
+    }
+    (audit / "relabel.json").write_text(json.dumps(about))
+    tool = start("relabel=audit/relabel.csv")
+    tool.type("e", "s", "n", "o", "s", "q")  # d deletes, so defect has e
+    status, out, err = tool.end()
+    assert (err, status) == ("", 0)
+    assert out.splitlines() == [f"2 of 2 images have another label now: {table}"]
+    found = module().find()
+    assert dict(zip(found.files, found.targets.tolist(), strict=True)) == {
+        "0_nio/a.png": 0,
+        "1_io/b.png": 0,
+        "1_io/c.png": 1,
+    }
