@@ -34,7 +34,6 @@ _OWN = 0.3  # the least share of it that the image has for itself
 _BACKGROUND = 20  # images, from which on what they have in common can be told from what is in them
 _BLUR = 3.0  # pixels: sigma of what is compared first, in which a shift changes little
 _PLAUSIBLE = 0.3  # correlation of that, below which the shifts are not tried
-_PAIRS = 2048  # laid over each other at a time
 _ROWS = 1024  # hashes compared with all others at a time
 
 Pairs = NDArray[np.int64]
@@ -53,22 +52,25 @@ def group_equal(keys: Sequence[str]) -> list[list[int]]:
     return [found for found in rows.values() if len(found) > 1]
 
 
-def near_copies(thumbnails: NDArray[np.uint8]) -> tuple[Pairs, NDArray[np.float32]]:
+def near_copies(thumbnails: NDArray[np.uint8], partners: int = 50) -> tuple[Pairs, NDArray[np.float32]]:
     """Pairs of images that show the same thing, see the module.
 
     Args:
         thumbnails: `[N, 48, 48]`, grey.
+        partners: Images that each is compared with at most, see `close_hashes`.
 
     Returns:
         Rows of each pair, int64 `[M, 2]`, the smaller first, and its correlation, `[M]`; the most alike first.
     """
     detail = fine_detail(thumbnails)
-    own = detail - detail.mean(0) if len(detail) >= _BACKGROUND else detail
     rms = np.sqrt(np.square(detail).mean((1, 2)))
+    own = detail
+    if len(detail) >= _BACKGROUND:
+        own -= detail.mean(0)
     left = np.sqrt(np.square(own).mean((1, 2)))
     telling = np.flatnonzero((rms >= _DETAIL) & (left >= _OWN * rms))
     own = own[telling]
-    pairs = close_hashes(perceptual_hashes(own), _RADIUS)
+    pairs = close_hashes(perceptual_hashes(own), _RADIUS, partners)
     alike = correlations(own, pairs)
     kept = alike >= ALIKE
     pairs, alike = telling[pairs[kept]], alike[kept]
@@ -112,18 +114,27 @@ def perceptual_hashes(images: NDArray[np.float32]) -> NDArray[np.uint64]:
     return np.packbits(bits, axis=1).view(np.uint64).ravel()
 
 
-def close_hashes(hashes: NDArray[np.uint64], radius: int) -> Pairs:
+def close_hashes(hashes: NDArray[np.uint64], radius: int, partners: int) -> Pairs:
     """Pairs of hashes that differ in `radius` bits or fewer, int64 `[M, 2]`, the smaller row first.
 
-    Each is compared with each, at a few bytes and a few instructions a pair: 20,000 hashes take a second.
+    Each is compared with each, at a few bytes and a few instructions a pair: 20,000 hashes take half a second.
+
+    Args:
+        hashes: `[N]`.
+        radius: Bits.
+        partners: Later rows that a row is paired with at most, the closest ones: of many that are all alike, each
+            with each would not end.
     """
-    found = []
+    found = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(hashes), _ROWS):
         differ = np.bitwise_count(hashes[start : start + _ROWS, None] ^ hashes[start:])
-        rows, others = np.nonzero(differ <= radius)
-        later = others > rows
-        found.append(np.stack([rows[later], others[later]], axis=1) + start)
-    return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
+        differ[np.tril_indices(len(differ))] = 255  # itself, and earlier rows of the block
+        close = np.count_nonzero(differ <= radius, axis=1)
+        for row in np.flatnonzero(close > partners).tolist():
+            far = np.argsort(differ[row], kind="stable")[partners:]
+            differ[row, far] = 255
+        found.append(np.argwhere(differ <= radius) + start)
+    return np.concatenate(found)
 
 
 def correlations(images: NDArray[np.float32], pairs: Pairs) -> NDArray[np.float32]:
@@ -137,45 +148,21 @@ def correlations(images: NDArray[np.float32], pairs: Pairs) -> NDArray[np.float3
         Normalised cross-correlation, -1..1, `[M]`: the largest over shifts of up to three pixels; of those
         that are not alike when blurred, the correlation of that.
     """
-    coarse = np.empty((len(images), images.shape[1] // 3, images.shape[2] // 3), np.float32)
+    coarse = np.empty((len(images), (images.shape[1] // 3) ** 2), np.float32)
     for row, image in enumerate(images):
+        side = images.shape[1] // 3
         blurred = cv2.GaussianBlur(image, (0, 0), _BLUR)
-        coarse[row] = cv2.resize(blurred, coarse.shape[:0:-1], interpolation=cv2.INTER_AREA)
-    flat = _flat(coarse)
+        coarse[row] = cv2.resize(blurred, (side, side), interpolation=cv2.INTER_AREA).ravel()
+    coarse -= coarse.mean(1, keepdims=True)
+    coarse /= np.maximum(np.linalg.norm(coarse, axis=1, keepdims=True), 1e-6)
+    inner = slice(_SHIFT, images.shape[1] - _SHIFT)
     found = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), _PAIRS):
-        some = pairs[start : start + _PAIRS]
-        rough = _correlation(*(flat[rows] for rows in some.T))
-        plausible = np.flatnonzero(rough >= _PLAUSIBLE)
-        rough[plausible] = _moved(*(images[rows] for rows in some[plausible].T))
-        found[start : start + _PAIRS] = rough
+    for at, (one, other) in enumerate(pairs.tolist()):
+        found[at] = coarse[one] @ coarse[other]
+        if found[at] >= _PLAUSIBLE:
+            moved = cv2.matchTemplate(images[other], images[one][inner, inner], cv2.TM_CCOEFF_NORMED)
+            found[at] = moved.max()
     return found
-
-
-def _moved(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The best correlation of the middle of one image with the other one, of each pair."""
-    best = np.full(len(left), -1, np.float32)
-    inner = left.shape[1] - 2 * _SHIFT
-    middle = _flat(left[:, _SHIFT : _SHIFT + inner, _SHIFT : _SHIFT + inner])
-    for down in range(2 * _SHIFT + 1):
-        for along in range(2 * _SHIFT + 1):
-            part = _flat(right[:, down : down + inner, along : along + inner])
-            np.maximum(best, _correlation(middle, part), out=best)
-    return best
-
-
-def _flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows `[N, S * S]` of mean 0 and length 1; of nothing, nothing."""
-    rows = images.reshape(len(images), int(np.prod(images.shape[1:])))
-    rows = rows - rows.mean(1, keepdims=True)
-    length = np.sqrt(np.einsum("np,np->n", rows, rows))[:, None]
-    flat: NDArray[np.float32] = rows / np.maximum(length, 1e-6)
-    return flat
-
-
-def _correlation(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    sums: NDArray[np.float32] = np.einsum("np,np->n", left, right)
-    return sums
 
 
 def connected(pairs: NDArray[np.integer], count: int) -> NDArray[np.int64]:

@@ -30,12 +30,13 @@ class Copies:
     first: NDArray[np.int64]
 
 
-def find_copies(pixels: Sequence[str | None], thumbnails: NDArray[np.uint8]) -> Copies:
+def find_copies(pixels: Sequence[str | None], thumbnails: NDArray[np.uint8], partners: int = 50) -> Copies:
     """Find equal and near images.
 
     Args:
         pixels: A digest of the pixels of each image; None: it can't be read, and is like no other.
         thumbnails: Of those that have a digest, uint8 `[M, 48, 48]`.
+        partners: Images that each is compared with at most.
     """
     rows = np.flatnonzero([one is not None for one in pixels])
     equal = [
@@ -46,7 +47,7 @@ def find_copies(pixels: Sequence[str | None], thumbnails: NDArray[np.uint8]) -> 
     again = np.zeros(len(pixels), bool)
     again[same[:, 1]] = True
     single = np.flatnonzero(~again[rows])
-    pairs, alike = near_copies(thumbnails[single])
+    pairs, alike = near_copies(thumbnails[single], partners)
     near = rows[single[pairs]]
     return Copies(equal, near, alike, connected(np.concatenate([same, near]), len(pixels)))
 

@@ -116,14 +116,24 @@ def test_close_hashes_are_those_of_a_loop():
         for j in range(i + 1, len(hashes))
         if (int(hashes[i]) ^ int(hashes[j])).bit_count() <= 3
     ]
-    assert sorted(close_hashes(hashes, 3).tolist()) == expected
+    assert sorted(close_hashes(hashes, 3, 100).tolist()) == expected
 
 
 def test_close_hashes_across_blocks():
     hashes = np.arange(3000, dtype=np.uint64) << np.uint64(20)
     hashes[2999] = hashes[1]
-    assert [1, 2999] in close_hashes(hashes, 0).tolist()
-    assert close_hashes(hashes[:0], 3).shape == (0, 2)
+    assert [1, 2999] in close_hashes(hashes, 0, 5).tolist()
+    assert close_hashes(hashes[:0], 3, 5).shape == (0, 2)
+
+
+def test_of_many_that_are_alike_each_has_a_few_partners():
+    hashes = np.zeros(2500, np.uint64)
+    hashes[7] = 1
+    pairs = close_hashes(hashes, 3, 4)
+    assert len(pairs) == 4 * 2496 + 3 + 2 + 1
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert 7 not in pairs[:, 1]  # there are closer ones
+    assert len(set(connected(pairs, 2500).tolist())) == 1
 
 
 def test_correlation_is_the_best_over_shifts(surfaces):
