@@ -141,6 +141,12 @@ class DriftMonitor:
             tests=tests,
         )
 
+    def samples(self) -> dict[str, tuple[Array, Array]]:
+        """Of each statistic the values of the reference and those of the window."""
+        return {
+            name: (usual, np.asarray(self._values[name])) for name, usual in self.reference.samples.items()
+        }
+
     def _tests(self, judged: int) -> list[Test]:
         tests = [self._count_unlike(judged)]
         tests += [self._compare(name, usual) for name, usual in self.reference.samples.items()]

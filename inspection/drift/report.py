@@ -1,5 +1,6 @@
 """What is said of drift, to people and to programs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -19,7 +20,7 @@ WORDS = {
     "down": ("shifted up", "shifted down"),
     "red": ("less red", "redder"),
     "blue": ("less blue", "bluer"),
-    "features": ("more alike to the network", "strange to the network"),
+    "features": ("more ordinary to the network", "strange to the network"),
 }
 """What it means where a statistic is smaller, and larger, than usual."""
 _UNITS = {"brightness": "of 255", "across": "of the width", "down": "of the height"}
@@ -63,11 +64,15 @@ class Test:
             'darker: brightness 92.0 instead of 118.0 of 255'
         """
         unit = f" {_UNITS[self.statistic]}" if self.statistic in _UNITS else ""
-        figures = f"{self.statistic} {_digits(self.now)} instead of {_digits(self.usual)}{unit}"
+        # Logarithms are nothing for people.
+        now, usual = (
+            math.exp(value) if self.statistic == "sharpness" else value for value in (self.now, self.usual)
+        )
+        figures = f"{self.statistic} {_digits(now)} instead of {_digits(usual)}{unit}"
         if self.kind == "scores" or self.statistic not in WORDS:
             return figures
         if abs(self.now - self.usual) < _NEAR * self.width:
-            return f"{self.statistic} spreads differently (about {_digits(self.usual)}{unit}, as usual)"
+            return f"{self.statistic} spreads differently (about {_digits(usual)}{unit}, as usual)"
         return f"{WORDS[self.statistic][self.now > self.usual]}: {figures}"
 
 

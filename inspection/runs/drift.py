@@ -15,11 +15,13 @@ from inspection.drift.reference import Reference
 from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.watching import Watch, reference_of
+from inspection.pictures.files import write_png
+from inspection.pictures.two_samples import histogram_pairs
 from inspection.runs.folder import passport_of
 from inspection.runs.results import write_json
 from inspection.tasks.module import InspectionTask
 
-DRIFT = "drift.json"
+DRIFT = "drift"
 VALIDATION, USUAL = 2000, 500
 """Images at most that the reference and its ruler are made of: more would say little more, and take their time."""
 
@@ -104,9 +106,11 @@ class Lookout:
         return ", ".join(finding.out)
 
     def report(self, folder: Path) -> list[str]:
-        """Write `drift.json`; lines for the console. Nothing where nothing was seen or is known."""
+        """Write `drift.json` and `drift.png`; lines for the console. None where nothing was seen or is known."""
         if self.monitor is None or not self.monitor.seen:
             return []
         report = self.monitor.report()
-        write_json(folder / DRIFT, report.to_dict())
+        write_json(folder / f"{DRIFT}.json", report.to_dict())
+        moved = {test.statistic for test in report.moved}
+        write_png(folder / f"{DRIFT}.png", histogram_pairs(self.monitor.samples(), moved))
         return report.lines()

@@ -1,0 +1,126 @@
+"""What a run remembers of its validation images, and what a prediction says of others."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inspection.config.saved import plain
+from inspection.drift.reference import Reference
+from inspection.inspector import Inspector
+from inspection.runs.predict import predict
+
+INSPECTOR = "inspector.safetensors"
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def call(trained, compose, tmp_path):
+    """Predicts; gives the rows of the table and what `drift.json` says, or None without one."""
+
+    def call(given, *overrides, run=trained.folder):
+        output = tmp_path / "out"
+        line = [f"run='{run}'", f"input='{given}'", f"output='{output}'", "overlays=false", *overrides]
+        assert predict(plain(compose("predict", line))) == 0
+        place = output / "drift.json"
+        return rows(output), json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
+
+    return call
+
+
+@pytest.fixture
+def line(images, trained, tmp_path):
+    """The test images of the run, changed; gives their folder."""
+
+    def make(change):
+        for row in rows(trained.folder):
+            if row["split"] == "test":
+                image = cv2.imread(str(images / row["file"]), cv2.IMREAD_GRAYSCALE)
+                place = tmp_path / "line" / row["file"]
+                place.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(place), change(image))
+        return tmp_path / "line"
+
+    return make
+
+
+def test_a_run_remembers_its_validation_images(trained):
+    passport = Inspector.load(trained.folder / INSPECTOR).passport
+    reference = Reference.from_dict(passport.reference)
+    validation = [row for row in rows(trained.folder) if row["split"] == "val"]
+    assert reference.images == len(validation)
+    assert reference.layer == "network.head"
+    assert reference.grouped is None
+    expected = sorted(float(row["probability_defect"]) for row in validation)
+    np.testing.assert_allclose(reference.samples["P(defect)"], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_unchanged_images_are_no_drift(call, line, capsys):
+    _, found = call(line(lambda image: image))
+    assert found["drift"] is False
+    assert "no drift: " in capsys.readouterr().out
+
+
+def test_darker_images_are_reported(call, line, capsys, tmp_path):
+    table, found = call(line(lambda image: (image * 0.6).astype(np.uint8)))
+    assert found["drift"]
+    assert found["images_moved"]
+    output = capsys.readouterr().out
+    assert "DRIFT: the images have changed" in output
+    assert "darker: brightness" in output
+    out = [row["unlike"].split(", ") for row in table if row["unlike"]]
+    assert sum("brightness" in names for names in out) > len(table) / 2
+    assert cv2.imread(str(tmp_path / "out" / "drift.png")) is not None
+
+
+def test_another_threshold_compares_no_scores(call, line):
+    _, found = call(line(lambda image: image), "threshold=0.3")
+    assert "P(defect)" not in found["tests"]
+    assert "brightness" in found["tests"]
+
+
+def test_one_image_is_no_distribution(call, images):
+    table, found = call(images / "01_train_val_test" / "1_io" / "000.png")
+    assert found["drift"] is None
+    assert "1 image: too few" in found["notes"][0]
+    assert len(table) == 1
+
+
+def test_an_inspector_without_a_reference_says_nothing(call, trained, images, tmp_path):
+    inspector = Inspector.load(trained.folder / INSPECTOR)
+    bare = tmp_path / INSPECTOR
+    Inspector(replace(inspector.passport, reference=None), inspector.model.network.state_dict()).save(bare)
+    table, found = call(images, run=bare)
+    assert found is None
+    assert {row["unlike"] for row in table} == {""}
+
+
+@pytest.fixture(scope="module")
+def grouped(quick, run_training, tmp_path_factory):
+    """A run whose images belong to groups of four."""
+    cfg = quick(r"data.group='([0-9]{3})\.'", "trainer.max_epochs=1")
+    return run_training(cfg, tmp_path_factory.mktemp("grouped"))
+
+
+def test_the_first_image_of_each_group_is_remembered(grouped, call, images, tmp_path):
+    """`1_io/000.png` and `0_nio/000.png` are one group here."""
+    reference = Reference.from_dict(Inspector.load(grouped.folder / INSPECTOR).passport.reference)
+    validation = [row["file"] for row in rows(grouped.folder) if row["split"] == "val"]
+    assert reference.grouped == len(validation)
+    assert reference.images == len({Path(file).stem for file in validation})
+    for folder in ("0_nio", "1_io"):
+        for number in range(10):
+            place = tmp_path / "pairs" / folder / f"{number:03d}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(images / "01_train_val_test" / folder / place.name, place)
+    table, found = call(tmp_path / "pairs", run=grouped.folder)
+    assert (len(table), found["images"], found["judged"]) == (20, 20, 10)
