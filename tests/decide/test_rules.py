@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
+from inspection.config.instantiate import instantiate
+from inspection.config.saved import plain
 from inspection.decide.curve import Curve
 from inspection.decide.rule import QUANTILE, UNCHANGED
 from inspection.decide.rules import F1, Cost, Fixed, Precision, Recall, Youden
@@ -367,3 +369,11 @@ def test_fixed():
 def test_bad_arguments(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("kind", [F1, Recall, Precision, Cost, Youden, Fixed])
+def test_each_rule_has_a_file_with_its_own_defaults(kind, compose):
+    node = plain(compose("decide", ["run=somewhere", f"decide={kind.__name__.lower()}"]))["decide"]
+    rule = instantiate(node)
+    assert type(rule) is kind
+    assert vars(rule) == vars(kind())
