@@ -1,11 +1,11 @@
-"""Time our heatmaps against the `grad-cam` package (`pip install grad-cam`), side by side, for each of the methods.
+"""Time our heatmaps against the `grad-cam` package (`pip install grad-cam`), side by side, method by method.
 
     python -m benchmarks.heatmap_speed --repeats 20
 
 Both run in turns on the same images with the same layer, so that a noisy machine hits both alike; the ratio
 is the median over the turns of package time / our time (above 1: ours is faster). The largest difference of
-the maps is printed beside it: a fast wrong map is worth nothing. (Of Grad-CAM++ it is not: the package adds 1e-6 to
-squared gradients, which decides for small ones; the tests compare the two where that does not count.)
+the maps is printed beside it: a fast wrong map is worth nothing. Of Grad-CAM++ it is not: the package adds 1e-6
+to squared gradients, which decides for small ones; the tests compare the two where that does not count.
 
 Below, every output of a network with several: all in one call of ours, a call each of ours, and of the package.
 """
@@ -94,8 +94,9 @@ def several(arguments: argparse.Namespace) -> None:
             }
             turns = in_turns(works, arguments)
         print(
-            f"{'hires_cam':<33}{batch:>5}{milliseconds(turns, 'package'):>12.2f}{milliseconds(turns, 'each'):>10.2f}"
-            f"{milliseconds(turns, 'shared'):>11.2f}   each / shared {ratio(turns, 'each', 'shared'):.2f}",
+            f"{'hires_cam':<33}{batch:>5}{milliseconds(turns, 'package'):>12.2f}"
+            f"{milliseconds(turns, 'each'):>10.2f}{milliseconds(turns, 'shared'):>11.2f}"
+            f"   each / shared {ratio(turns, 'each', 'shared'):.2f}",
             flush=True,
         )
 
