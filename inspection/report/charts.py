@@ -395,7 +395,9 @@ def _reliability_line(plot: Plot, bins: Reliability, number: int) -> Html:
         for x, y, count in zip(xs.tolist(), ys.tolist(), counts.tolist(), strict=True)
     ]
     line = element(
-        "path", d=plot.path(xs.tolist(), ys.tolist()), class_=f"line c{number}" + " dashed" * (number == 0)
+        "path",
+        d=plot.path(xs.tolist(), ys.tolist()),
+        class_=f"line faint c{number}" + " dashed" * (number == 0),
     )
     return together(line, dots)
 

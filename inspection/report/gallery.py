@@ -137,12 +137,18 @@ def _card(report: Report, given: Gallery, card: Card, number: int) -> Html:
     return element(
         "li",
         button if pictures else None,
-        element("h3", element("bdi", card.file)),
+        element("h3", element("bdi", _breakable(card.file))),
         element("p", badges, class_="badges"),
         element("dl", details),
         class_="card",
         id=f"card-{number}",
     )
+
+
+def _breakable(file: str) -> Html:
+    """A path that is broken between its folders rather than within a name."""
+    *folders, name = file.split("/")
+    return together([[folder, "/", element("wbr")] for folder in folders], name)
 
 
 def _dialog() -> Html:

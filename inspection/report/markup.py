@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-_VOID = frozenset({"br", "img", "input", "link", "meta", "hr"})
+_VOID = frozenset({"br", "img", "input", "link", "meta", "hr", "wbr"})
 # Controls have no place in HTML, and lone surrogates (file names that are no text) none in UTF-8.
 _UNSHOWN = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), "�")
 

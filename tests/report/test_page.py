@@ -12,7 +12,7 @@ from inspection.report.contents import Card, Confusion, Figure, Gallery, Scores,
 
 NASTY = "<img src=x onerror=alert(1)>.png"
 CLASS = "</script><b>bold"
-_VOID = {"meta", "img", "input", "link", "br", "hr"}
+_VOID = {"meta", "img", "input", "link", "br", "hr", "wbr"}
 
 
 class Reader(HTMLParser):
