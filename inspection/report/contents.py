@@ -115,6 +115,8 @@ class Scores:
         truth: Whether each is one, bool `[M]`.
         unscored: Number of true ones without a score (objects without a box): called at no threshold.
         stored: The threshold of the operating point.
+        low: Smallest threshold that there can be, or None.
+        high: Largest one, or None.
         what: What a score is, on the axis: `P(defect)`, `called pixels`.
         called: What is called: `defect`; None: its name.
         counted: What is called, in the plural: `images`, `boxes`.
@@ -127,6 +129,8 @@ class Scores:
     truth: NDArray[np.bool_]
     unscored: int = 0
     stored: float = 0.5
+    low: float | None = None
+    high: float | None = None
     what: str = "score"
     called: str | None = None
     counted: str = "images"

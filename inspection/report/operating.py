@@ -182,6 +182,8 @@ def _data(report: Report, steps: list[Steps], first: int) -> dict[str, object]:
             "name": names.index(each.name),
             "part": parts.index(each.part),
             "stored": each.stored,
+            "low": each.low,
+            "high": each.high,
             "counted": each.counted,
             "countable": each.countable,
         }

@@ -136,9 +136,28 @@
       return most < 1 && most >= 0 ? 1 : most + Math.max(Math.abs(most) * 1e-6, 1e-6);
     }
 
+    // A threshold that the inspector can have: a part is not scrapped for no called pixel at all.
+    function allowed(set, limit) {
+      const most = set.high === null ? limit : Math.min(limit, set.high);
+      return set.low === null ? most : Math.max(most, set.low);
+    }
+
+    function places(set) {
+      const count = set.thresholds.length;
+      const last = thresholdAt(set, count);
+      return {
+        first: set.low === null ? 0 : place(set, set.low),
+        last: allowed(set, last) === last ? count : count - 1,
+      };
+    }
+
     function cheapest(set) {
-      let best = { cost: set.true * cost("missed"), threshold: thresholdAt(set, set.thresholds.length) };
+      const threshold = allowed(set, thresholdAt(set, set.thresholds.length));
+      let best = { cost: counted(set, threshold).cost, threshold: threshold };
       for (let number = 0; number < set.thresholds.length; number += 1) {
+        if (allowed(set, set.thresholds[number]) !== set.thresholds[number]) {
+          continue;
+        }
         const hits = set.hits[number];
         const sum = (set.true - hits) * cost("missed") + (set.called[number] - hits) * cost("alarm");
         if (sum < best.cost) {
@@ -212,9 +231,10 @@
       for (const name of Object.keys(now)) {
         write(name, now[name], stored[name], of[name]);
       }
-      range.max = String(set.thresholds.length);
+      range.min = String(places(set).first);
+      range.max = String(places(set).last);
       range.value = String(place(set, threshold));
-      range.setAttribute("aria-valuetext", String(threshold));
+      range.setAttribute("aria-valuetext", String(Number(threshold.toPrecision(4))));
       if (writeNumber) {
         exact.value = String(threshold);
       }
@@ -230,7 +250,7 @@
     }
 
     function moveTo(limit) {
-      threshold = limit;
+      threshold = allowed(current, limit);
       show(true);
     }
 
@@ -271,7 +291,7 @@
     exact.addEventListener("input", function () {
       const value = Number.parseFloat(exact.value);
       if (!Number.isNaN(value)) {
-        threshold = reachable(value);
+        threshold = allowed(current, reachable(value));
         show(false);
       }
     });
@@ -287,7 +307,7 @@
       const where = place(set, threshold);
       const up = event.key === "ArrowUp";
       const next = up && thresholdAt(set, where) > threshold ? where : where + (up ? 1 : -1);
-      moveTo(thresholdAt(set, Math.min(Math.max(next, 0), set.thresholds.length)));
+      moveTo(thresholdAt(set, Math.min(Math.max(next, places(set).first), places(set).last)));
     });
     by("to-stored").addEventListener("click", () => moveTo(current.stored));
     by("to-cheapest").addEventListener("click", () => moveTo(cheapest(prepared(current)).threshold));

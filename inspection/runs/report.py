@@ -224,6 +224,8 @@ def _scores(outcomes: Mapping[str, Outcome]) -> list[Scores]:
                 truth=each.truth,
                 unscored=len(each.unscored),
                 stored=points[each.name],
+                low=each.low,
+                high=each.high,
                 what=outcome.axis(each.name).score,
                 called=outcome.axis(each.name).called,
                 counted="images" if each.countable_negatives else "boxes",

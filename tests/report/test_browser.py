@@ -214,6 +214,37 @@ def test_every_bit_of_a_threshold_counts(show):
     assert opened.said == []
 
 
+def test_the_slider_keeps_to_what_the_inspector_can_have(show):
+    areas = np.array([0.0, 0, 0, 5, 9])
+    scores = Scores("min_area", "val", areas, areas > 4, stored=5, low=1.0, called="defect")
+    opened = show(render(Report("t", "q", scores=[scores])))
+    opened.focus("#threshold-range")
+    opened.press("Home")
+    assert counts(opened)["alarms"] == "0"  # a threshold of 0 would call every image
+    assert opened.run("document.getElementById('threshold-number').value") == "5"
+    opened.focus("#threshold-number")
+    opened.type("0")
+    assert counts(opened)["alarms"] == "0"
+    opened.press("ArrowUp", "ArrowUp", "ArrowUp")
+    assert counts(opened)["found"] == "0"
+
+    sure = Scores("defect", "val", np.array([0.2, 1.0]), np.array([False, True]), low=0.0, high=1.0)
+    opened = show(render(Report("t", "q", scores=[sure])))
+    opened.focus("#threshold-range")
+    opened.press("End")
+    assert counts(opened)["found"] == "1"  # no probability is above 1
+    assert opened.said == []
+
+
+def test_from_the_slider_of_a_name_to_its_images(page, report):
+    page.choose("#slider-name", "1")
+    page.focus("#to-gallery")
+    page.press("Enter")
+
+    assert shown_files(page) == [c.file for c in report.gallery.cards if c.kinds[0][0] == "dent"]
+    assert page.run("document.activeElement.id") == "filter-about"
+
+
 def test_objects_that_nothing_was_found_for_stay_missed(show):
     scores = Scores(
         "bolt",
