@@ -216,6 +216,10 @@
     }
 
     function speak(text) {
+      if (by("spoken").textContent === "") {
+        by("spoken").textContent = text; // what the page begins with is no news
+        return;
+      }
       window.clearTimeout(speaking);
       speaking = window.setTimeout(function () {
         by("spoken").textContent = text;

@@ -304,7 +304,7 @@ def example_report(
             ("recall", Figure(0.95, 0.9, 0.98)),
             ("precision", Figure(0.88, 0.83, 0.92)),
         ],
-        highlights_of="test images, 95 % intervals",
+        highlights_of="test images; below each figure, where 95 % of them lie when the images are drawn anew",
         operating_point=[
             ("rule", "precision at a recall of at least 0.95, on validation images"),
             ("threshold", "0.500 (0.410 to 0.620)"),
