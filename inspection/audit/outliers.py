@@ -35,11 +35,11 @@ def robust_z(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def outliers(album: Album) -> list[Finding]:
-    """Brightness and sharpness, each against the images of the same label."""
-    rows = album.seen
+    """Brightness and sharpness against the images of the same label; of equal pictures one counts."""
+    first = {album.look(row).pixels: row for row in album.seen[::-1].tolist()}
     kinds: dict[str, list[int]] = {}
     by_label = album.targets is not None and album.labels.kind != "quantity"
-    for row in rows.tolist():
+    for row in sorted(first.values()):
         kinds.setdefault(album.label(row) if by_label else "", []).append(row)
     found = []
     for name, (of, less, more) in _MEASURES.items():

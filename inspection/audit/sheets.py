@@ -14,7 +14,7 @@ Read = Callable[[str], np.ndarray]
 CASES = 12
 """Cases on one sheet."""
 _FILES = 4  # of a case
-_CELL = 180  # px
+_CELL = 230  # px
 _ACROSS = 7  # cells
 _GAP = 12  # px
 

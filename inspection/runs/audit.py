@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,7 +227,11 @@ def _boxes(data: ObjectDataModule, album: Album, known: bool) -> list[Finding]:
 
 
 def _write(data: ImageDataModule, album: Album, findings: list[Finding], output: Path) -> None:
-    """The report and the pictures."""
+    """The report and the pictures; those of an earlier audit in the same folder go."""
+    with suppress(OSError, ValueError, KeyError):
+        for earlier in json.loads((output / REPORT).read_text(encoding="utf-8"))["findings"]:
+            if earlier["picture"] is not None:
+                (output / earlier["picture"]).unlink(missing_ok=True)
     captions = {file: album.name(row).removeprefix(file).strip(" ()") for row, file in enumerate(album.files)}
     pictures = {}
     for finding in findings:

@@ -175,7 +175,7 @@ def test_a_table_of_groups_must_know_every_file(images, look, tmp_path):
     assert "has no group for 59 files" in texts(found["refused"])[0]
 
 
-def test_outliers_of_light_and_focus(images, look):
+def test_outliers_of_light_and_focus(images, look, tmp_path):
     write(images, "1_io/dark.png", (rough(80) * 0.1).astype(np.uint8))
     write(images, "0_nio/blurred.png", cv2.GaussianBlur(rough(81), (0, 0), 8))
     _, found, _ = look(images)
@@ -183,6 +183,11 @@ def test_outliers_of_light_and_focus(images, look):
     assert "darker" in texts(found["brightness"])[0]
     assert files(found["sharpness"])[0] == "0_nio/blurred.png"
     assert found["brightness"]["picture"] == "brightness.png"
+    assert (tmp_path / "audit" / "brightness.png").is_file()
+    (images / "1_io" / "dark.png").unlink()
+    _, found, _ = look(images)
+    assert "brightness" not in found
+    assert not (tmp_path / "audit" / "brightness.png").exists()
 
 
 def test_divided_groups(images, look, tmp_path):
