@@ -19,7 +19,6 @@ from inspection.data.splits import PARTS
 from inspection.decide.paired import Paired, compare_paired
 from inspection.drift.two_samples import holm
 from inspection.errors import InputError
-from inspection.inspector.passport import read_passport
 from inspection.pictures.files import write_png
 from inspection.pictures.grid import sample_grid
 from inspection.pictures.panel import fit_width
@@ -27,7 +26,6 @@ from inspection.pictures.text import title_bar
 from inspection.runs import said
 from inspection.runs.console import number, table
 from inspection.runs.finished import FinishedRun
-from inspection.runs.folder import PASSPORT
 from inspection.runs.results import write_json
 
 DISAGREEMENTS = "disagreements"
@@ -84,7 +82,7 @@ def compare(config: dict[str, Any]) -> int:
     output = Path(config["output"] or next(iter(runs.values())).folder / "compare" / stamp)
     output.mkdir(parents=True, exist_ok=True)
 
-    _announce(runs, part)
+    _announce(runs)
     print(f"\n{part} images: each run on all of its own (95 % intervals)")
     print(table(table_of_figures(runs, part)))
     print(f"\n{part} images that all runs share: {len(files)}")
@@ -174,7 +172,7 @@ def find_common(runs: Runs, part: str) -> tuple[list[str], list[str]]:
     """
     notes = []
     first = next(iter(runs.values()))
-    questions = {str(run.figures["question"]) for run in runs.values()}
+    questions = {run.passport.question for run in runs.values()}
     if len(questions) > 1:
         notes.append(f"the runs ask different questions: {'; '.join(sorted(questions))}")
     roots = {run.data_root for run in runs.values()}
@@ -368,12 +366,7 @@ def draw_disagreements(runs: Runs, part: str, files: Sequence[str], count: int) 
     first = next(iter(runs.values()))
     root = Path(first.data_root)
     empty = np.zeros((1, 1, 3), np.uint8)
-    try:
-        passport = read_passport((first.folder / PASSPORT).read_text(encoding="utf-8"))
-    except (OSError, InputError) as error:
-        return empty, f"no pictures: {first.folder / PASSPORT} can't be read ({error})"
-
-    geometry = Geometry.from_dict(passport.geometry)
+    geometry = Geometry.from_dict(first.passport.geometry)
     by_who: dict[str, list[str]] = {}
     for file in files:
         by_who.setdefault(_who(runs, part, file), []).append(file)
@@ -407,9 +400,9 @@ def _who(runs: Runs, part: str, file: str) -> str:
     return f"{', '.join(right)}{alone} {'is' if len(right) == 1 else 'are'} right"
 
 
-def _announce(runs: Runs, part: str) -> None:
+def _announce(runs: Runs) -> None:
     first = next(iter(runs.values()))
-    print(f"\n{first.figures['task']}: {first.figures['question']}")
+    print(f"\n{first.passport.task}: {first.passport.question}")
     for letter, run in runs.items():
-        kind = "SYNTHETIC images" if run.figures["data"]["synthetic"] else "images"
-        print(f"  {letter}  {run.folder}  ({kind} in {run.data_root}, seed {run.figures['seed']})")
+        kind = "SYNTHETIC images" if run.synthetic else "images"
+        print(f"  {letter}  {run.folder}  ({kind} in {run.data_root})")

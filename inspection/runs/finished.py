@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import InputError
-from inspection.runs.folder import CONFIG, FIGURES
+from inspection.inspector import Passport
+from inspection.inspector.passport import read_passport
+from inspection.runs.folder import CONFIG, FIGURES, PASSPORT
 
 PREDICTIONS, SPLITS = "predictions.csv", "splits.csv"
 
@@ -22,6 +24,7 @@ class FinishedRun:
 
     Attributes:
         folder: Of the run.
+        passport: Of its inspector.
         figures: `metrics.json`.
         rows: Of each part the images that were evaluated, by file.
         parts: Of each image of the data the part it was in, by file.
@@ -29,6 +32,7 @@ class FinishedRun:
     """
 
     folder: Path
+    passport: Passport
     figures: Mapping[str, Any]
     rows: Mapping[str, Mapping[str, Row]]
     parts: Mapping[str, str]
@@ -45,7 +49,7 @@ class FinishedRun:
             raise InputError(
                 f"runs: {folder}: no such folder; give run folders such as outputs/coil/lenet/<time>"
             )
-        for name in (CONFIG, FIGURES, PREDICTIONS, SPLITS):
+        for name in (CONFIG, PASSPORT, FIGURES, PREDICTIONS, SPLITS):
             if not (folder / name).is_file():
                 reason = (
                     "not a run folder"
@@ -53,6 +57,10 @@ class FinishedRun:
                     else "its training did not get to its end, or ran as a test"
                 )
                 raise InputError(f"runs: {folder}: {reason}, {name} is missing")
+        try:
+            passport = read_passport((folder / PASSPORT).read_text(encoding="utf-8"))
+        except InputError as error:
+            raise InputError(f"{folder / PASSPORT}: {error}") from None
         try:
             figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
         except ValueError as error:
@@ -63,6 +71,7 @@ class FinishedRun:
             rows.setdefault(row["split"], {})[row["file"]] = row
         return cls(
             folder,
+            passport,
             figures,
             rows,
             {row["file"]: row["split"] for row in splits},
@@ -77,7 +86,12 @@ class FinishedRun:
     @property
     def data_root(self) -> str:
         """Where the data lay."""
-        return str(self.figures["data"]["root"])
+        return str((self.passport.made.get("data") or {}).get("root", "a folder that is not known"))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the images are synthetic."""
+        return bool((self.passport.made.get("data") or {}).get("synthetic"))
 
 
 def _read(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:

@@ -47,16 +47,13 @@ def make(tmp_path):
         folder.mkdir()
         (folder / "config.yaml").write_text("seed: 0\n")
         about = {
-            "task": "coil",
-            "question": "Is it bent?",
-            "data": {"root": str(tmp_path / "data"), "synthetic": False},
-            "seed": 0,
             "classes": ["ok", "defect"],
             "test": {"f1": 0.9, "recall": None, "f1/ok": 1.0, "confusion_matrix": [[1]]},
             "intervals": {"test": {"f1": [0.8, 0.95]}},
         }
         (folder / "metrics.json").write_text(json.dumps(about | figures))
-        (folder / "passport.json").write_text(json.dumps(PASSPORT))
+        made = {"data": {"root": str(tmp_path / "data"), "synthetic": False}}
+        (folder / "passport.json").write_text(json.dumps(PASSPORT | {"made": made}))
         write_csv(
             folder / "predictions.csv", [{"file": f, "split": "test"} | row for f, row in answers.items()]
         )
