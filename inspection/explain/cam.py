@@ -15,6 +15,7 @@ nothing of the network's inside and checks the others.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from inspection.errors import InputError
 from inspection.explain.class_maps import (
+    Grid,
     checked_targets,
     find_evidence,
     find_grid,
@@ -29,6 +31,7 @@ from inspection.explain.class_maps import (
     weigh_features,
     weighed,
 )
+from inspection.explain.grids import GridWatch
 from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps, Method, known_method
 from inspection.explain.hooks import eager
 from inspection.explain.layers import (
@@ -54,6 +57,7 @@ def heatmap(
     method: Method | Literal["auto"] = "auto",
     layer: str | nn.Module | None = None,
     size: tuple[int, int] | None = None,
+    aligned: bool = True,
 ) -> Heatmaps:
     """Explain the class logits of a batch in one forward and one backward pass, or "cam" in the forward one alone.
 
@@ -76,6 +80,9 @@ def heatmap(
             The output of a module that runs several times is the last one. For "cam" it is always what the
             head is given, and "occlusion" has none.
         size: (H, W) of the maps. None: that of the images.
+        aligned: Whether each place of the layer is drawn where its convolutions look, as far as strides and
+            paddings tell, see `grids.py`. False spreads the places evenly over the image, as the grad-cam package
+            does. "cam" and "occlusion" know their places.
 
     Returns:
         Maps scaled by their own maximum, each for itself: heat says where, not how much.
@@ -84,7 +91,7 @@ def heatmap(
         InputError: The layer is unknown, ambiguous, or gives no map; the method is unknown.
         ValueError: The targets do not fit the batch, or the network does not return logits [N, K].
     """
-    return heatmaps_of(network, images, [targets], method=method, layer=layer, size=size)[0]
+    return heatmaps_of(network, images, [targets], method=method, layer=layer, size=size, aligned=aligned)[0]
 
 
 def heatmaps_of(
@@ -95,6 +102,7 @@ def heatmaps_of(
     method: Method | Literal["auto"] = "auto",
     layer: str | nn.Module | None = None,
     size: tuple[int, int] | None = None,
+    aligned: bool = True,
 ) -> list[Heatmaps]:
     """Explain several logits of each image, such as every attribute; they share the forward pass.
 
@@ -105,6 +113,7 @@ def heatmaps_of(
         method: As in `heatmap`.
         layer: As in `heatmap`.
         size: As in `heatmap`.
+        aligned: As in `heatmap`.
 
     Returns:
         One result a target, in their order.
@@ -135,7 +144,8 @@ def heatmaps_of(
     # Inference tensors can't take part in a backward pass, not even as constants.
     with torch.inference_mode(False), without_cast_cache(images.device.type), eager(network):
         images = images.clone() if images.is_inference() else images.detach()
-        with torch.no_grad():
+        watch = GridWatch(images)
+        with torch.no_grad(), watch if aligned else nullcontext():
             logits, activations = record(network, images, candidates, accepts)
         if activations is not None and not logits.requires_grad:
             # A network with a `with torch.no_grad():` of its own around the layer turns the recording off
@@ -146,6 +156,7 @@ def heatmaps_of(
             raise InputError(no_map_message(network, layer))
         if logits.ndim != 2 or len(logits) != len(images):
             raise ValueError(f"Expected logits [{len(images)}, K] but got {list(logits.shape)}.")
+        shape, grid = (images.shape[-2], images.shape[-1]), watch.grid_of(activations) if aligned else None
         for number, target in enumerate(targets, 1):
             which = checked_targets(target, logits)
             gradients = gradients_of(logits, which, activations, keep=number < len(targets))
@@ -153,10 +164,7 @@ def heatmaps_of(
             with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
                 raw, scale = weigh(activations, gradients, chosen)
                 evidence = find_evidence(raw, scale, torch.finfo(activations.dtype).eps)
-                maps = to_heat(
-                    torch.where(evidence[:, None, None], raw, 0.0),
-                    size or (images.shape[-2], images.shape[-1]),
-                )
+                maps = _sized(torch.where(evidence[:, None, None], raw, 0.0), shape, grid, size)
             results.append(Heatmaps(maps, evidence, chosen, logits.detach().float(), which))
     return results
 
@@ -168,6 +176,13 @@ def heatmap_method(network: nn.Module) -> Method:
         if wanted is not None:
             return known_method(wanted, f"{name or type(network).__name__}.heatmap_method")
     return "grad_cam"
+
+
+def _sized(maps: Tensor, shape: tuple[int, int], grid: Grid | None, size: tuple[int, int] | None) -> Tensor:
+    """Heat over the image, and then in another size; without a grid at once."""
+    if grid is None or size is None or size == shape:
+        return to_heat(maps, size or shape, grid)
+    return to_heat(to_heat(maps, shape, grid), size)
 
 
 def _forward_only(
@@ -188,8 +203,6 @@ def _forward_only(
         shape = images.shape[-2], images.shape[-1]
         for target in targets:
             seen = weighed(logits, features, weights, target)
-            maps = to_heat(seen.maps, shape, find_grid(network))
-            if size is not None and size != shape:
-                maps = to_heat(maps, size)
+            maps = _sized(seen.maps, shape, find_grid(network), size)
             results.append(Heatmaps(maps, seen.evidence, "cam", seen.logits.detach(), seen.targets))
     return results

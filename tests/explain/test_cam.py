@@ -66,7 +66,7 @@ def reference(method, network, layer, images, targets):
 def test_equals_the_grad_cam_package_on_a_lenet(method, seed):
     torch.manual_seed(seed)
     network, images, targets = lenet(), lenet_images(6), torch.tensor([0, 1, 2, 2, 1, 0])
-    ours = heatmap(network, images, targets, method=method)
+    ours = heatmap(network, images, targets, method=method, aligned=False)
     theirs = reference(method, network, "3", images, targets)
     assert ours.evidence.any()
     torch.testing.assert_close(own_scale(ours.maps), theirs, atol=1e-5, rtol=0)
@@ -82,7 +82,7 @@ def test_equals_the_grad_cam_package_on_resnets(method, name, layer):
     torch.manual_seed(0)
     network = models.get_model(name, weights=None, num_classes=4).eval()
     images, targets = torch.rand(3, 3, 64, 96), torch.tensor([3, 0, 1])
-    ours = heatmap(network, images, targets, method=method, layer=layer)
+    ours = heatmap(network, images, targets, method=method, layer=layer, aligned=False)
     theirs = reference(method, network, layer, images, targets)
     assert ours.evidence.any()
     torch.testing.assert_close(own_scale(ours.maps), theirs, atol=1e-5, rtol=0)
