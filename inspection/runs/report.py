@@ -6,12 +6,10 @@ import shlex
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inspection.callbacks.charts import has_curve
 from inspection.callbacks.panels import PanelLogger
@@ -19,19 +17,16 @@ from inspection.callbacks.samples import spread
 from inspection.config.saved import read_overrides
 from inspection.data.module import ImageDataModule
 from inspection.decide.rules import Cost
+from inspection.decide.scores import Scored
 from inspection.models.modes import evaluating
 from inspection.report import Report, render, thumbnail
 from inspection.report.contents import (
     Calibration,
-    Card,
     Cell,
     Confusion,
     Figure,
-    Gallery,
     Gathering,
-    Kind,
     LineChart,
-    Picture,
     Reliability,
     Scores,
     Series,
@@ -41,34 +36,17 @@ from inspection.report.contents import (
 from inspection.runs import console
 from inspection.runs.checkpoints import trainable_and_total
 from inspection.runs.folder import CONFIG, REPORT
+from inspection.runs.gallery import evidence_of, gallery_of, scored_of
 from inspection.tasks import outcomes as found
 from inspection.tasks.module import InspectionTask
-from inspection.tasks.name_outcomes import NameOutcome
 from inspection.tasks.operating import in_words
 from inspection.tasks.outcomes import Outcome
 
-MISTAKES, UNSURE = 40, 20
-"""Images in the gallery: wrong ones of all parts together, and of the others those nearest to a threshold."""
 _EXAMPLES = 2  # pictures of each kind of image
 _MOST_EXAMPLES = 12
 _HIGHLIGHTS = 4
-_THUMBNAIL, _EVIDENCE, _SHEET = 240, 720, 1400  # px, longer side
+_SHEET = 1400  # px, longer side
 _PARTS = {"train": "training", "val": "validation", "test": "test", "new": "new"}
-
-
-@dataclass(frozen=True)
-class Judged:
-    """How the images of a part came off, each by its position in the outcome.
-
-    Attributes:
-        kinds: What each image is to the names that are called.
-        margin: How far it is from being judged otherwise, in the spread of the scores; NaN: not known.
-        score: What it was judged by; NaN: nothing, or several scores.
-    """
-
-    kinds: list[list[tuple[str, Kind]]]
-    margin: NDArray[np.float64]
-    score: NDArray[np.float64]
 
 
 def write_report(
@@ -119,10 +97,11 @@ def report_of(
     """What the report of a run shows; arguments as of `write_report`."""
     part, last = list(outcomes.items())[-1]
     tables = [_table(each) for each in last.tables(outcomes)]
+    scored = {own: scored_of(outcome) for own, outcome in outcomes.items()}
     record = task.record_of_operating()
     confidence = record.get("confidence")
     with evaluating(task.model):
-        gallery = gallery_of(task, data, outcomes, drawers)
+        gallery = gallery_of(task, data, outcomes, scored, drawers)
         gatherings = _gatherings(run, task, data, part, last, drawers)
     return Report(
         task=config["task"]["name"],
@@ -150,7 +129,7 @@ def report_of(
             for own, outcome in reversed(list(outcomes.items()))
             for name, each in outcome.confusions().items()
         ],
-        scores=_scores(outcomes),
+        scores=_scores(outcomes, scored),
         costs=(task.rule.missed, task.rule.false_alarm) if isinstance(task.rule, Cost) else (1.0, 1.0),
         calibrations=_calibrations(outcomes),
         gallery=gallery,
@@ -212,7 +191,7 @@ def _cell(cell: found.Cell) -> Cell:
     return cell
 
 
-def _scores(outcomes: Mapping[str, Outcome]) -> list[Scores]:
+def _scores(outcomes: Mapping[str, Outcome], scored: Mapping[str, Sequence[Scored]]) -> list[Scores]:
     scores = []
     for part, outcome in outcomes.items():
         points = outcome.decision.points()
@@ -231,16 +210,9 @@ def _scores(outcomes: Mapping[str, Outcome]) -> list[Scores]:
                 counted="images" if each.countable_negatives else "boxes",
                 countable=each.countable_negatives,
             )
-            for each in _scored(outcome)
+            for each in scored[part]
         ]
     return scores
-
-
-def _scored(outcome: Outcome) -> list[Any]:
-    try:
-        return list(outcome.scored())
-    except ValueError:  # a network that has diverged: there is nothing to move a threshold over
-        return []
 
 
 def _calibrations(outcomes: Mapping[str, Outcome]) -> list[Calibration]:
@@ -253,173 +225,6 @@ def _calibrations(outcomes: Mapping[str, Outcome]) -> list[Calibration]:
 
 def _bins(given: Any) -> Reliability:
     return Reliability(given.confidence, given.right, given.counts, given.error)
-
-
-# ---- gallery ----------------------------------------------------------------------------------------------------
-
-
-def judged(outcome: Outcome) -> Judged:
-    """How each image came off, by what is called from a score on."""
-    count = len(outcome.rows)
-    points = outcome.decision.points()
-    kinds: list[list[tuple[str, Kind]]] = [[] for _ in range(count)]
-    margin, score = np.full(count, np.nan), np.full(count, np.nan)
-    scored = _scored(outcome)
-    for each in scored:
-        called = each.scores >= points[each.name]
-        states: list[dict[Kind, bool]] = [{} for _ in range(count)]
-        for place, said, true in zip(each.images.tolist(), called.tolist(), each.truth.tolist(), strict=True):
-            states[place]["right" if said == true else "missed" if true else "false alarm"] = True
-        for place in each.unscored.tolist():
-            states[place]["missed"] = True
-        for own, state in zip(kinds, states, strict=True):
-            own += [(each.name, kind) for kind in state if kind != "right" or len(state) == 1]
-        spread_of = float(each.scores.std()) if len(each.scores) else 0.0
-        far = np.abs(each.scores - points[each.name]) / (spread_of or 1.0)
-        np.fmin.at(margin, each.images, far)
-        if len(scored) == 1 and each.countable_negatives:
-            score[each.images] = each.scores
-    if not scored and isinstance(outcome, NameOutcome) and len(outcome.decision.names) > 1:
-        first, second = outcome.probabilities.topk(2, 1).values.T.numpy()  # the most probable class wins
-        margin = first - second
-    right = outcome.right
-    for place, own in enumerate(kinds):
-        wrong = right is not None and not bool(right[place])
-        if wrong and all(kind == "right" for _, kind in own):  # another class than the one it has
-            kinds[place] = [(name, "wrong") for name, _ in own] or [("", "wrong")]
-        elif not own and right is not None:
-            kinds[place] = [("", "right")]
-    return Judged(kinds, margin, score)
-
-
-def gallery_of(
-    task: InspectionTask,
-    data: ImageDataModule,
-    outcomes: Mapping[str, Outcome],
-    drawers: Sequence[PanelLogger],
-    mistakes: int = MISTAKES,
-    unsure: int = UNSURE,
-) -> Gallery | None:
-    """The worst mistakes and the least certain of the other images, with pictures.
-
-    Args:
-        task: In evaluation mode.
-        data: The images.
-        outcomes: Of the parts.
-        drawers: Draw the evidence.
-        mistakes: Of all parts together at most.
-        unsure: As many others, and as many more as there are fewer mistakes.
-    """
-    cards: list[Card] = []
-    every = {part: outcome.mistakes(len(outcome.rows)) for part, outcome in outcomes.items()}
-    worst = {part: every[part][:count] for part, count in _shares(every, mistakes).items()}
-    others = {part: _least_certain(outcome, worst[part]) for part, outcome in outcomes.items()}
-    free = mistakes + unsure - sum(map(len, worst.values()))
-    for part, outcome in reversed(list(outcomes.items())):
-        came_off = judged(outcome)
-        nearest = others[part][: _shares(others, free)[part]]
-        chosen = np.concatenate([worst[part], nearest]).astype(np.int64)
-        evidence = _evidence(task, data, outcome, chosen, drawers)
-        for rank, position in enumerate(chosen.tolist()):
-            place = rank if rank < len(worst[part]) else None
-            cards.append(_card(data, part, outcome, came_off, position, place, evidence.get(position)))
-    if not cards:
-        return None
-    total = sum(len(outcome.rows) for outcome in outcomes.values())
-    return Gallery(cards, total, _chosen_how(outcomes), _score_of_cards(outcomes))
-
-
-def _least_certain(outcome: Outcome, without: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of the other images that are judged rightly, those nearest to another verdict first."""
-    if outcome.right is None:
-        return np.zeros(0, np.int64)
-    others = np.setdiff1d(np.flatnonzero(outcome.right.numpy()), without)
-    return others[np.argsort(judged(outcome).margin[others], kind="stable")]  # NaN comes last
-
-
-def _chosen_how(outcomes: Mapping[str, Outcome]) -> str:
-    rights = [outcome.right for outcome in outcomes.values()]
-    known = [right for right in rights if right is not None]
-    wrong = sum(int((~right).sum()) for right in known)
-    counted = f"{wrong:,} of all were judged wrongly. " if known else ""
-    return (
-        f"{counted}Here are the worst, and of the others those nearest to another verdict; predictions.csv has "
-        "all. Verdicts are those at the stored operating point."
-    )
-
-
-def _score_of_cards(outcomes: Mapping[str, Outcome]) -> str:
-    first = next(iter(outcomes.values()))
-    scored = _scored(first)
-    return first.axis(scored[0].name).score if len(scored) == 1 else "score"
-
-
-def _shares(available: Mapping[str, Sequence[Any] | NDArray[Any]], number: int) -> dict[str, int]:
-    """How many of a number each part gets: two for the last one (test) for each one of the others.
-
-    Example:
-        >>> _shares({"val": range(9), "test": range(9)}, 6), _shares({"val": range(9), "test": range(1)}, 6)
-        ({'val': 2, 'test': 4}, {'val': 5, 'test': 1})
-    """
-    dealt = dict.fromkeys(available, 0)
-    turns = [*reversed(dealt), *list(dealt)[-1:]]
-    while any(dealt[part] < len(own) for part, own in available.items()) and sum(dealt.values()) < number:
-        for part in turns:
-            if dealt[part] < len(available[part]) and sum(dealt.values()) < number:
-                dealt[part] += 1
-    return dealt
-
-
-def _card(
-    data: ImageDataModule,
-    part: str,
-    outcome: Outcome,
-    came_off: Judged,
-    position: int,
-    rank: int | None,
-    evidence: Picture | None,
-) -> Card:
-    row = int(outcome.rows[position])
-    told = outcome.told(position)
-    margin, score = float(came_off.margin[position]), float(came_off.score[position])
-    known = not math.isnan(margin)
-    return Card(
-        file=data.samples.files[row],
-        part=part,
-        target=told.target,
-        verdict=told.verdict,
-        kinds=came_off.kinds[position],
-        wrongness=float(len(outcome.rows) - rank) if rank is not None else -margin if known else -1e9,
-        certainty=margin if known else 1e9,
-        score=None if math.isnan(score) else score,
-        facts=told.facts,
-        picture=thumbnail(_pixels(data, row), _THUMBNAIL),
-        evidence=evidence,
-    )
-
-
-def _pixels(data: ImageDataModule, row: int) -> np.ndarray:
-    """An image as the network sees it, uint8 [H, W, C]."""
-    pixels: np.ndarray = data.images(np.array([row]))[0].permute(1, 2, 0).numpy()
-    return pixels
-
-
-def _evidence(
-    task: InspectionTask,
-    data: ImageDataModule,
-    outcome: Outcome,
-    chosen: NDArray[np.int64],
-    drawers: Sequence[PanelLogger],
-) -> dict[int, Picture]:
-    """Panels of images by their position."""
-    for drawer in drawers:
-        if isinstance(task, drawer.draws):
-            drawn = drawer.drawn(task, data, outcome, chosen)
-            return {
-                position: thumbnail(panel, _EVIDENCE)
-                for position, panel in zip(chosen.tolist(), drawn, strict=True)
-            }
-    return {}
 
 
 def _gatherings(
@@ -436,7 +241,7 @@ def _gatherings(
     chosen = [(name, int(p)) for name, own in kinds.items() for p in spread(own, each)][:_MOST_EXAMPLES]
     # An image may be an example of several attributes; it is drawn once.
     positions = np.array(list(dict.fromkeys(position for _, position in chosen)), np.int64)
-    pictures = _evidence(task, data, outcome, positions, drawers)
+    pictures = evidence_of(task, data, outcome, positions, drawers)
     titles = {
         position: ", ".join(name for name, own in chosen if own == position)
         for position in positions.tolist()

@@ -10,15 +10,11 @@ import pytest
 import torch
 
 from inspection.config.saved import plain
-from inspection.decide.boxes import Boxes
-from inspection.decide.decisions import AnyOf, OneOf
-from inspection.decide.quantities import Quantities
+from inspection.decide.decisions import OneOf
 from inspection.runs import report as of_run
 from inspection.runs.evaluate import decide, evaluate
-from inspection.runs.report import judged, training_charts
-from inspection.tasks.box_outcome import BoxOutcome
-from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
-from inspection.tasks.quantity_outcome import QuantityOutcome
+from inspection.runs.report import training_charts
+from inspection.tasks.name_outcomes import ClassOutcome
 
 
 def block(page, name):
@@ -127,70 +123,6 @@ def test_a_report_that_fails_costs_nothing_else(run, compose, monkeypatch, capsy
     assert "note: report.html could not be written (RuntimeError: no ink" in capsys.readouterr().out
     assert not (run / "report.html").exists()  # that of before is of another time
     assert predictions(run)
-
-
-def test_another_class_than_the_defect_is_wrong_too():
-    decision = OneOf(["ok", "dust", "defect"], "defect", threshold=0.5)
-    logits = torch.tensor([[4.0, 0, 0], [4.0, 0, 0], [0, 0, 4.0], [0, 0, 4.0], [4.0, 0, 0]])
-    targets = torch.tensor([0, 1, 2, 0, 2])
-
-    came_off = judged(ClassOutcome.of(decision, torch.arange(5), logits, targets))
-
-    kinds = [[kind for _, kind in own] for own in came_off.kinds]
-    assert kinds == [["right"], ["wrong"], ["right"], ["false alarm"], ["missed"]]
-
-
-def test_without_a_defect_the_two_most_probable_classes_say_how_certain_it_is():
-    logits = torch.tensor([[2.0, 0, 0], [2.0, 1.9, 0], [0, 0, 5.0]])
-
-    came_off = judged(
-        ClassOutcome.of(OneOf(["a", "b", "c"], None), torch.arange(3), logits, torch.tensor([0, 1, 2]))
-    )
-
-    assert [own[0][1] for own in came_off.kinds] == ["right", "wrong", "right"]
-    assert came_off.margin.argsort().tolist() == [1, 0, 2]
-
-
-def test_each_attribute_comes_off_by_itself():
-    decision = AnyOf(["cut", "wide"], {"cut": 0.9})
-    logits = torch.tensor([[1.0, 1.0], [5.0, -5.0]])
-
-    came_off = judged(LabelOutcome.of(decision, torch.arange(2), logits, torch.tensor([[1, 0], [1, 0]])))
-
-    assert came_off.kinds == [
-        [("cut", "missed"), ("wide", "false alarm")],
-        [("cut", "right"), ("wide", "right")],
-    ]
-
-
-def test_an_image_may_have_a_missed_object_and_a_false_alarm():
-    # one box beside the object, one image with nothing in it, one object without any box
-    detections = torch.zeros(3, 1, 6)
-    detections[0, 0] = torch.tensor([20.0, 20, 30, 30, 0.9, 0])
-    boxes = torch.zeros(3, 1, 4)
-    boxes[0, 0] = boxes[2, 0] = torch.tensor([0.0, 0, 10, 10])
-    classes = torch.tensor([[0], [-1], [0]])
-
-    outcome = BoxOutcome.of(Boxes(["bolt"], 0.5), torch.arange(3), detections, boxes, classes)
-    came_off = judged(outcome)
-
-    assert sorted(came_off.kinds[0]) == [("bolt", "false alarm"), ("bolt", "missed")]
-    assert came_off.kinds[1:] == [[("", "right")], [("bolt", "missed")]]
-
-
-def test_the_alarm_of_a_measurement():
-    decision = Quantities(["maximum"], "K", [300.0], [10.0], ordered=False, alarm={"maximum": 350})
-    values, targets = (
-        torch.tensor([[360.0], [340.0], [300.0]]).double(),
-        torch.tensor([[355.0], [352.0], [300.0]]),
-    )
-
-    outcome = QuantityOutcome.of(decision, torch.arange(3), values, targets, torch.tensor([300.0]))
-
-    assert [own[0][1] for own in judged(outcome).kinds] == ["right", "missed", "right"]
-    assert outcome.told(1).target == "maximum 352.0 K: alarm"
-    assert outcome.told(1).verdict == "maximum 340.0 K"
-    assert outcome.confusions()[""].counts.tolist() == [[1, 0], [1, 1]]
 
 
 def test_curves_of_classes_stay_out_of_the_way(trained):
