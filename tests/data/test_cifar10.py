@@ -115,3 +115,11 @@ def test_arrays_go_through_the_geometry():
         assert own.shape == (1, 16, 20)
         assert np.abs(own[0].astype(int) - expected).max() <= 1
     assert steps == [(4, 4)]
+
+
+def test_a_published_image_as_it_was_taken(module, published, tmp_path):
+    (tmp_path / "set" / "cifar-10-batches-py").mkdir(parents=True)
+    data = module()
+    data.find()
+    assert (data.camera_image("test/00004") == np.moveaxis(published.test.images[4], 0, -1)).all()
+    assert (data.camera_image("train/00029") == np.moveaxis(published.train.images[29], 0, -1)).all()

@@ -69,6 +69,19 @@ def test_a_class_with_too_few_images_is_named():
         check_parts(samples)
 
 
+def test_groups_out_of_a_table(tmp_path):
+    table = tmp_path / "groups.csv"
+    table.write_text("file,split,group\na.png,train,1\nb.png,test,1\nc.png,val,2\n")
+    assert find_groups(["c.png", "a.png"], str(table)) == ("2", "1")
+    with pytest.raises(InputError, match="has no group for 1 files, for example 'd.png'"):
+        find_groups(["a.png", "d.png"], str(table))
+    table.write_text("name,group\n")
+    with pytest.raises(InputError, match="expected the columns file and group"):
+        find_groups(["a.png"], str(table))
+    with pytest.raises(InputError, match="no such file"):
+        find_groups(["a.png"], str(tmp_path / "none.csv"))
+
+
 def test_group_pattern():
     files = ["a/board_1_00.png", "a/board_1_01.png", "b/board_22_00.png"]
     assert find_groups(files, r"board_(\d+)_") == ("1", "1", "22")
