@@ -12,6 +12,7 @@ from inspection.data.geometry import Geometry
 from inspection.decide.kinds import decision_from
 from inspection.errors import InputError
 from inspection.explain.heatmaps import Method
+from inspection.inspector.plain import as_json
 
 NETWORKS = "inspection.models."
 
@@ -59,7 +60,7 @@ class Passport:
 
 def write_passport(passport: Passport) -> str:
     """A passport as JSON."""
-    return json.dumps(asdict(passport), ensure_ascii=False)
+    return json.dumps(as_json(asdict(passport)), ensure_ascii=False, allow_nan=False)
 
 
 def read_passport(text: str) -> Passport:

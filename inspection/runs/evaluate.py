@@ -29,6 +29,7 @@ from inspection.runs.evaluation import (
 )
 from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, inspector_of
 from inspection.runs.hardware import keep_freed_memory, pick_hardware
+from inspection.runs.leaks import refuse_learned
 from inspection.runs.prepare import build_rule, check_kind, check_needs, without_weights_file
 from inspection.runs.report import write_report
 from inspection.tasks.module import InspectionTask
@@ -79,17 +80,9 @@ def rebuild(run: Path, given: Mapping[str, Any]) -> Rebuilt:
     if changes and changes.get("root") is None:
         raise InputError(f"data.{next(iter(changes))}: give data.root, too: the folder of the new images")
     own = not changes
-    if (
-        not own
-        and Path(changes["root"]).expanduser().resolve()
-        == Path(inspector.passport.made["data"]["root"]).resolve()
-    ):
-        raise InputError(
-            f"data.root={changes['root']}: the run was trained on images of this folder, and all would be counted"
-            "; leave data.root out to evaluate its validation and test images"
-        )
-    settings = config["data"] | changes | {"fold": None}
-    settings["splits"] = str(run / "splits.csv") if own else None
+    settings = config["data"] | changes | {"fold": None, "splits": None}
+    if own:  # parts and groups as they were, whatever has become of where they came from
+        settings |= dict.fromkeys(("splits", "group"), str(run / "splits.csv"))
     config = config | {"data": settings}
     L.seed_everything(config["seed"], workers=True, verbose=False)
     data: ImageDataModule = instantiate(settings)
@@ -109,6 +102,8 @@ def rebuild(run: Path, given: Mapping[str, Any]) -> Rebuilt:
         raise InputError(
             f"run={run}: {error}\nto evaluate other images than the run's own, give data.root"
         ) from None
+    if not own:
+        refuse_learned(run, Path(inspector.passport.made["data"]["root"]), data.root, data.samples.files)
     check_needs(task, data)
     task.take(data)
     fit_weights(task.model.network, inspector.model.network.state_dict(), f"run={run}")
@@ -165,9 +160,14 @@ def evaluate(config: Mapping[str, Any]) -> int:
         raise InputError("output: a run's own images are evaluated in its own folder; leave output out")
     rebuilt.task.take_over(rebuilt.inspector.decision, chosen=True)
     rebuilt.task.flips = tuple(rebuilt.inspector.passport.flips)
-    rule = build_rule(rebuilt.config["decide"], rebuilt.task)
+    # Intervals as those of the operating point, which may have been chosen anew since the training.
+    asked = {
+        name: rebuilt.task.operated[name] for name in ("confidence", "resamples") if rebuilt.task.operated
+    }
+    rule = build_rule(rebuilt.config["decide"] | asked, rebuilt.task)
     rebuilt.task.judge_by(rule)
-    _look_again(rebuilt, folder)
+    outcomes, trainer = _look_again(rebuilt, folder)
+    _write(rebuilt, folder, outcomes, trainer)
     return 0
 
 
@@ -187,13 +187,15 @@ def decide(config: Mapping[str, Any]) -> int:
     task, run = rebuilt.task, rebuilt.folder
     task.take_over(rebuilt.inspector.decision, chosen=False)
     task.decide_by(build_rule(config["decide"], task))
-    outcomes = _look_again(rebuilt, run)
+    outcomes, trainer = _look_again(rebuilt, run)
     if task.operating is None:
         raise InputError(
             f"run={run}: its network gives no number for some images; nothing can be decided on them"
         )
     task.reference = build_reference(rebuilt.config, task, rebuilt.data)  # its scores are of the new point
+    # First what acts, then what is said of it.
     write_inspector(run, rebuilt.config, task, rebuilt.data, rebuilt.inspector.passport.made)
+    _write(rebuilt, run, outcomes, trainer)
     console.print_operating_point(task.operating, outcomes)
     print(
         f"\n{run}: {OPERATING}, {INSPECTOR}, {FIGURES} and predictions.csv are at this point now", flush=True
@@ -201,15 +203,20 @@ def decide(config: Mapping[str, Any]) -> int:
     return 0
 
 
-def _look_again(rebuilt: Rebuilt, folder: Path) -> dict[str, Outcome]:
-    """Evaluate, write and print."""
+def _look_again(rebuilt: Rebuilt, folder: Path) -> tuple[dict[str, Outcome], L.Trainer]:
+    """Evaluate a run; its pictures are drawn below a folder."""
     keep_freed_memory()
     be_quiet()
     config, data, task = rebuilt.config, rebuilt.data, rebuilt.task
     console.announce_data(config["task"], data)
     trainer = make_trainer(config, task, folder)
-    outcomes = evaluate_parts(trainer, task, data, None, test=config["test"] or not rebuilt.own)
-    made = figures_of_making(rebuilt.folder)
+    return evaluate_parts(trainer, task, data, None, test=config["test"] or not rebuilt.own), trainer
+
+
+def _write(rebuilt: Rebuilt, folder: Path, outcomes: dict[str, Outcome], trainer: L.Trainer) -> None:
+    """Write and print what was found."""
+    config, data, task = rebuilt.config, rebuilt.data, rebuilt.task
+    made = figures_of_making(rebuilt.folder, config, rebuilt.inspector.passport.made)
     if not rebuilt.own:
         made = made | {"data": origin(data), "trained_on": made["data"], "run": rebuilt.folder.as_posix()}
     write_evaluation(folder, made, task, data, outcomes)
@@ -217,4 +224,3 @@ def _look_again(rebuilt: Rebuilt, folder: Path) -> dict[str, Outcome]:
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     write_report(folder, rebuilt.folder, config, task, data, shown, made, callbacks)
     console.print_figures(shown, "the run's inspector", data.is_synthetic)
-    return outcomes

@@ -89,18 +89,30 @@ def origin(data: ImageDataModule) -> dict[str, Any]:
     }
 
 
-def figures_of_making(run: Path) -> dict[str, Any]:
-    """What `metrics.json` of a run says of how it was made; nothing where the run was stopped before that.
+def figures_of_making(run: Path, config: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
+    """What `metrics.json` of a run says of how it was made; of one that was stopped before, what is known.
+
+    Args:
+        run: Its folder.
+        config: The composed config.
+        made: Of its inspector's passport.
 
     Raises:
         InputError: If the file is damaged.
     """
+    known = {
+        "task": config["task"]["name"],
+        "question": config["task"]["question"],
+        "data": made["data"],
+        "seed": config["seed"],
+        "monitor": config["task"]["monitor"],
+    }
     place = run / FIGURES
     if not place.is_file():
-        return {}
+        return known
     try:
         values = json.loads(place.read_text(encoding="utf-8"))
-        return {name: values[name] for name in MADE if name in values}
+        return known | {name: values[name] for name in MADE if name in values}
     except (ValueError, TypeError) as error:
         raise InputError(f"{place} is damaged ({error}); train again, or remove it") from None
 
@@ -126,7 +138,10 @@ def write_evaluation(
     """
     about = {"classes": list(data.labels.names), "defect": data.labels.defect}
     figures = {part: outcome.figures | outcome.details() for part, outcome in outcomes.items()}
-    intervals = {part: outcome.intervals for part, outcome in outcomes.items()}
+    rule = task.rule
+    intervals: dict[str, Any] = {part: outcome.intervals for part, outcome in outcomes.items()}
+    if rule is not None:
+        intervals |= {"confidence": rule.confidence, "resamples": rule.resamples}
     # One record: the point as it was chosen on validation images, whatever images are evaluated here.
     point = task.record_of_operating()
     write_json(

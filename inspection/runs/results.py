@@ -2,25 +2,16 @@
 
 import csv
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from inspection.data.splits import Samples
+from inspection.inspector.plain import as_json
 from inspection.tasks.outcomes import Outcome
 
 COMPONENTS = ("network", "loss", "optimizer", "scheduler")
 """Arguments of a task module that are config groups of their own."""
-
-
-def as_json(value: Any) -> Any:
-    """Plain values in which an undefined figure (NaN) is null, as JSON wants it."""
-    if isinstance(value, Mapping):
-        return {str(name): as_json(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

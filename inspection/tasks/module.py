@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -262,13 +263,12 @@ class InspectionTask(L.LightningModule, ABC):
         return outcome
 
     def _operate(
-        self, seen: list[tuple[Tensor, Kept]], flips: Sequence[str]
+        self, seen: list[tuple[Tensor, Kept]], rule: Rule, flips: Sequence[str]
     ) -> tuple[OperatingPoint, Outcome]:
-        """Choose the operating point on what was said of validation images, by the rule."""
-        assert self.rule is not None
+        """Choose the operating point on what was said of validation images, by a rule."""
         rows, kept = _gather(seen)
-        decision = self.calibrated(kept) if self.rule.calibrate else self.decision
-        return choose(lambda each: self._judge(rows, kept, each), decision, self.rule, self._groups(), flips)
+        decision = self.calibrated(kept) if rule.calibrate else self.decision
+        return choose(lambda each: self._judge(rows, kept, each), decision, rule, self._groups(), flips)
 
     def _groups(self) -> Sequence[str] | None:
         data = getattr(self.trainer, "datamodule", None)
@@ -278,12 +278,14 @@ class InspectionTask(L.LightningModule, ABC):
         rows, kept = _gather(self._seen)
         told = bool(kept[_FINITE].all())  # else there is nothing that a point could be chosen on
         fitting = self.trainer.state.fn == "fit"
-        if part == "val" and self._undecided and not fitting and told:
+        if part == "val" and self._undecided and self.rule is not None and not fitting and told:
             plain = self.decision
-            self.operating, self.outcome = self._operate(self._seen, self.flips)
+            self.operating, self.outcome = self._operate(self._seen, self.rule, self.flips)
             if self.flips:
                 self.decision = plain
-                without = self._operate(self._unflipped, ())[1]
+                quick = copy(self.rule)
+                quick.resamples = 0
+                without = self._operate(self._unflipped, quick, ())[1]
                 self.decision = self.operating.decision
                 effect = {"without": without.main_figures(), "with": self.outcome.main_figures()}
                 self.operating = replace(self.operating, effect=effect)

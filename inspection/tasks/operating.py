@@ -42,6 +42,7 @@ class OperatingPoint:
         chosen: One for each thing that is called from a score on.
         decision: With these points.
         confidence: Of the intervals, 0..1.
+        resamples: That they are of.
         calibration: Expected calibration error of these images, `before` and `after` the temperature, by name;
             empty where there are no probabilities of names.
         flips: Of test-time augmentation.
@@ -53,6 +54,7 @@ class OperatingPoint:
     chosen: Sequence[Chosen]
     decision: Decision
     confidence: float
+    resamples: int
     calibration: dict[str, dict[str, float]]
     flips: tuple[str, ...] = ()
     effect: dict[str, dict[str, float]] | None = None
@@ -78,6 +80,7 @@ class OperatingPoint:
                 for each in self.chosen
             ],
             "confidence": self.confidence,
+            "resamples": self.resamples,
             "calibration": self.calibration,
             "flips": list(self.flips),
             "effect": self.effect or {},
@@ -165,6 +168,7 @@ def choose(
         chosen=chosen,
         decision=decision,
         confidence=rule.confidence,
+        resamples=rule.resamples,
         calibration=outcome.calibration(),
         flips=tuple(flips),
     )

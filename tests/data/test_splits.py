@@ -73,7 +73,7 @@ def test_groups_out_of_a_table(tmp_path):
     table = tmp_path / "groups.csv"
     table.write_text("file,split,group\na.png,train,1\nb.png,test,1\nc.png,val,2\n")
     assert find_groups(["c.png", "a.png"], str(table)) == ("2", "1")
-    with pytest.raises(InputError, match="has no group for 1 files, for example 'd.png'"):
+    with pytest.raises(InputError, match=r"has no group for 1 files, for example 'd\.png'"):
         find_groups(["a.png", "d.png"], str(table))
     table.write_text("name,group\n")
     with pytest.raises(InputError, match="expected the columns file and group"):

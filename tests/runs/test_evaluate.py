@@ -118,7 +118,8 @@ def test_other_images_are_evaluated_aside(run, compose, draw, tmp_path, capsys):
     assert sum(map(sum, metrics["test"]["confusion_matrix"])) == 13
     assert metrics["data"]["root"] == str(other)
     assert metrics["trained_on"]["root"] != str(other)
-    assert "f1" in metrics["intervals"]["test"] or metrics["test"]["f1"] is None
+    assert metrics["test"]["f1"] is not None
+    assert "accuracy" in metrics["intervals"]["test"]
     assert {row["split"] for row in rows(tmp_path / "out")} == {"test"}
     assert "new images" in capsys.readouterr().out
 
@@ -133,10 +134,16 @@ def test_only_good_images_of_next_week(run, compose, draw, tmp_path):
 
 def test_mistakes_are_messages(run, trained, compose, tmp_path):
     root = trained.config.data.root
-    with pytest.raises(
-        InputError, match=r"the run was trained on images of this folder.*leave data.root out"
-    ):
+    refusal = (
+        r"77 of 96 images are training or validation images of the run, or copies of such.*\n.*leave data"
+    )
+    with pytest.raises(InputError, match=refusal):
         evaluated(compose, run, f"data.root={root}")
+    with pytest.raises(InputError, match=refusal):  # the same images from another folder on
+        evaluated(compose, run, f"data.root={root}/01_train_val_test")
+    copies = shutil.copytree(root, tmp_path / "copies")
+    with pytest.raises(InputError, match=refusal):
+        evaluated(compose, run, f"data.root={copies}")
     with pytest.raises(
         InputError, match=r"data.annotations: the run's data \(FolderDataModule\) have no such key"
     ):
@@ -150,3 +157,38 @@ def test_mistakes_are_messages(run, trained, compose, tmp_path):
     (run / "metrics.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"metrics.json is damaged"):
         evaluated(compose, run)
+
+
+def test_intervals_are_those_of_the_point(run, compose):
+    decided(compose, run, "decide.confidence=0.5")
+    evaluated(compose, run)
+    metrics = figures(run)
+    assert metrics["intervals"]["confidence"] == metrics["operating_point"]["confidence"] == 0.5
+    assert metrics["intervals"]["resamples"] == 40
+    before = metrics["intervals"]["val"]["auroc"]
+    decided(compose, run, "decide.confidence=0.9")
+    after = figures(run)["intervals"]["val"]["auroc"]
+    assert after[0] < before[0] < before[1] < after[1]
+
+
+def test_a_run_that_was_stopped_before_its_figures(run, compose, draw, tmp_path):
+    """It has checkpoints and a passport; deciding makes it whole."""
+    before = figures(run)
+    for name in ("metrics.json", "inspector.safetensors", "predictions.csv", "operating_point.json"):
+        (run / name).unlink()
+    other = draw(tmp_path / "other", good=6, defects=3, seed=97)
+    evaluated(compose, run, f"data.root={other}", f"output={tmp_path / 'out'}")
+    assert figures(tmp_path / "out")["trained_on"]["root"] == before["data"]["root"]
+    decided(compose, run)
+    for name in ("task", "question", "data", "seed", "monitor"):
+        assert figures(run)[name] == before[name]
+
+
+def test_passport_is_json(run, compose):
+    """Undefined figures of its operating point are null: any reader takes it."""
+    decided(compose, run, "decide=fixed")
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    json.loads((run / "passport.json").read_text(encoding="utf-8"), parse_constant=refuse)

@@ -45,10 +45,10 @@ def test_predictions_in_words(tmp_path):
         rows = list(csv.reader(stream))
     high, low = 1 / (1 + math.exp(-2)), 1 / (1 + math.exp(3))
     assert rows == [
-        ["file", "split", "target", "verdict", "probability_ok", "probability_defect"],
-        ["ü/c.png", "val", "defect", "defect", f"{1 - high:.6f}", f"{high:.6f}"],
-        ["d.png", "val", "defect", "ok", f"{1 - low:.6f}", f"{low:.6f}"],
-        ["a, b.png", "test", "ok", "defect", "0.500000", "0.500000"],  # one half is enough for a defect
+        ["file", "split", "target", "verdict", "probability_ok", "probability_defect", "right"],
+        ["ü/c.png", "val", "defect", "defect", f"{1 - high:.6f}", f"{high:.6f}", "True"],
+        ["d.png", "val", "defect", "ok", f"{1 - low:.6f}", f"{low:.6f}", "False"],
+        ["a, b.png", "test", "ok", "defect", "0.500000", "0.500000", "False"],  # one half is a defect
     ]
 
 
@@ -73,6 +73,7 @@ def test_predictions_of_several_attributes(tmp_path):
         "verdict_break": "True",  # 0.269 is at least 0.2
         "probability_error": f"{1 / (1 + math.exp(-2)):.6f}",
         "probability_break": f"{1 / (1 + math.exp(1)):.6f}",
+        "right": "False",
     }
     assert (rows[1]["verdict_error"], rows[1]["verdict_break"]) == ("True", "False")
 
@@ -99,6 +100,7 @@ def test_hyperparameters_are_flat_and_plain():
         "model": {"_target_": "inspection.models.lenet.LeNet", "width": 8},
         "optimizer": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1},
         "scheduler": {},
+        "decide": {"_target_": "inspection.decide.rules.Recall", "r": 0.9},
         "paths": {"data": "data"},
         "seed": 3,
     }
@@ -108,6 +110,8 @@ def test_hyperparameters_are_flat_and_plain():
         "model": "LeNet",
         "model/width": 8,
         "optimizer": "SGD",
+        "decide": "Recall",
+        "decide/r": 0.9,
         "optimizer/lr": 0.1,
         "seed": 3,
         "data": "Folder",
