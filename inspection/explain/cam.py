@@ -31,7 +31,7 @@ from inspection.explain.class_maps import (
     weigh_features,
     weighed,
 )
-from inspection.explain.grids import GridWatch
+from inspection.explain.grids import watching
 from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps, Method, known_method
 from inspection.explain.hooks import eager
 from inspection.explain.layers import (
@@ -144,8 +144,7 @@ def heatmaps_of(
     # Inference tensors can't take part in a backward pass, not even as constants.
     with torch.inference_mode(False), without_cast_cache(images.device.type), eager(network):
         images = images.clone() if images.is_inference() else images.detach()
-        watch = GridWatch(images)
-        with torch.no_grad(), watch if aligned else nullcontext():
+        with torch.no_grad(), watching(network, images) if aligned else nullcontext() as watch:
             logits, activations = record(network, images, candidates, accepts)
         if activations is not None and not logits.requires_grad:
             # A network with a `with torch.no_grad():` of its own around the layer turns the recording off
@@ -156,7 +155,10 @@ def heatmaps_of(
             raise InputError(no_map_message(network, layer))
         if logits.ndim != 2 or len(logits) != len(images):
             raise ValueError(f"Expected logits [{len(images)}, K] but got {list(logits.shape)}.")
-        shape, grid = (images.shape[-2], images.shape[-1]), watch.grid_of(activations) if aligned else None
+        shape, grid = (
+            (images.shape[-2], images.shape[-1]),
+            None if watch is None else watch.grid_of(activations),
+        )
         for number, target in enumerate(targets, 1):
             which = checked_targets(target, logits)
             gradients = gradients_of(logits, which, activations, keep=number < len(targets))

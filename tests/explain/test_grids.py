@@ -1,11 +1,13 @@
 """Where places lie, against what gradients say that they see."""
 
+import weakref
+
 import pytest
 import torch
 from torch import nn
 
 from inspection.explain.cam import heatmap
-from inspection.explain.grids import GridWatch
+from inspection.explain.grids import GridWatch, watching
 from inspection.models.cam_net import CamNetwork
 from inspection.models.lenet import LeNet
 from inspection.models.seam_resnet import SeamResNet
@@ -98,6 +100,25 @@ def test_what_is_not_known_is_left_out():
     images = torch.rand(1, 1, 20, 20)
     assert run(Padded(), images, "conv")[1] is None
     assert run(nn.Sequential(nn.Conv2d(1, 1, (1, 3), stride=(1, 2))), images, "0")[1] is None
+
+
+def test_what_was_found_is_kept_with_the_network_alone():
+    network, images = (
+        nn.Sequential(nn.Conv2d(1, 1, 3, 2, 1), nn.Conv2d(1, 1, 3, 2, 1)),
+        torch.rand(1, 1, 32, 32),
+    )
+    with watching(network, images) as first:
+        network(images)
+    with watching(network, images) as again:
+        pass
+    assert again is first
+    assert again.grid_of(torch.empty(1, 1, 8, 8)) == (0.0, 4.0)
+    with watching(network, images[..., :16]) as other, pytest.raises(RuntimeError):
+        network(images.flatten())
+    assert other is not first
+    watched = weakref.ref(network)
+    del network
+    assert watched() is None
 
 
 def test_gradient_methods_are_drawn_where_the_forward_pass_draws():
