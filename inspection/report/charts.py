@@ -165,8 +165,12 @@ def _mark(style: str, x: float, y: float) -> Html:
 _POINTS = (("point stored", "stored operating point"), ("point here", "threshold above"))
 
 
-def precision_recall(steps: Steps, stored: float) -> Html:
-    """The curve as steps: between two thresholds nothing lies on a straight line (Davis and Goadrich, 2006)."""
+def precision_recall(steps: Steps, stored: float, countable: bool = True) -> Html:
+    """The curve as steps: between two thresholds nothing lies on a straight line (Davis and Goadrich, 2006).
+
+    The area below it is the average precision. Of boxes, whose rest can't be counted, there is no chance level,
+    and their average precision is defined in another way.
+    """
     plot = Plot(0, 1, 0, 1)
     recall, precision = steps.recall, steps.precision
     if not steps.true:
@@ -174,24 +178,26 @@ def precision_recall(steps: Steps, stored: float) -> Html:
     if not len(recall):
         return _nothing("Precision and recall", "nothing was found at any score")
     keep = _thinned(len(recall))
-    xs = np.repeat(np.append(0.0, recall[keep]), 2)[1:]
-    ys = np.repeat(np.append(precision[:1], precision[keep]), 2)[:-1]
+    xs = np.repeat(np.append(0.0, recall[keep]), 2)[1:-1]
+    ys = np.repeat(precision[keep], 2)
     called, hits = steps.at(stored)
     marks = [] if not called else [hits / steps.true, hits / called]
-    share = steps.true / (steps.true + steps.false)
-    base = element("path", d=plot.path([0, 1], [share, share]), class_="line chance")
-    average = figure_text(steps.average_precision())
-    title = f"Precision and recall, average precision {average}"
+    title, below, key = "Precision and recall", [], list(_POINTS)
+    if countable:
+        title += f", average precision {figure_text(steps.average_precision())}"
+        share = steps.true / (steps.true + steps.false)
+        below.append(element("path", d=plot.path([0, 1], [share, share]), class_="line chance"))
+        key.insert(0, ("line chance", "chance"))
     drawing = plot.draw(
         title,
         "recall: share that is found",
         "precision",
-        base,
+        *below,
         element("path", d=plot.path(xs.tolist(), ys.tolist()), class_="line c0 strong"),
         *_points(plot, marks),
         kind="pr",
     )
-    return framed(title, drawing, legend(("line chance", "chance"), *_POINTS))
+    return framed(title, drawing, legend(*key))
 
 
 def roc(steps: Steps, stored: float) -> Html:
@@ -236,8 +242,9 @@ def score_histogram(
     if not len(scores):
         return _nothing("Scores", f"no {counted}")
     low, high = float(scores.min()), float(scores.max())
-    if low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
+    if low >= 0 and high <= 1:  # probabilities: all of the scale, unless they fill little of it
+        most = max(high, stored)
+        low, high = 0.0, 1.05 * most if 0 < most < 0.5 else 1.0
     if high <= low:
         low, high = low - 0.5, high + 0.5
     plot = Plot(low, high, -1.08, 1.08)

@@ -157,7 +157,7 @@ def _curves(scores: Scores, steps: Steps, report: Report, shown: bool) -> Html:
             scores.called or scores.name,
             scores.counted,
         ),
-        charts.precision_recall(steps, scores.stored),
+        charts.precision_recall(steps, scores.stored, scores.countable),
     ]
     if scores.countable:
         drawn.append(charts.roc(steps, scores.stored))

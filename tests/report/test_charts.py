@@ -1,8 +1,10 @@
+import itertools
 import math
 import re
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from inspection.report import charts
 from inspection.report.contents import Calibration, LineChart, Reliability, Series
@@ -25,6 +27,27 @@ def test_corners_of_the_roc_curve():
     assert points(svg, "line c0 strong") == [
         (pytest.approx(plot.x(x), abs=0.06), pytest.approx(plot.y(y), abs=0.06)) for x, y in expected
     ]
+
+
+def test_the_area_below_the_drawn_curve_is_the_average_precision():
+    random = np.random.default_rng(1)
+    truth = random.random(60) < 0.4
+    scores = (truth + random.normal(0, 1, 60)).round(1)
+    plot = charts.Plot(0, 1, 0, 1)
+
+    svg = charts.precision_recall(Steps.of(scores, truth), 0.5)
+
+    pixels = points(svg, "line c0 strong")
+    width, base, height = plot.x(1) - plot.x(0), plot.y(0), plot.y(0) - plot.y(1)
+    at = [((x - plot.x(0)) / width, (base - y) / height) for x, y in pixels]
+    area = sum((x1 - x0) * y1 for (x0, _), (x1, y1) in itertools.pairwise(at))
+    assert area == pytest.approx(average_precision_score(truth, scores), abs=5e-3)
+
+
+def test_boxes_have_no_chance_level():
+    steps = Steps.of(np.array([0.9, 0.2]), np.array([True, False]))
+
+    assert "chance" not in charts.precision_recall(steps, 0.5, countable=False)
 
 
 def test_a_gap_in_a_line_is_left_open():
