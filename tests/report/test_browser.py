@@ -91,17 +91,16 @@ def test_markup_in_a_name_does_nothing(show, example):
     assert opened.said == []
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.01, 0.24, 0.25, 0.255, 0.5, 0.77, 0.999, 1.0])
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_counts_are_those_of_scikit_learn(page, report, threshold, place):
+def test_counts_are_those_of_scikit_learn(page, report, place):
     scores = report.scores[place]
     page.choose("#slider-name", str(place // 2))
     page.choose("#slider-part", str(place % 2))
 
-    page.focus("#threshold-number")
-    page.type(str(threshold))
-
-    assert counts(page) == expected(scores, threshold, report.costs)
+    for threshold in (0.0, 0.01, 0.24, 0.25, 0.255, 0.5, 0.77, 0.999, 1.0):  # scores have two decimals: ties
+        page.focus("#threshold-number")
+        page.type(str(threshold))
+        assert counts(page) == expected(scores, threshold, report.costs), threshold
 
 
 def test_the_slider_stops_at_each_score(page, report):
@@ -336,13 +335,14 @@ def test_the_first_tab_skips_to_the_report(page):
 
 def test_all_controls_are_reached_by_tab(page):
     page.run("document.activeElement.blur()")
-    reached = set()
+    missing = set(page.run(CONTROLS))
     for _ in range(400):
         page.press("Tab")
-        reached.add(page.run("document.activeElement.id"))
-    controls = set(page.run(CONTROLS))
+        missing.discard(page.run("document.activeElement.id"))
+        if not missing:
+            break
 
-    assert controls - reached == set()
+    assert missing == set()
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(page):
@@ -402,6 +402,6 @@ def test_five_thousand_images_stay_quick_and_small(show, example):
 
     assert opened.text("#gallery .quiet").startswith("60 of 10,000 evaluated images")
     assert size < 8e6
-    assert took < 50  # ms a step of the slider; about 1 on a quiet machine
+    assert took < 150  # ms a step of the slider: 10 on two busy cores
     assert filtered < 5
     assert opened.said == []
