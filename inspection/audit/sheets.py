@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 import cv2
 import numpy as np
 
-from inspection.audit.findings import Finding
+from inspection.audit.findings import Case, Finding
 from inspection.errors import InputError
 from inspection.pictures.grid import sample_grid, stack
+from inspection.pictures.text import QUIET, text_width
 
 Read = Callable[[str], np.ndarray]
 
@@ -16,7 +17,8 @@ CASES = 12
 _FILES = 4  # of a case
 _CELL = 230  # px
 _ACROSS = 7  # cells
-_GAP = 12  # px
+_GAP = 10  # px
+_TITLE = 15  # px, of the letters
 
 Shown = tuple[np.ndarray, str]
 
@@ -33,21 +35,20 @@ def draw_finding(finding: Finding, read: Read, captions: Mapping[str, str]) -> n
         RGB uint8.
     """
     cases = [case for case in finding.cases if case.files][:CASES]
-    panels = [
-        sample_grid(
-            {
-                f"{number}  {_end_of(case.text)}": [
-                    _shown(file, read, captions) for file in case.files[:_FILES]
-                ]
-            },
-            cell=_CELL,
-            height=_CELL,
-        )
-        for number, case in enumerate(cases, 1)
-    ]
+    panels = [_panel(number, case, read, captions) for number, case in enumerate(cases, 1)]
     across = max(1, _ACROSS * _CELL // max((panel.shape[1] for panel in panels), default=1))
     lines = [_beside(panels[at : at + across]) for at in range(0, len(panels), across)]
     return stack(lines, gap=0)
+
+
+def _panel(number: int, case: Case, read: Read, captions: Mapping[str, str]) -> np.ndarray:
+    """The images of a case side by side below what is said of them, no wider than that."""
+    many = f"{len(case.files)} files" if len(case.files) > _FILES else ""
+    title = f"{number}  {_end_of(case.text) or many}"
+    shown = [_shown(file, read, captions) for file in case.files[:_FILES]]
+    panel = sample_grid({title: shown}, cell=_CELL, height=_CELL)
+    words = int(text_width(title, _TITLE, bold=True))
+    return panel[:, : max(len(shown) * (_CELL + _GAP), words) + _GAP]
 
 
 def _beside(panels: Sequence[np.ndarray]) -> np.ndarray:
@@ -71,8 +72,9 @@ def _shown(file: str, read: Read, captions: Mapping[str, str]) -> Shown:
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
+    """A picture for the sheet, with a line around it: a blank one would not be seen."""
     scale = min(1.0, _CELL / max(picture.shape[:2]))
-    if scale == 1:
-        return picture
     size = [max(1, round(length * scale)) for length in picture.shape[1::-1]]
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    shrunk = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture.copy()
+    cv2.rectangle(shrunk, (0, 0), (shrunk.shape[1] - 1, shrunk.shape[0] - 1), QUIET)
+    return np.asarray(shrunk)
