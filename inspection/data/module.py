@@ -152,6 +152,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         whole: The part that all images belong to, where a trained inspector is only evaluated on them; None:
             they are split.
         mask_files: After the samples were found: of the images that have a mask, its path below the root.
+        faults: A list, where what is wrong with single images is to be put there and gone on from, as an audit
+            does; None: it is raised.
         unknown: After `setup`: of what `open_truth` might give and does not, by its name in a batch, why.
         loss_weights: For the loss when `balance="loss"`, float32 `[K]`, see `Labels.loss_weights`; else None.
         progress: Called with (what, done, total) while images are drawn and decoded.
@@ -226,6 +228,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         self.whole: str | None = None
         self.notes: list[str] = []
         self.mask_files: dict[str, str] = {}
+        self.faults: list[str] | None = None
         self.unknown: dict[str, str] = {}
         self.loss_weights: Tensor | None = None
         self.root = Path()
@@ -267,6 +270,17 @@ class ImageDataModule(L.LightningDataModule, ABC):
         cache = ImageCache(paths, self.geometry, self.memory_budget, self.cache_dir, self.root)
         cache.prepare(self._report("decoding images"))
         return cache
+
+    def refuse(self, cases: Sequence[str], message: str) -> None:
+        """Raise what is wrong with single images, or collect it, see `faults`.
+
+        Args:
+            cases: A line for each.
+            message: All of it in a few lines, with what to do.
+        """
+        if self.faults is None:
+            raise InputError(message)
+        self.faults += cases
 
     def _report(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self.progress(what, done, total) if self.progress else None

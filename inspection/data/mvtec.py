@@ -8,7 +8,7 @@ Bergmann et al., "MVTec AD: A Comprehensive Real-World Dataset for Unsupervised 
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,11 +51,16 @@ class Layout:
     notes: list[str]
 
 
-def read_layout(root: Path) -> Layout:
+def _refuse(cases: Sequence[str], message: str) -> None:
+    raise InputError(message)
+
+
+def read_layout(root: Path, refuse: Callable[[Sequence[str], str], None] = _refuse) -> Layout:
     """Find images and match masks to them by name: `<name>_mask.<suffix>`, or `<name>.<suffix>`.
 
     Args:
         root: Folder with `train`, `test` and `ground_truth`; without the last there are no masks.
+        refuse: Called with the cases and the message of what is wrong with masks; raises it, or collects it.
 
     Raises:
         InputError: The folder has no images in this layout, `ground_truth` has no mask of a defective image or
@@ -79,7 +84,7 @@ def read_layout(root: Path) -> Layout:
         )
     if not (root / MASKS).is_dir():
         return Layout(files, kinds, parts, [None] * len(files), [])
-    masks, notes = _match_masks(root, files, kinds)
+    masks, notes = _match_masks(root, files, kinds, refuse)
     return Layout(files, kinds, parts, masks, notes)
 
 
@@ -100,7 +105,10 @@ def _found_instead(root: Path) -> str:
 
 
 def _match_masks(
-    root: Path, files: Sequence[str], kinds: Sequence[str]
+    root: Path,
+    files: Sequence[str],
+    kinds: Sequence[str],
+    refuse: Callable[[Sequence[str], str], None],
 ) -> tuple[list[str | None], list[str]]:
     """The mask of each file, and notes."""
     candidates: dict[tuple[str, str], list[str]] = {}
@@ -119,34 +127,31 @@ def _match_masks(
         folder, stem = _same_letters("/".join(path.parts[1:-1])), _same_letters(path.stem)
         found = candidates.get((folder, f"{stem}_mask"), []) + candidates.get((folder, stem), [])
         if len(found) > 1:
-            raise InputError(
-                f"{root / file}: has {len(found)} masks, {' and '.join(found)}; keep one of them."
-            )
+            case = f"{root / file}: has {len(found)} masks, {' and '.join(found)}; keep one of them."
+            refuse([case], case)
         if not found:
             missing.append((root / file, root / MASKS / "/".join(path.parts[1:-1]) / f"{path.stem}_mask.png"))
         for mask in found:
             if mask in owners:
-                raise InputError(
+                case = (
                     f"{root / mask}: is the mask of two images, {owners[mask]} and {file}; "
                     "give each a name, and a mask, of its own"
                 )
+                refuse([case], case)
             owners[mask] = file
         masks.append(found[0] if found else None)
     if missing:
-        listed = "\n".join(f"  {image}: expected {mask}" for image, mask in missing[:SHOWN])
+        cases = [f"{image}: expected {mask}" for image, mask in missing]
+        listed = "\n".join(f"  {case}" for case in cases[:SHOWN])
         more = f"\n  and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-        raise InputError(
+        refuse(
+            cases,
             f"{_counted(len(missing), 'image of a defect has', 'images of defects have')} no mask "
-            f"(<name>_mask or <name>, with any image suffix):\n{listed}{more}"
+            f"(<name>_mask or <name>, with any image suffix):\n{listed}{more}",
         )
     unused = sorted(mask for found in candidates.values() for mask in found if mask not in owners)
     of_good = [mask for mask in unused if Path(mask).parts[1] == GOOD]
-    for mask in of_good:
-        if is_defective(read_image(root / mask), root / mask).any():
-            raise InputError(
-                f"{root / mask}: shows a defect in an image that lies in {GOOD}/; move both to the folder of that "
-                "defect, or take the mask out"
-            )
+    _check_good(root, of_good, refuse)
     others = [mask for mask in unused if mask not in set(of_good)]
     notes = []
     if of_good:
@@ -160,6 +165,22 @@ def _match_masks(
         what = _counted(len(others), "mask belongs to no image and is", "masks belong to no image and are")
         notes.append(f"{what} left out (for example {others[0]!r})")
     return masks, notes
+
+
+def _check_good(root: Path, of_good: Sequence[str], refuse: Callable[[Sequence[str], str], None]) -> None:
+    """Refuse masks of good images that show a defect."""
+    for mask in of_good:
+        try:
+            marked = bool(is_defective(read_image(root / mask), root / mask).any())
+        except InputError as error:
+            refuse([str(error)], str(error))
+            continue
+        if marked:
+            case = (
+                f"{root / mask}: shows a defect in an image that lies in {GOOD}/; move both to the folder of that "
+                "defect, or take the mask out"
+            )
+            refuse([case], case)
 
 
 def _counted(number: int, one: str, more: str) -> str:
@@ -235,7 +256,7 @@ class MVTecDataModule(ImageDataModule):
 
     def find_samples(self, root: Path) -> Found:
         """Files, classes and types of defect; parts of one class."""
-        layout = read_layout(root)
+        layout = read_layout(root, self.refuse)
         self.notes += layout.notes
         self.mask_files = {
             file: mask for file, mask in zip(layout.files, layout.masks, strict=True) if mask is not None

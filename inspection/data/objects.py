@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,15 @@ class ObjectDataModule(ImageDataModule):
         there = {image.relative_to(folder).as_posix() for image in find_images(folder)}
         gone = [image for image in self.coco.images if image.file not in there]
         if gone:
-            listed = "\n".join(
-                f"{place}: image {image.id!r}: there is no {image.file!r} in {folder}"
-                for image in gone[:_LISTED]
-            )
+            cases = [f"{place}: image {image.id!r}: there is no {image.file!r} in {folder}" for image in gone]
+            listed = "\n".join(cases[:_LISTED])
             more = f"\n... and {len(gone) - _LISTED} images more" if len(gone) > _LISTED else ""
-            raise InputError(
-                f"{listed}{more}\nadd the images, remove their entries, or name the images' folder (data.pictures)"
+            self.refuse(
+                cases,
+                f"{listed}{more}\n"
+                "add the images, remove their entries, or name the images' folder (data.pictures)",
             )
+            self.coco = replace(self.coco, images=tuple(i for i in self.coco.images if i.file in there))
         unnamed = there - {image.file for image in self.coco.images}
         if unnamed:
             self.notes.append(

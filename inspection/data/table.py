@@ -48,22 +48,25 @@ class TableDataModule(ImageDataModule):
         there = {image.relative_to(folder).as_posix() for image in find_images(folder)}
         gone = [row for row, name in enumerate(table.names) if name not in there]
         if gone:
-            rows = "\n".join(
+            cases = [
                 f"{table.where[row][0]}, line {table.where[row][1]}: no image {table.names[row]!r} in {folder}"
-                for row in gone[:_LISTED]
-            )
+                for row in gone
+            ]
+            rows = "\n".join(cases[:_LISTED])
             more = f"\n... and {len(gone) - _LISTED} rows more" if len(gone) > _LISTED else ""
-            raise InputError(
-                f"{rows}{more}\nadd the images, remove the rows, or name the images' folder (data.pictures)"
+            self.refuse(
+                cases,
+                f"{rows}{more}\nadd the images, remove the rows, or name the images' folder (data.pictures)",
             )
         if table.repeated:
             self.notes.append(f"{table.repeated} rows say again what an earlier row says of the same image")
-        unnamed = len(there) - len(table.names)
+        kept = [row for row, name in enumerate(table.names) if name in there]
+        unnamed = len(there) - len(kept)
         if unnamed:
             first = min(there - set(table.names))
             self.notes.append(f"{unnamed} images stand in no table and are left out (for example {first!r})")
         prefix = "" if self.pictures in ("", ".") else f"{Path(self.pictures).as_posix()}/"
-        return Found([prefix + name for name in table.names], table.values)
+        return Found([prefix + table.names[row] for row in kept], table.values[kept])
 
     def read_given_split(self, place: Path, files: Sequence[str], targets: np.ndarray) -> np.ndarray:
         """Part names `[N]` out of a `splits.csv`, or a folder with a table for each part."""

@@ -125,13 +125,14 @@ class ThermalDataModule(ImageDataModule):
         table = read_quantities(path, self.table_columns)
         gone = [row for row, name in enumerate(table.names) if name not in there]
         if gone:
-            rows = "\n".join(
-                f"{path}, line {table.lines[row]}: no image {table.names[row]!r} in {folder}"
-                for row in gone[:_LISTED]
-            )
+            cases = [
+                f"{path}, line {table.lines[row]}: no image {table.names[row]!r} in {folder}" for row in gone
+            ]
+            rows = "\n".join(cases[:_LISTED])
             more = f"\n... and {len(gone) - _LISTED} rows more" if len(gone) > _LISTED else ""
-            raise InputError(
-                f"{rows}{more}\nadd the images, remove the rows, or name the images' folder (data.pictures)"
+            self.refuse(
+                cases,
+                f"{rows}{more}\nadd the images, remove the rows, or name the images' folder (data.pictures)",
             )
         unnamed = there - set(table.names)
         if unnamed:
@@ -139,7 +140,8 @@ class ThermalDataModule(ImageDataModule):
                 f"{len(unnamed)} images stand in no row of {self.table} and are left out "
                 f"(for example {min(unnamed)!r})"
             )
-        return Found([prefix + name for name in table.names], table.values)
+        kept = [row for row, name in enumerate(table.names) if name in there]
+        return Found([prefix + table.names[row] for row in kept], table.values[kept])
 
     def _measured(self, root: Path, files: Sequence[str]) -> NDArray[np.float64]:
         """Statistics of each image's pixels within the crop, then the least and the largest, kelvin `[N, T + 2]`.

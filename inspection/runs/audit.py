@@ -109,15 +109,17 @@ def open_contents(data: ImageDataModule) -> Contents:
     """
     data.prepare_data()  # a folder that is not there is a mistake of the command line, not of the data
     refused: list[Finding] = []
+    data.faults = []
     try:
         samples = data.deal_out()
         notes = [Finding("data", "note", note) for note in data.notes]
-        return Contents(samples.files, samples.targets, samples.parts, samples, notes)
+        return Contents(samples.files, samples.targets, samples.parts, samples, notes + _faults(data))
     except InputError as error:
         refused.append(_refusal(error))
+    data.faults = []
     try:
         found = data.find_samples(data.root)
-        return Contents(tuple(found.files), found.targets, None, None, refused)
+        return Contents(tuple(found.files), found.targets, None, None, refused + _faults(data))
     except InputError as error:
         if str(error) != refused[0].cases[0].text:
             refused.append(_refusal(error))
@@ -126,6 +128,14 @@ def open_contents(data: ImageDataModule) -> Contents:
     if not files:
         raise InputError(refused[-1].cases[0].text)
     return Contents(files, None, None, None, refused)
+
+
+def _faults(data: ImageDataModule) -> list[Finding]:
+    """What is wrong with single images and was gone on from."""
+    if not data.faults:
+        return []
+    title = f"a training refuses this set for {counted(len(data.faults), 'fault', 'faults')} of single images"
+    return [Finding("faults", "error", title, tuple(map(Case, data.faults)))]
 
 
 def _refusal(error: InputError) -> Finding:

@@ -258,11 +258,13 @@ def test_masks(tmp_path, look):
     assert files(found["large_masks"]) == ["test/scratch/003.png"]
     assert files(found["mask_values"]) == ["test/scratch/004.png"]
     assert files(found["unreadable_masks"]) == ["test/scratch/005.png", "test/scratch/006.png"]
-    (root / "ground_truth/scratch/007_mask.png").unlink()
+    for number in range(7, 13):
+        (root / f"ground_truth/scratch/{number:03d}_mask.png").unlink()
     write(root, "ground_truth/good/000_mask.png", mask)
     status, found, _ = look(root, task=["task=surface", "data.image_size=[40,48]"])
-    assert "has no mask" in texts(found["refused"])[0]
-    assert len(found["unreadable"]["cases"] if "unreadable" in found else []) == 0
+    assert len(found["faults"]["cases"]) == 7  # each of them; a training lists three
+    assert "shows a defect in an image that lies in good/" in texts(found["faults"])[-1]
+    assert files(found["mask_size"]) == ["test/scratch/001.png"]  # and the others are looked at nevertheless
 
 
 def coco(root, boxes):
@@ -336,3 +338,18 @@ def test_the_script(images, script, tmp_path):
     done = script("audit", *TINY, "data.rot=x")
     assert done.returncode == 2
     assert "did you mean" in done.stderr
+
+
+def test_rows_without_an_image_are_all_listed(tmp_path, look):
+    root = tmp_path / "seams"
+    rows = ["name,good,error,break,length"]
+    for number in range(24):
+        if number % 3:
+            write(root, f"pics/v_{number:06d}.png", rough(number))
+        rows.append(f"v_{number:06d}.png,{number % 2 == 0},{number % 2 == 1},{number % 5 == 0},True")
+    (root / "v_data.csv").write_text("\n".join(rows))
+    words = ["task=seam", "data.image_size=[40,48]", "data.group=null", "data.split=[0.5,0.25,0.25]"]
+    status, found, said = look(root, task=words)
+    assert status == 1
+    assert len(found["faults"]["cases"]) == 8  # a training lists five
+    assert "16 images" in said
