@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import math
 import string
 import time
 from collections.abc import Mapping, Sequence
@@ -370,10 +369,13 @@ def draw_disagreements(runs: Runs, part: str, files: Sequence[str], count: int) 
     by_who: dict[str, list[str]] = {}
     for file in files:
         by_who.setdefault(_who(runs, part, file), []).append(file)
-    each = math.ceil(count / len(by_who))
+    # One of each in turn, until there are enough.
+    turns = itertools.zip_longest(*by_who.values())
+    chosen = set(list(filter(None, itertools.chain.from_iterable(turns)))[:count])
     rows: dict[str, list[tuple[np.ndarray, str]]] = {}
     for who, own in by_who.items():
-        for position, file in enumerate(own[:each]):
+        shown = [file for file in own if file in chosen]
+        for position, file in enumerate(shown):
             try:
                 picture = geometry.picture(read_image(root / file))
             except InputError as error:
@@ -382,8 +384,9 @@ def draw_disagreements(runs: Runs, part: str, files: Sequence[str], count: int) 
             lines += [f"{a}: {said.verdict(run.rows[part][file])}" for a, run in runs.items()]
             panel = title_bar(fit_width(picture, _WIDTH, _WIDTH), lines, height=11)
             start = position // _COLUMNS * _COLUMNS
-            end = min(start + _COLUMNS, each, len(own))
-            rows.setdefault(f"{who}: {start + 1} to {end} of {len(own)}", []).append((panel, ""))
+            end = min(start + _COLUMNS, len(shown))
+            which = f"{start + 1} to {end} of {len(own)}" if end - start < len(own) else str(len(own))
+            rows.setdefault(f"{who}: {which}", []).append((panel, ""))
     tallest = max(panel.shape[0] for pictures in rows.values() for panel, _ in pictures)
     return sample_grid(rows, cell=_WIDTH, height=tallest), ""
 
