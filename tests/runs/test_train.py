@@ -198,7 +198,6 @@ def test_console_tells_the_run_in_order(trained, images):
         "epoch   3/3  train/loss ",
         "best checkpoint (f1, precision, recall: of 'defect')",
         f"  f1                 {trained.result['val/f1']:.4f} (",
-        f" {trained.result['test/f1']:.4f} (",
         "test images: target in rows, verdict in columns",
         "          ok  defect",
         "operating point: largest F1, on 29 validation images",
