@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.decide.curve import Curve, Floats, curves
+from inspection.decide.decisions import Decision
 from inspection.decide.scores import Scored
 
 QUANTILE = "quantile of good"
@@ -86,6 +87,14 @@ class Rule(ABC):
     @abstractmethod
     def verdict(self, curve: Curve, place: int) -> tuple[bool, str]:
         """Whether the candidate that was chosen meets the rule, and what it reaches in words."""
+
+    def start(self, decision: Decision) -> Decision:
+        """The decision that images are evaluated with before a threshold is chosen: here as it is.
+
+        Raises:
+            ValueError: If what the rule gives is no threshold of the decision.
+        """
+        return decision
 
     def fits(self, scored: Scored) -> bool:
         """Whether all that the rule looks at can be counted; where not, the largest F1 is taken."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.decide.curve import Curve, Floats
+from inspection.decide.decisions import Decision
 from inspection.decide.rule import Point, Rule, at_threshold, counts_in_words, share_of
 from inspection.decide.scores import Scored
 
@@ -163,11 +164,22 @@ class Fixed(Rule):
     Args:
         threshold: One for all, or by name; what is not named, or None, keeps that of the task's config.
         **common: See `Rule`.
+
+    Raises:
+        ValueError: If a threshold is no number.
     """
 
     def __init__(self, threshold: float | Mapping[str, float] | None = None, **common: Any) -> None:
         super().__init__(**common)
         self.threshold = dict(threshold) if isinstance(threshold, Mapping) else threshold
+        given = self.threshold if isinstance(self.threshold, dict) else {"threshold": self.threshold}
+        for name, value in given.items():
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise ValueError(f"{name}={value}: expected a number")
+
+    def start(self, decision: Decision) -> Decision:
+        """The decision at what is given: so what can't be a threshold of it is said before anything is trained."""
+        return decision if self.threshold is None else decision.at(self.threshold)
 
     def of(self, name: str) -> float | None:
         """The threshold of a name."""

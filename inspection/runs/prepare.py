@@ -108,7 +108,7 @@ def build_rule(node: dict[str, Any], task: InspectionTask) -> Rule:
     """The rule that chooses the operating point.
 
     Raises:
-        InputError: If it asks for flips of what can't be flipped.
+        InputError: If it asks for flips of what can't be flipped, or gives what is no threshold of the task.
     """
     rule: Rule = instantiate(node)
     if rule.flips and not task.flippable:
@@ -116,6 +116,10 @@ def build_rule(node: dict[str, Any], task: InspectionTask) -> Rule:
             f"decide.flips={list(rule.flips)}: what {type(task).__name__} finds lies at places, which flips move; "
             "use decide.flips=[]"
         )
+    try:
+        rule.start(task.decision)
+    except ValueError as error:
+        raise InputError(f"decide.threshold: {error}") from None
     return rule
 
 

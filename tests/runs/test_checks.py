@@ -10,7 +10,7 @@ from torch import nn
 
 from inspection.errors import InputError
 from inspection.models.backbone import TorchvisionNetwork
-from inspection.runs.train import fit_together
+from inspection.runs.prepare import fit_together
 from inspection.tasks.classification import Classification
 from tests.conftest import TINY
 
@@ -28,12 +28,16 @@ from tests.conftest import TINY
         ("data.split_seed=-1", "data.split_seed=-1: expected 0 or more"),
         ("task.monitor=val/f2", "task.monitor=val/f2: no such figure; did you mean val/f1"),
         ("callbacks.heatmaps.layer=network.nowhere", "network.nowhere"),
+        (
+            "decide=fixed decide.threshold=1.5",
+            "decide.threshold: threshold=1.5: expected a probability, 0 to 1",
+        ),
         ("loss=bce", r"loss: not one for this kind of question \(.*\); use loss=cross_entropy, "),
     ],
 )
 def test_values_that_no_run_can_have(config, run_training, tmp_path, override, message):
     with pytest.raises(InputError, match=message):
-        run_training(config(override), tmp_path / "run")
+        run_training(config(*override.split()), tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 

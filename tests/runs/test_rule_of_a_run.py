@@ -1,0 +1,65 @@
+"""What `build_rule` refuses before an epoch is spent."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from inspection.config.saved import plain
+from inspection.decide.area import Area
+from inspection.decide.boxes import Boxes
+from inspection.decide.decisions import AnyOf, OneOf
+from inspection.decide.quantities import Quantities
+from inspection.errors import InputError
+from inspection.runs.prepare import build_rule
+
+ONE = OneOf(["ok", "defect"], "defect")
+ANY = AnyOf(["error", "break"])
+MASK = Area(["ok", "defect"], "defect", min_area=4)
+BOXES = Boxes(["motor", "valve"])
+HEAT = Quantities(["maximum", "average"], "K", [340, 300], [20, 5], alarm={"maximum": 450})
+
+
+@pytest.fixture
+def built(compose):
+    def build(decision, *overrides):
+        node = plain(compose("decide", ["run=somewhere", "decide=fixed", *overrides]))["decide"]
+        return build_rule(node, SimpleNamespace(decision=decision, flippable=True))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("decision", "threshold", "message"),
+    [
+        (ONE, "1.5", "threshold=1.5: expected a probability, 0 to 1"),
+        (ONE, "half", "threshold=half: expected a number"),
+        (ONE, "{defect: half}", "defect=half: expected a number"),
+        (ONE, "true", "threshold=True: expected a number"),
+        (ANY, "{break: 2}", "threshold of break=2: expected a probability"),
+        (BOXES, "0", "score=0: expected above 0, at most 1"),
+        (MASK, "{pixel: 2}", "threshold=2: expected a probability"),
+        (HEAT, "{maximum: inf}", "called_from=inf: expected a number"),
+    ],
+)
+def test_what_can_be_no_threshold(built, decision, threshold, message):
+    with pytest.raises(InputError, match=message) as caught:
+        built(decision, f"decide.threshold={threshold}")
+    assert "decide" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("decision", "threshold"),
+    [
+        (ONE, "0.2"),
+        (ONE, "{defect: 0.2}"),
+        (OneOf(["a", "b"], None), "null"),
+        (ANY, "0.2"),
+        (ANY, "{break: 0.2}"),
+        (BOXES, "{valve: 0.1}"),
+        (MASK, "null"),
+        (HEAT, "440"),
+        (HEAT, "{maximum: 440}"),
+    ],
+)
+def test_what_can_be_one(built, decision, threshold):
+    built(decision, f"decide.threshold={threshold}")
