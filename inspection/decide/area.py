@@ -79,6 +79,10 @@ class Area(Decision):
         """The number of pixels; that of a pixel's probability is fixed while the network is evaluated."""
         return {"min_area": float(self.min_area)}
 
+    def movable(self) -> tuple[str, ...]:
+        """Also the probability of a pixel, before images are evaluated."""
+        return "pixel", "min_area"
+
     def to_dict(self) -> dict[str, Any]:
         """See `inspection.decide.kinds`."""
         return {

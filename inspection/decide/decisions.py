@@ -39,6 +39,10 @@ class Decision(ABC):
     def points(self) -> dict[str, float]:
         """From which score on something is called, by the names that `at` takes."""
 
+    def movable(self) -> tuple[str, ...]:
+        """Names that a threshold can be given for: those of `points`."""
+        return tuple(self.points())
+
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Plain values: `kind`, and the arguments of the class (see `inspection.decide.kinds`)."""

@@ -11,7 +11,9 @@ from inspection.config.instantiate import class_value, instantiate
 from inspection.config.saved import read_config
 from inspection.config.suggest import did_you_mean
 from inspection.data.module import ImageDataModule
+from inspection.decide.decisions import Decision
 from inspection.decide.rule import Rule
+from inspection.decide.rules import Fixed
 from inspection.errors import InputError
 from inspection.inspector.passport import fit_weights, network_class
 from inspection.models.modes import evaluating
@@ -116,11 +118,28 @@ def build_rule(node: dict[str, Any], task: InspectionTask) -> Rule:
             f"decide.flips={list(rule.flips)}: what {type(task).__name__} finds lies at places, which flips move; "
             "use decide.flips=[]"
         )
+    if isinstance(rule, Fixed):
+        _check_names(rule, task.decision)
     try:
         rule.start(task.decision)
     except ValueError as error:
         raise InputError(f"decide.threshold: {error}") from None
     return rule
+
+
+def _check_names(rule: Fixed, decision: Decision) -> None:
+    """Raise when a threshold is given for what is not decided by one: it would be silently left out."""
+    known = decision.movable()
+    if rule.threshold is not None and not known:
+        raise InputError(
+            f"decide.threshold={rule.threshold}: nothing is decided by a threshold here (there is no defect "
+            "class, or no alarm); use decide.threshold=null"
+        )
+    for name in rule.threshold if isinstance(rule.threshold, dict) else ():
+        if name not in known:
+            raise InputError(
+                f"decide.threshold: {name!r} is none of {', '.join(known)}{did_you_mean(str(name), known)}"
+            )
 
 
 def check_same_run(config: dict[str, Any], run: Path) -> None:

@@ -63,3 +63,25 @@ def test_what_can_be_no_threshold(built, decision, threshold, message):
 )
 def test_what_can_be_one(built, decision, threshold):
     built(decision, f"decide.threshold={threshold}")
+
+
+@pytest.mark.parametrize(
+    ("decision", "threshold", "message"),
+    [
+        (ONE, "{defct: 0.1}", "decide.threshold: 'defct' is none of defect; did you mean defect"),
+        (ONE, "{ok: 0.1}", "decide.threshold: 'ok' is none of defect$"),
+        (ANY, "{error: 0.1, brake: 0.1}", "'brake' is none of error, break; did you mean break"),
+        (BOXES, "{valv: 0.1}", "'valv' is none of motor, valve; did you mean valve"),
+        (MASK, "{area: 3}", "'area' is none of pixel, min_area; did you mean min_area"),
+        (HEAT, "{average: 320}", "'average' is none of maximum$"),  # the limit of the process is the task's
+        (OneOf(["a", "b"], None), "0.5", "decide.threshold=0.5: nothing is decided by a threshold here"),
+        (
+            Quantities(["x"], "K", [340], [20]),
+            "{x: 320}",
+            "nothing is decided by a threshold here .*no alarm",
+        ),
+    ],
+)
+def test_a_threshold_for_nothing(built, decision, threshold, message):
+    with pytest.raises(InputError, match=message):
+        built(decision, f"decide.threshold={threshold}")
