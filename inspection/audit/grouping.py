@@ -100,16 +100,13 @@ def groups_with_copies(groups: Sequence[str], copies: Copies) -> tuple[str, ...]
     return tuple(groups[row] for row in first.tolist())
 
 
-def write_grouped_split(
-    path: Path, samples: Samples, copies: Copies, shares: Sequence[float], seed: int
-) -> Samples:
-    """Split so that copies stay together, and write it down.
+def write_grouped_split(path: Path, samples: Samples, copies: Copies, seed: int) -> Samples:
+    """Split so that copies stay together and the parts are as large as they were, and write it down.
 
     Args:
         path: A `splits.csv`, for `data.splits` or `data.group`.
         samples: The images.
         copies: Of them.
-        shares: Of training, validation and test.
         seed: Which images go where.
 
     Returns:
@@ -123,12 +120,12 @@ def write_grouped_split(
     if samples.kinds is not None:
         kinds = np.asarray(samples.kinds)
         indicators = np.concatenate([indicators, kinds[:, None] == np.unique(kinds)], axis=1)
-    parts = split(indicators, groups, shares, seed)
+    parts = split(indicators, groups, [len(samples.rows(part)) for part in PARTS], seed)
     dealt = Samples(samples.files, samples.targets, groups, parts, samples.labels, samples.kinds)
     write_splits(path, dealt)
     return dealt
 
 
-def can_be_grouped(samples: Samples, shares: Sequence[float]) -> bool:
+def can_be_grouped(samples: Samples) -> bool:
     """Whether a split of its own may be made of a set: not where training is for good images alone."""
-    return samples.labels.kind != "good" and len(samples.files) >= sum(share > 0 for share in shares)
+    return samples.labels.kind != "good"

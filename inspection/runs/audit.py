@@ -193,7 +193,7 @@ def _suggest(
     """Write a split that keeps copies together; the words of a command that takes it, and what is to be said."""
     samples = contents.samples
     there = len(copies.near) or copies.equal
-    if samples is None or not there or not can_be_grouped(samples, data.shares):
+    if samples is None or not there or not can_be_grouped(samples):
         return "", []
     apart = sum(
         len(set(np.asarray(samples.parts)[copies.first == row].tolist())) > 1 for row in set(copies.first)
@@ -201,7 +201,7 @@ def _suggest(
     if not apart:
         return "", []
     try:
-        dealt = write_grouped_split(path, samples, copies, data.shares, data.split_seed)
+        dealt = write_grouped_split(path, samples, copies, data.split_seed)
     except InputError as error:
         return "", [Finding("split", "note", f"copies can't be kept together: {error}")]
     command = f"data.splits={path}\n(in cross-validation: data.group={path})"

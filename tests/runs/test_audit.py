@@ -353,3 +353,21 @@ def test_rows_without_an_image_are_all_listed(tmp_path, look):
     assert status == 1
     assert len(found["faults"]["cases"]) == 8  # a training lists five
     assert "16 images" in said
+
+
+def test_a_set_that_states_its_parts_keeps_their_sizes(tmp_path, look):
+    root = tmp_path / "stated"
+    for number in range(60):
+        part = "test" if number % 5 == 0 else "train"
+        write(root, f"{part}/{'ok' if number % 2 else 'defect'}/{number:03d}.png", rough(number))
+    write(root, "test/ok/900.png", (rough(1) * 0.6).astype(np.uint8))  # of a training image
+    words = ["task=defect", "data.image_size=[40,48]", "data.split=[0.8,0.2,0]"]
+    status, found, _ = look(root, task=words)
+    assert status == 1
+    assert files(found["near_copies_across_parts"]) == ["test/ok/900.png", "train/ok/001.png"]
+    rows = parts_of(tmp_path / "audit" / "splits.csv")
+    assert rows["test/ok/900.png"]["split"] == rows["train/ok/001.png"]["split"]
+    sizes = [sum(row["split"] == part for row in rows.values()) for part in ("train", "val", "test")]
+    assert sum(sizes) == 61
+    assert abs(sizes[2] - 13) <= 1
+    assert abs(sizes[1] - 10) <= 1
