@@ -18,6 +18,7 @@ from inspection.inspector.watching import Watch, reference_of
 from inspection.pictures.files import write_png
 from inspection.pictures.two_samples import histogram_pairs
 from inspection.runs.folder import passport_of
+from inspection.runs.hardware import pick_hardware
 from inspection.runs.results import write_json
 from inspection.tasks.module import InspectionTask
 
@@ -31,20 +32,24 @@ def build_reference(
 ) -> dict[str, Any] | None:
     """What the validation images look like to the trained inspector, plain values; None where nothing can be said.
 
+    A run that is to look at some batches only (`trainer.limit_val_batches`) has none.
+
     Args:
         config: Of the run.
         task: With its operating point.
         data: Set up.
     """
+    if repr(config["trainer"]["limit_val_batches"]) != "1.0":  # 1 is one batch
+        return None
     samples = data.samples
     rows = {part: samples.rows(part) for part in ("val", "train")}
     groups = [samples.groups[row] for row in rows["val"]]
     grouped = len(set(groups)) < len(groups)
     chosen = rows["val"][first_of_each(groups)]
     try:
-        inspector = Inspector(
-            passport_of(config, task, data, {}), task.model.network.state_dict(), task.device
-        )
+        # Where it was trained: a trainer leaves the network on the CPU.
+        device = pick_hardware(config["trainer"]).device
+        inspector = Inspector(passport_of(config, task, data, {}), task.model.network.state_dict(), device)
         watch = Watch.of(inspector)
         validation = _observe(watch, data, _some(chosen, VALIDATION))
         usual = _observe(watch, data, _some(rows["train"], USUAL))

@@ -19,11 +19,13 @@ class Hardware:
         precision: Lightning's name of it, e.g. `bf16-mixed`.
         channels_last: Whether images and weights lie with the channels last.
         description: For people.
+        device: `cuda`, `mps` or `cpu`.
     """
 
     precision: str
     channels_last: bool
     description: str
+    device: Literal["cuda", "mps", "cpu"] = "cpu"
 
 
 def _cpu_name() -> str:
@@ -65,7 +67,7 @@ def pick_hardware(trainer: Mapping[str, Any]) -> Hardware:
         name = "GPU (Apple)"
     else:
         name = f"CPU {_cpu_name()}, {torch.get_num_threads()} threads of {os.cpu_count()}"
-    return Hardware(precision, channels_last, name)
+    return Hardware(precision, channels_last, name, kind)
 
 
 def keep_freed_memory() -> None:

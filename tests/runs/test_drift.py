@@ -64,6 +64,11 @@ def test_a_run_remembers_its_validation_images(trained):
     np.testing.assert_allclose(reference.samples["P(defect)"], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_a_run_of_a_few_batches_remembers_nothing(quick, run_training, tmp_path):
+    run = run_training(quick("trainer.max_epochs=1", "trainer.limit_val_batches=2"), tmp_path / "limited")
+    assert Inspector.load(run.folder / INSPECTOR).passport.reference is None
+
+
 def test_unchanged_images_are_no_drift(call, line, capsys):
     _, found = call(line(lambda image: image))
     assert found["drift"] is False
