@@ -11,6 +11,7 @@ from inspection.callbacks.board import show
 from inspection.pictures.charts import learning_curves
 from inspection.pictures.text import title_bar
 from inspection.tasks.module import InspectionTask
+from inspection.tasks.operating_picture import operating_picture
 from inspection.tasks.outcomes import Outcome
 
 
@@ -93,8 +94,16 @@ class Charts(L.Callback):
                 show(trainer, f"{name}/{part}", picture, f"{name}_{part}.png")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the validation part's charts."""
+        """Draw the validation part's charts, and the operating point once it is chosen."""
         self._show_outcome(trainer, pl_module, "val")
+        if not trainer.is_global_zero or not isinstance(pl_module, InspectionTask):
+            return
+        operating, outcome = pl_module.operating, pl_module.outcome
+        picture = None if operating is None or outcome is None else operating_picture(outcome, operating)
+        if operating is not None and picture is not None:
+            on = f"{operating.rule}, on {operating.images} validation images{_origin(trainer)}"
+            picture = title_bar(picture, [f"operating point: {on}"])
+            show(trainer, "operating_point", picture, "operating_point.png")
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the test part's charts."""

@@ -13,13 +13,9 @@ from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.passport import write_passport
-from inspection.pictures.files import write_png
-from inspection.pictures.text import title_bar
 from inspection.runs.folder import FIGURES, INSPECTOR, OPERATING, PASSPORT, passport_of
 from inspection.runs.results import write_json, write_predictions
 from inspection.tasks.module import InspectionTask
-from inspection.tasks.operating import OperatingPoint
-from inspection.tasks.operating_picture import operating_picture
 from inspection.tasks.outcomes import Outcome
 
 MADE = ("task", "question", "data", "seed", "precision", "monitor", "best_epoch", "minutes")
@@ -149,22 +145,11 @@ def write_evaluation(
     )
     if point:
         write_json(folder / OPERATING, point)
-    if task.operating is not None and "val" in outcomes:
-        _draw_operating_point(folder, task.operating, outcomes["val"], data.is_synthetic)
     write_predictions(folder / "predictions.csv", outcomes, data.samples)
     further: dict[str, str] = {}
     for outcome in list(outcomes.values())[:1]:
         further = outcome.write_files(folder, outcomes, data.samples)
     return further
-
-
-def _draw_operating_point(run: Path, operating: OperatingPoint, outcome: Outcome, synthetic: bool) -> None:
-    picture = operating_picture(outcome, operating)
-    if picture is not None:
-        title = (
-            f"{operating.rule}, on {operating.images} validation images{', SYNTHETIC' if synthetic else ''}"
-        )
-        write_png(run / "pictures" / "operating_point.png", title_bar(picture, [f"operating point: {title}"]))
 
 
 def write_inspector(

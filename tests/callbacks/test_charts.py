@@ -91,7 +91,8 @@ def test_confusion_matrix_of_the_right_part(monkeypatch):
     seen = []
     monkeypatch.setattr(charts, "show", lambda trainer, tag, picture, file: seen.append((tag, file, picture)))
     task = object.__new__(Classification)
-    task.__dict__ |= {"outcome": SimpleNamespace(charts=lambda: {"confusion_matrix": ("matrix",)})}
+    charts_of = SimpleNamespace(charts=lambda: {"confusion_matrix": ("matrix",)})
+    task.__dict__ |= {"outcome": charts_of, "operating": None}
     monkeypatch.setattr(charts, "title_bar", lambda picture, lines: (*picture, *lines))
     real, drawn = (
         SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(is_synthetic=synthetic))

@@ -197,7 +197,12 @@ def test_networks_find_the_images_that_lie_in_the_wrong_folder(draw, quick, run_
             place = there / f"moved_{number:03d}.png"
             (here / f"{number:03d}.png").rename(place)
             wrong.add(place.relative_to(root).as_posix())
-    words = [f"data.root={root}", "data.folds=3", "trainer.max_epochs=12", "callbacks.early_stopping.patience=12"]
+    words = [
+        f"data.root={root}",
+        "data.folds=3",
+        "trainer.max_epochs=12",
+        "callbacks.early_stopping.patience=12",
+    ]
     for fold in range(3):
         run_training(quick(*words, f"data.fold={fold}"), sweep / str(fold))
     task = ["task=coil", "data.crop=null", "data.image_size=[40,48]", f"data.root={root}"]

@@ -52,7 +52,6 @@ def test_folder_is_complete(trained):
         "metrics.json",
         "history.csv",
         "predictions.csv",
-        "report.html",
     }
     assert names == files | {"splits.csv", "checkpoints", "pictures", "hparams.yaml"}
     assert {path.name for path in (trained.folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
