@@ -162,7 +162,8 @@ class Fixed(Rule):
     """A threshold that is given.
 
     Args:
-        threshold: One for all, or by name; what is not named, or None, keeps that of the task's config.
+        threshold: One for all, or by name (of a mask always by name: `pixel`, `min_area`); what is not named, or
+            None, keeps that of the task's config.
         **common: See `Rule`.
 
     Raises:
@@ -178,8 +179,19 @@ class Fixed(Rule):
                 raise ValueError(f"{name}={value}: expected a number")
 
     def start(self, decision: Decision) -> Decision:
-        """The decision at what is given: so what can't be a threshold of it is said before anything is trained."""
-        return decision if self.threshold is None else decision.at(self.threshold)
+        """The decision at what is given.
+
+        So what can't be a threshold of it is said before anything is trained, and what has to be known before
+        images are looked at, the probability of a pixel, is.
+        """
+        if self.threshold is None:
+            return decision
+        if not isinstance(self.threshold, dict) and set(decision.movable()) != set(decision.points()):
+            raise ValueError(
+                f"{self.threshold:g} may be meant for any of {', '.join(decision.movable())}: name it, "
+                f"{{{decision.movable()[0]}: {self.threshold:g}}}"
+            )
+        return decision.at(self.threshold)
 
     def of(self, name: str) -> float | None:
         """The threshold of a name."""

@@ -152,6 +152,7 @@ class InspectionTask(L.LightningModule, ABC):
             rule: By which the point is chosen.
         """
         self.rule, self.flips, self._undecided = rule, rule.flips, True
+        self.decision = rule.start(self.decision)
 
     def judge_by(self, rule: Rule) -> None:
         """From now on evaluations are those of a trained network whose operating point stays; with intervals.

@@ -38,6 +38,11 @@ def built(compose):
         (ANY, "{break: 2}", "threshold of break=2: expected a probability"),
         (BOXES, "0", "score=0: expected above 0, at most 1"),
         (MASK, "{pixel: 2}", "threshold=2: expected a probability"),
+        (
+            MASK,
+            "0.3",
+            r"decide.threshold: 0.3 may be meant for any of pixel, min_area: name it, {pixel: 0.3}",
+        ),
         (HEAT, "{maximum: inf}", "called_from=inf: expected a number"),
     ],
 )
@@ -57,6 +62,8 @@ def test_what_can_be_no_threshold(built, decision, threshold, message):
         (ANY, "{break: 0.2}"),
         (BOXES, "{valve: 0.1}"),
         (MASK, "null"),
+        (MASK, "{pixel: 0.3}"),
+        (MASK, "{pixel: 0.3, min_area: 20}"),
         (HEAT, "440"),
         (HEAT, "{maximum: 440}"),
     ],

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import math
 from types import SimpleNamespace
 
 import lightning as L
@@ -13,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from inspection.data.geometry import Geometry
+from inspection.decide.rules import Fixed
 from inspection.errors import InputError
 from inspection.explain.regions import find_regions
 from inspection.tasks.defects import Camera
@@ -141,6 +143,23 @@ def test_specks_below_the_area_do_not_make_a_defect(table, tmp_path):
     assert outcome.figures["precision"] == 1
     strict = evaluated(build_strict(), table, tmp_path)
     assert strict.figures["precision"] == pytest.approx(9 / 13)
+
+
+def test_a_fixed_probability_of_pixels_is_that_of_the_masks(table, tmp_path):
+    """Which pixels are called is counted while images are looked at: the point must be there before."""
+    task = bright(100)
+    low = 1 / (1 + math.exp((100 - 80.5) / 2.55))  # what the network says of a grey level of 80.5
+    task.decide_by(Fixed({"pixel": low, "min_area": 6.5}, resamples=0))
+    trainer(tmp_path).validate(task, Data(batches(table)), verbose=False)
+    called = (table["image"] > 80).flatten(1).sum(1)
+    assert not called.equal((table["image"] > 100).flatten(1).sum(1))
+    assert task.outcome.areas.equal(called)
+    assert (task.decision.threshold, task.decision.min_area) == (low, 7)
+    assert task.outcome.verdicts.tolist() == (called >= 7).long().tolist()
+    only_pixels = bright(100)
+    only_pixels.decide_by(Fixed({"pixel": low}, resamples=0))
+    trainer(tmp_path).validate(only_pixels, Data(batches(table)), verbose=False)
+    assert (only_pixels.decision.threshold, only_pixels.decision.min_area) == (low, 4)
 
 
 def build_strict():
