@@ -30,7 +30,7 @@ class Point:
         says: One line in words.
         figures: At the threshold on what it was chosen on: `precision`, `recall`, `f1`, `specificity`, `youden`
             (recall + specificity - 1), `missed`, `false_alarms` and, where the rule has one, `cost`; NaN when
-            undefined.
+            undefined. Where nothing was chosen, at the decision's own.
     """
 
     name: str
@@ -100,15 +100,19 @@ class Rule(ABC):
         """Whether all that the rule looks at can be counted; where not, the largest F1 is taken."""
         return True
 
-    def choose(self, scored: Scored) -> Point:
+    def choose(self, scored: Scored, present: float | None = None) -> Point:
         """The threshold for what was seen in validation.
 
         Where nothing should be called, the rule has no say: `good_quantile` chooses. Where everything should be
         called, or nothing has a score, nothing is chosen.
+
+        Args:
+            scored: What is called.
+            present: The decision's own threshold, which stays where nothing is chosen; None: not known.
         """
         reason = _nothing_to_choose(scored)
         if reason:
-            return self.unchanged(scored, reason)
+            return self.unchanged(scored, f"{reason}: the threshold stays", present)
         curve = Curve.of(scored)
         if not scored.positives:
             return self._of_good(curve)
@@ -168,10 +172,14 @@ class Rule(ABC):
         """Figures at any threshold, e.g. on the test part."""
         return self.figures(*at_threshold(scored, threshold))
 
-    def unchanged(self, scored: Scored, reason: str) -> Point:
-        """Nothing was chosen."""
-        undefined = dict.fromkeys(self.figures(Curve.of(scored), 0), math.nan)
-        return Point(scored.name, None, False, UNCHANGED, f"{reason}: the threshold stays", undefined)
+    def unchanged(self, scored: Scored, says: str, present: float | None, met: bool = False) -> Point:
+        """Nothing was chosen; what holds is the decision's own threshold."""
+        if present is None:
+            undefined = dict.fromkeys(self.figures(Curve.of(scored), 0), math.nan)
+            return Point(scored.name, None, met, UNCHANGED, says, undefined)
+        curve, place = at_threshold(scored, present)
+        says = f"{says}: {counts_in_words(curve, place)}"
+        return Point(scored.name, None, met, UNCHANGED, says, self.figures(curve, place))
 
     def _wanted(self, curve: Curve) -> Floats:
         """What is to be as large as possible, `[B, C]`."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -203,11 +202,11 @@ class Fixed(Rule):
             return "fixed, " + ", ".join(f"{name} {value:g}" for name, value in self.threshold.items())
         return "as configured" if self.threshold is None else f"fixed at {self.threshold:g}"
 
-    def choose(self, scored: Scored) -> Point:
+    def choose(self, scored: Scored, present: float | None = None) -> Point:
         """Whatever the data."""
         threshold = self.of(scored.name)
         if threshold is None:
-            return replace(self.unchanged(scored, ""), met=True, says="as configured")
+            return self.unchanged(scored, "as configured", present, met=True)
         curve, place = at_threshold(scored, threshold)
         says = f"fixed at {threshold:g}: {counts_in_words(curve, place)}"
         return Point(scored.name, threshold, True, self.words(), says, self.figures(curve, place))

@@ -148,7 +148,8 @@ def choose(
     """
     outcome = judge(calibrated)
     scored, decision = outcome.scored(), calibrated
-    points = [rule.choose(each) for each in scored]
+    in_force = decision.points()
+    points = [rule.choose(each, in_force[each.name]) for each in scored]
     moved = {point.name: point.threshold for point in points if point.threshold is not None}
     if moved:
         decision = decision.at(moved)

@@ -245,6 +245,22 @@ def test_where_nothing_can_be_chosen_the_threshold_stays(rule, things, reason):
     assert np.isnan(rule.thresholds(things, np.ones((2, 3)))).all()
 
 
+@pytest.mark.parametrize("rule", RULES, ids=NAMES)
+def test_what_holds_where_nothing_can_be_chosen_has_figures(rule):
+    point = rule.choose(scored([0.1, 0.9, 0.6], [True] * 3), present=0.6)
+    assert (point.threshold, point.met, point.policy) == (None, False, UNCHANGED)
+    assert (point.figures["recall"], point.figures["missed"]) == (pytest.approx(2 / 3), 1)
+    assert point.says == (
+        "all 3 are to be found, there is nothing to tell them from: the threshold stays: "
+        "2 of 3 found, 0 false alarms in 0"
+    )
+    nothing = rule.choose(scored([], []), present=0.6)
+    assert nothing.figures["missed"] == 0
+    assert math.isnan(nothing.figures["recall"])
+    # Fewer pixels than any area that there can be: nothing is called.
+    assert rule.choose(scored([0, 7], [True, False], 1, None), present=1.0).figures["false_alarms"] == 1
+
+
 def test_boxes_that_are_all_right_need_no_wrong_ones():
     point = F1().choose(boxes([0.9, 0.4], [True, True]))
     assert (point.threshold, point.figures["f1"]) == (0.2, 1)
@@ -345,6 +361,10 @@ def test_fixed():
             UNCHANGED,
             "as configured",
         )
+        point = kept.choose(things, present=0.75)
+        assert (point.threshold, point.met, point.policy) == (None, True, UNCHANGED)
+        assert point.says == "as configured: 1 of 2 found, 1 false alarm in 2"
+        assert (point.figures["recall"], point.figures["precision"]) == (0.5, 0.5)
     assert Fixed({"motor": 0.1}).words() == "fixed, motor 0.1"
     assert Fixed(0.5).choose(scored([0.7], [True])).figures["recall"] == 1  # it needs no data
 

@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from inspection.decide.rules import F1, Cost, Fixed, Precision, Recall
 from inspection.tasks.box_outcome import BoxOutcome
 from inspection.tasks.mask_outcome import MaskOutcome
 from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
-from inspection.tasks.operating import choose
+from inspection.tasks.operating import choose, in_words
 from inspection.tasks.quantity_outcome import QuantityOutcome
 
 QUICK = {"resamples": 50}
@@ -166,7 +164,15 @@ def test_an_alarm_is_moved_for_a_network_that_says_too_little():
     assert "moved" not in point.chosen[0].point.says
     kept, outcome = choose(judge, start, Fixed(**QUICK), None)
     assert outcome.decision.watched == ("maximum", 360.0, 360.0)
-    assert math.isnan(kept.chosen[0].point.figures["f1"]) or kept.chosen[0].interval is None
+    assert kept.chosen[0].interval is None
+    # What holds is told, though nothing was chosen: the limit itself, and of 361 and 380 K one was seen.
+    (stored,) = kept.to_dict()["points"]
+    assert (stored["threshold"], stored["chosen"], stored["policy"]) == (360.0, False, "unchanged")
+    assert stored["figures"] == stored["figures"] | {"recall": 0.5, "missed": 1.0, "false_alarms": 0.0}
+    assert in_words(kept.to_dict())[1] == (
+        "measured maximum, K",
+        "from 360 on: as configured: 1 of 2 found, 0 false alarms in 3",
+    )
 
 
 def test_groups_are_drawn_together():
