@@ -13,6 +13,7 @@ import pytest
 from inspection.config.saved import plain
 from inspection.drift.reference import Reference
 from inspection.inspector import Inspector
+from inspection.runs.evaluate import decide
 from inspection.runs.predict import predict
 
 INSPECTOR = "inspector.safetensors"
@@ -62,6 +63,20 @@ def test_a_run_remembers_its_validation_images(trained):
     assert reference.grouped is None
     expected = sorted(float(row["probability_defect"]) for row in validation)
     np.testing.assert_allclose(reference.samples["P(defect)"], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_deciding_anew_remembers_the_scores_of_the_new_point(trained, compose, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained.folder, run)
+    inspector = Inspector.load(run / INSPECTOR)
+    old = Reference.from_dict(inspector.passport.reference)
+    Inspector(replace(inspector.passport, reference=None), inspector.model.network.state_dict()).save(
+        run / INSPECTOR
+    )
+    assert decide(plain(compose("decide", [f"run={run}", "decide=youden", "decide.resamples=20"]))) == 0
+    new = Reference.from_dict(Inspector.load(run / INSPECTOR).passport.reference)
+    np.testing.assert_array_equal(new.samples["P(defect)"], old.samples["P(defect)"])  # of one temperature
+    np.testing.assert_array_equal(new.largest, old.largest)
 
 
 def test_a_run_of_a_few_batches_remembers_nothing(quick, run_training, tmp_path):
