@@ -116,6 +116,10 @@ class DriftReport:
 
     def cause(self) -> str:
         """What is probably behind it, in a sentence; empty where nothing has moved."""
+        if [test.statistic for test in self.moved] == [UNLIKE]:
+            return (
+                "more of the images than chance makes look like none of the validation images; look at those"
+            )
         if self.moved_of("images"):
             return "the images have changed; look at light, lens, camera and the place of the part"
         if self.moved_of("contents"):
@@ -164,7 +168,7 @@ class DriftReport:
         elif self.tests:
             lines.append(
                 f"no drift: {_images(self.judged)} together look like the {self.reference} of validation "
-                f"(at most {self.rate:.2g} of such checks are false alarms)"
+                f"(where nothing has changed, at most 1 check in {round(1 / self.rate)} says drift)"
             )
         if self.unlike:
             what = ", ".join(f"{name} {count}" for name, count in self.unlike.items())
@@ -209,10 +213,6 @@ def _digits(value: float) -> str:
         >>> [_digits(value) for value in (118.25, 0.4567, 2.0, 0.0, 1234.5)]
         ['118.2', '0.457', '2.00', '0.00', '1234.5']
     """
-    return (
-        f"{value:.1f}"
-        if abs(value) >= 10
-        else f"{value:.2f}"
-        if abs(value) >= 1 or not value
-        else f"{value:.3g}"
-    )
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 1 or not value else f"{value:.3g}"
