@@ -115,11 +115,16 @@ class Job:
 
 def exit_with(error: InputError) -> NoReturn:
     """End the program over a person's mistake: one message and status 2."""
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+    if wants_traceback():
         traceback.print_exception(error)
     else:
         print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
+
+
+def wants_traceback() -> bool:
+    """Whether a person asks for tracebacks in full, as of Hydra: HYDRA_FULL_ERROR=1."""
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def first_line(error: BaseException) -> str:

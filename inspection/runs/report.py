@@ -14,8 +14,10 @@ import numpy as np
 from inspection.callbacks.charts import has_curve
 from inspection.callbacks.panels import PanelLogger
 from inspection.callbacks.samples import spread
+from inspection.config.jobs import first_line, wants_traceback
 from inspection.config.saved import read_overrides
 from inspection.data.module import ImageDataModule
+from inspection.data.replace import replace_file
 from inspection.decide.rules import Cost
 from inspection.decide.scores import Scored
 from inspection.models.modes import evaluating
@@ -59,7 +61,7 @@ def write_report(
     made: Mapping[str, Any],
     callbacks: Iterable[Any],
 ) -> None:
-    """Write `report.html`; where that fails the run stays as it is, and a line says why.
+    """Write `report.html`; where that fails the run stays as it is with the page that it had, and a line says why.
 
     Args:
         folder: Of the run, or of an evaluation.
@@ -72,17 +74,18 @@ def write_report(
         callbacks: Of the trainer: those that draw panels give the evidence.
     """
     place = folder / REPORT
-    place.unlink(missing_ok=True)  # of an earlier operating point
     try:
         drawers = [each for each in callbacks if isinstance(each, PanelLogger)]
         report = report_of(run, config, task, data, outcomes, made, drawers)
-        place.write_text(render(report), encoding="utf-8", newline="\n")
+        replace_file(place, render(report).encode("utf-8"))
     except Exception as error:
         # All else of the run is written: hours of training are not lost for a page about it.
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        print(
-            f"note: {REPORT} could not be written ({type(error).__name__}: {error}; {where.name})", flush=True
-        )
+        before = f"; {place} is that of before, at another state of the run" if place.exists() else ""
+        print(f"note: {REPORT} could not be written ({first_line(error)}){before}", flush=True)
+        if wants_traceback():
+            traceback.print_exception(error)
+        else:
+            print("      HYDRA_FULL_ERROR=1 shows where", flush=True)
 
 
 def report_of(

@@ -114,15 +114,32 @@ def test_new_images_have_a_report_of_their_own(run, compose, draw, tmp_path):
 
 
 def test_a_report_that_fails_costs_nothing_else(run, compose, monkeypatch, capsys):
+    before = page_of(run)
+
     def broken(report):
-        raise RuntimeError("no ink")
+        raise RuntimeError("no ink\nno paper")
 
     monkeypatch.setattr(of_run, "render", broken)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     evaluate(plain(compose("evaluate", [f"run={run}"])))
 
-    assert "note: report.html could not be written (RuntimeError: no ink" in capsys.readouterr().out
-    assert not (run / "report.html").exists()  # that of before is of another time
+    said = capsys.readouterr()
+    assert "note: report.html could not be written (RuntimeError: no ink); " in said.out
+    assert f"{run / 'report.html'} is that of before" in said.out
+    assert "HYDRA_FULL_ERROR=1 shows where" in said.out
+    assert "Traceback" not in said.err
+    assert page_of(run) == before
+    assert not list(run.glob(".report.html*"))
     assert predictions(run)
+
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    (run / "report.html").unlink()
+    evaluate(plain(compose("evaluate", [f"run={run}"])))
+
+    said = capsys.readouterr()
+    assert "that of before" not in said.out
+    assert "Traceback" in said.err
+    assert "no paper" in said.err
 
 
 def test_curves_of_classes_stay_out_of_the_way(trained):
