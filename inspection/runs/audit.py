@@ -1,6 +1,7 @@
 """Can a set of images be believed? Looks at all of it before anything is trained."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -75,8 +76,8 @@ def audit(config: dict[str, Any]) -> int:
     output = _output(config)
     if config["sweep"] is not None:
         return relabel(data, Path(config["sweep"]).expanduser(), output)
-    start = time.monotonic()
     contents = open_contents(data)
+    start = time.monotonic()
     album = _look(data, contents)
     seconds = time.monotonic() - start
     kind = "SYNTHETIC images" if data.is_synthetic else "images"
@@ -204,10 +205,20 @@ def _suggest(
         dealt = write_grouped_split(path, samples, copies, data.split_seed)
     except InputError as error:
         return "", [Finding("split", "note", f"copies can't be kept together: {error}")]
-    command = f"data.splits={path}\n(in cross-validation: data.group={path})"
+    command = f"{_words('data.splits', path)}\n(in cross-validation: {_words('data.group', path)})"
     sizes = ", ".join(f"{len(dealt.rows(part))} {part}" for part in ("train", "val", "test"))
     title = f"a split that keeps copies together: {len(set(dealt.groups))} groups; {sizes}: {path}"
     return command, [Finding("split", "note", title)]
+
+
+def _words(key: str, path: Path) -> str:
+    """A setting as shell and Hydra take it, whatever letters the path has.
+
+    >>> print(_words("data.splits", Path("a/splits.csv")), _words("data.splits", Path("ä b/splits.csv")))
+    data.splits=a/splits.csv 'data.splits="ä b/splits.csv"'
+    """
+    plain = re.fullmatch(r"[A-Za-z0-9_./-]+", str(path))
+    return f"{key}={path}" if plain else f"'{key}=\"{path}\"'"
 
 
 def _boxes(data: ObjectDataModule, album: Album, known: bool) -> list[Finding]:
