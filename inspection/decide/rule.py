@@ -104,7 +104,8 @@ class Rule(ABC):
         """The threshold for what was seen in validation.
 
         Where nothing should be called, the rule has no say: `good_quantile` chooses. Where everything should be
-        called, or nothing has a score, nothing is chosen.
+        called, or nothing has a score, or nothing should be called from a limit in physical units on, nothing is
+        chosen.
 
         Args:
             scored: What is called.
@@ -112,7 +113,7 @@ class Rule(ABC):
         """
         reason = _nothing_to_choose(scored)
         if reason:
-            return self.unchanged(scored, f"{reason}: the threshold stays", present)
+            return self.unchanged(scored, f"{reason}; the threshold stays", present)
         curve = Curve.of(scored)
         if not scored.positives:
             return self._of_good(curve)
@@ -217,6 +218,8 @@ def _nothing_to_choose(scored: Scored) -> str | None:
     least = -math.inf if scored.low is None else scored.low
     if not positives and not len(scored.scores):
         return "there are no data to choose on"
+    if not positives and scored.physical:
+        return f"none of {scored.negatives} reaches the limit"
     if positives and not (scored.truth & (scored.scores >= least)).any():
         return f"none of {positives} is found at any threshold"
     if positives and scored.countable_negatives and not scored.negatives:

@@ -21,6 +21,8 @@ class Scored:
         high: Largest threshold that there can be, or None. What scores as much is always called.
         countable_negatives: Whether those that should not be called can be counted. False for boxes: how many
             places without an object there are, nobody can say.
+        physical: Whether scores are in a unit of the process, 450 K. The present threshold, a limit of it, means
+            something without any data then: where nothing should be called, it stays.
 
     Raises:
         ValueError: If lengths differ, or a score is not a finite number.
@@ -38,6 +40,7 @@ class Scored:
     low: float | None = None
     high: float | None = None
     countable_negatives: bool = True
+    physical: bool = False
 
     def __post_init__(self) -> None:
         if not self.scores.shape == self.truth.shape == self.images.shape or self.scores.ndim != 1:

@@ -89,7 +89,11 @@ class QuantityOutcome(Outcome):
         said = self.values[:, self.decision.names.index(name)].double()
         return [
             Scored(
-                name, said.numpy(), self.decision.deserved(self.targets).numpy(), np.arange(len(self.rows))
+                name,
+                said.numpy(),
+                self.decision.deserved(self.targets).numpy(),
+                np.arange(len(self.rows)),
+                physical=True,
             )
         ]
 

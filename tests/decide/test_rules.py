@@ -218,6 +218,18 @@ def test_only_good_ones_are_cut_at_a_quantile(rule):
     assert 0.6 < strict.threshold < 0.6001
 
 
+@pytest.mark.parametrize("rule", RULES, ids=NAMES)
+def test_a_limit_of_the_process_stays_where_nothing_reaches_it(rule):
+    temperatures = scored([290, 301, 311], [False] * 3, None, None, physical=True)
+    point = rule.choose(temperatures, present=450.0)
+    assert (point.threshold, point.met, point.policy) == (None, False, UNCHANGED)
+    assert point.says == "none of 3 reaches the limit; the threshold stays: 0 of 0 found, 0 false alarms in 3"
+    assert np.isnan(rule.thresholds(temperatures, np.ones((2, 3)))).all()
+    # With something to find it is moved like any other.
+    some = scored([290, 301, 311], [False, False, True], None, None, physical=True)
+    assert rule.choose(some, present=450.0).threshold == 306
+
+
 def test_good_ones_that_all_score_as_much_as_can_be():
     point = F1().choose(scored([1, 1, 0.5], [False] * 3))
     assert (point.threshold, point.figures["false_alarms"]) == (0.75, 2)
@@ -240,7 +252,7 @@ def test_good_ones_that_all_score_as_much_as_can_be():
 def test_where_nothing_can_be_chosen_the_threshold_stays(rule, things, reason):
     point = rule.choose(things)
     assert (point.threshold, point.met, point.policy) == (None, False, UNCHANGED)
-    assert point.says == f"{reason}: the threshold stays"
+    assert point.says == f"{reason}; the threshold stays"
     assert all(math.isnan(value) for value in point.figures.values())
     assert np.isnan(rule.thresholds(things, np.ones((2, 3)))).all()
 
@@ -251,7 +263,7 @@ def test_what_holds_where_nothing_can_be_chosen_has_figures(rule):
     assert (point.threshold, point.met, point.policy) == (None, False, UNCHANGED)
     assert (point.figures["recall"], point.figures["missed"]) == (pytest.approx(2 / 3), 1)
     assert point.says == (
-        "all 3 are to be found, there is nothing to tell them from: the threshold stays: "
+        "all 3 are to be found, there is nothing to tell them from; the threshold stays: "
         "2 of 3 found, 0 false alarms in 0"
     )
     nothing = rule.choose(scored([], []), present=0.6)

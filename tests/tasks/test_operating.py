@@ -175,6 +175,23 @@ def test_an_alarm_is_moved_for_a_network_that_says_too_little():
     )
 
 
+@pytest.mark.parametrize("rule", [F1(**QUICK), Recall(0.99, **QUICK), Cost(**QUICK)])
+def test_an_alarm_that_nothing_deserves_stays_at_its_limit(rule):
+    true = torch.tensor([[300.0], [305.0], [311.0]], dtype=torch.float64)
+    start = Quantities(["maximum"], "K", [305], [5], alarm={"maximum": 450})
+
+    def judge(decision):
+        return QuantityOutcome.of(decision, torch.arange(3), true, true, torch.tensor([305.0]))
+
+    point, outcome = choose(judge, start, rule, None)
+    assert outcome.decision.watched == ("maximum", 450.0, 450.0)
+    (stored,) = point.to_dict()["points"]
+    assert (stored["threshold"], stored["chosen"], stored["interval"]) == (450.0, False, None)
+    assert in_words(point.to_dict())[1][1] == (
+        "from 450 on: none of 3 reaches the limit; the threshold stays: 0 of 0 found, 0 false alarms in 3"
+    )
+
+
 def test_groups_are_drawn_together():
     """Ten copies of each image, as one group, are no more knowledge than one of it."""
     logits, targets = two_classes(images=40)
