@@ -66,3 +66,20 @@ def interval(values: NDArray[np.floating], confidence: float) -> tuple[float, fl
         return None
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
     return low, high
+
+
+def least_share(number: int, confidence: float) -> float:
+    """The lower end of the interval of a share of which all were so, where every resample says 1.
+
+    Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 26 (1934): the exact binomial
+    interval, which reaches from here to 1. Where none were so, it reaches from 0 to 1 less this.
+
+    Args:
+        number: Of independent trials, 1 or more.
+        confidence: Of the two-sided interval, 0..1.
+
+    Example:
+        >>> round(least_share(6, 0.95), 2)  # 6 of 6 found
+        0.54
+    """
+    return float(((1 - confidence) / 2) ** (1 / number))

@@ -26,7 +26,7 @@ from inspection.tasks.box_metrics import (
     figures_of_boxes,
     match_boxes,
 )
-from inspection.tasks.outcomes import Axis, Cell, Confusion, Outcome, Table, Told
+from inspection.tasks.outcomes import Axis, Cell, Confusion, Outcome, Table, Told, shares_of_calls
 from inspection.tasks.resampled_boxes import of_boxes
 
 DETECTIONS = "detections.json"
@@ -137,6 +137,11 @@ class BoxOutcome(Outcome):
     def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Average precision and recall, and the boxes at the decision's scores."""
         return of_boxes(weights, self.detections, self.boxes, self.box_class, self.counts)
+
+    def shares(self) -> dict[str, np.ndarray]:
+        """Of all boxes together: images with an object, or with a box that counts."""
+        found, alarms, missed = torch.from_numpy(self.counts.sum(1)).T
+        return shares_of_calls(found + alarms > 0, found + missed > 0)
 
     def found(self, position: int) -> Tensor:
         """The detections of an image that count, `[*, 6]`."""

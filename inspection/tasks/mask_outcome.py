@@ -28,6 +28,7 @@ from inspection.tasks.outcomes import (
     Table,
     Told,
     positions_of,
+    shares_of_calls,
     write_rows,
 )
 
@@ -135,6 +136,12 @@ class MaskOutcome(Outcome):
             **resampled.of_verdicts(weights, self.targets, self.verdicts, 2, self.decision.defect),
         }
         return {name: figures[name] for name in self.headlines if name in figures}
+
+    def shares(self) -> dict[str, np.ndarray]:
+        """Of verdicts."""
+        defect = self.decision.defect
+        calls = shares_of_calls(self.verdicts == defect, self.targets == defect)
+        return calls | {"accuracy": np.ones(len(self.rows), bool)}
 
     @cached_property
     def counts(self) -> Tensor:

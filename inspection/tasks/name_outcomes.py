@@ -22,7 +22,7 @@ from inspection.tasks.metrics import (
     report_of_confusion,
     score_figures,
 )
-from inspection.tasks.outcomes import MATRIX, Axis, Cell, Confusion, Outcome, Table, Told
+from inspection.tasks.outcomes import MATRIX, Axis, Cell, Confusion, Outcome, Table, Told, shares_of_calls
 
 _TOLD = 5  # most probable classes of an image
 
@@ -182,6 +182,13 @@ class ClassOutcome(NameOutcome):
             **resampled.of_probabilities(weights, self.probabilities, self.targets, defect),
         }
 
+    def shares(self) -> dict[str, np.ndarray]:
+        """The accuracy, and the figures of the defect; without one they are means over the classes."""
+        shares, defect = {"accuracy": np.ones(len(self.rows), bool)}, self.decision.defect
+        if defect is not None:
+            shares |= shares_of_calls(self.called[:, defect], self.targets == defect)
+        return shares
+
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures, the confusion matrix and, of three or more classes, each one's figures."""
         names, defect = self.decision.names, self.decision.defect
@@ -274,6 +281,10 @@ class LabelOutcome(NameOutcome):
         each = [resampled.of_scores(weights, scores, truth)["average_precision"] for scores, truth in columns]
         figures = resampled.of_attributes(weights, self.called, self.answers)
         return figures | {"average_precision": resampled.mean_of_defined(each)}
+
+    def shares(self) -> dict[str, np.ndarray]:
+        """Images that are right in all."""
+        return {"exact_match": np.ones(len(self.rows), bool)}
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures, and those of each attribute with its right and wrong verdicts."""

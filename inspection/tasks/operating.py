@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from inspection.decide.bootstrap import interval, resampling_weights
+from inspection.decide.bootstrap import interval, least_share, resampling_weights
 from inspection.decide.decisions import Decision
 from inspection.decide.rule import Point, Rule
 from inspection.tasks.outcomes import Outcome
@@ -177,12 +177,29 @@ def choose(
 
 
 def add_intervals(outcome: Outcome, rule: Rule, groups: Sequence[str] | None) -> None:
-    """Fill in how sure the main figures of an outcome are: images, or groups of them, are drawn anew."""
+    """Fill in how sure the main figures of an outcome are: images, or groups of them, are drawn anew.
+
+    A share of 0 or 1, of which every resample says the same, gets its exact binomial interval, of as many trials
+    as there are images that it is of, or groups with such an image.
+    """
     if not rule.resamples:
         return
-    weights = resampling_weights(len(outcome.rows), rule.resamples, _SEED, groups_of(outcome, groups))
+    own_groups = groups_of(outcome, groups)
+    weights = resampling_weights(len(outcome.rows), rule.resamples, _SEED, own_groups)
     for name, values in outcome.resampled(weights).items():
         own = interval(np.asarray(values), rule.confidence)
         # Without a single false alarm, every resample has a precision of 1: that is no knowledge of its spread.
         if own is not None and own[0] < own[1] and not math.isnan(outcome.figures.get(name, math.nan)):
             outcome.intervals[name] = own
+    for name, among in outcome.shares().items():
+        value = outcome.figures.get(name, math.nan)
+        if value not in (0, 1):
+            continue
+        places = np.flatnonzero(among).tolist()
+        trials = len(places if own_groups is None else {own_groups[place] for place in places})
+        ends = (least_share(trials, rule.confidence), 1.0)
+        if value == 0:
+            ends = (0.0, 1 - ends[0])
+        if name == "f1":  # of J = hits / (hits + missed + false alarms), which is the share
+            ends = (2 * ends[0] / (1 + ends[0]), 2 * ends[1] / (1 + ends[1]))
+        outcome.intervals[name] = ends

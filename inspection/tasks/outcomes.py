@@ -117,6 +117,13 @@ class Outcome(ABC):
             error, or a calibration error, which resamples only make larger.
         """
 
+    def shares(self) -> dict[str, np.ndarray]:
+        """Main figures that are shares of images, or of things in them, and of which images: bool `[N]` each.
+
+        Not means over classes, and no areas. `f1` is 2 J / (1 + J) of a share J, see `shares_of_calls`.
+        """
+        return {}
+
     def calibration(self) -> dict[str, dict[str, float]]:
         """Expected calibration error `before` and `after` the temperature, by name; here there are no names."""
         return {}
@@ -169,6 +176,20 @@ class Outcome(ABC):
     def write_files(cls, run: Path, outcomes: Mapping[str, "Outcome"], samples: Samples) -> dict[str, str]:
         """Write what else a run keeps of the outcomes of its parts: what each file holds, by its name."""
         return {}
+
+
+def shares_of_calls(called: Tensor, true: Tensor) -> dict[str, np.ndarray]:
+    """Of which images the figures of calls are shares, bool `[N]`; see `Outcome.shares`.
+
+    Recall is a share of those that should be called, precision of those that are, and F1 hangs on the share of
+    right ones among both.
+
+    Args:
+        called: Bool `[N]`.
+        true: Which of them should be, bool `[N]`.
+    """
+    every = {"recall": true, "precision": called, "f1": called | true}
+    return {name: among.cpu().numpy() for name, among in every.items()}
 
 
 def positions_of(kinds: Sequence[str]) -> dict[str, np.ndarray]:

@@ -144,6 +144,14 @@ class PlaceOutcome(ClassOutcome):
         )
         return super().resampled(weights) | figures | pixels
 
+    def shares(self) -> dict[str, np.ndarray]:
+        """Also of the places: images with a defect whose place is known, or with a box."""
+        return super().shares() | {
+            "pointing": np.array([each.points is not None for each in self.places], bool),
+            "hit_rate": np.array([len(each.ious) > 0 for each in self.places], bool),
+            "box_precision": np.array([len(each.found) > 0 for each in self.places], bool),
+        }
+
     def tables(self, outcomes: Mapping[str, Outcome]) -> list[Table]:
         """Figures of the classes, and of each type of defect."""
         tables = super().tables(outcomes)

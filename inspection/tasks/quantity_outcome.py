@@ -13,7 +13,7 @@ from inspection.decide.quantities import Quantities
 from inspection.decide.scores import Scored
 from inspection.pictures.scatter import true_against_predicted
 from inspection.tasks import resampled
-from inspection.tasks.outcomes import Axis, Cell, Confusion, Outcome, Table, Told
+from inspection.tasks.outcomes import Axis, Cell, Confusion, Outcome, Table, Told, shares_of_calls
 from inspection.tasks.regression_metrics import alarm_figures, error_figures
 
 FIGURES = ("mae", "rmse", "worst", "r2")
@@ -109,6 +109,13 @@ class QuantityOutcome(Outcome):
             called, true = self.decision.alarms(self.values), self.decision.deserved(self.targets)
             figures |= resampled.of_alarms(weights, called.numpy(), true.numpy())
         return figures
+
+    def shares(self) -> dict[str, np.ndarray]:
+        """Of the alarm, if there is one."""
+        if self.decision.alarm is None:
+            return {}
+        calls = shares_of_calls(self.decision.alarms(self.values), self.decision.deserved(self.targets))
+        return {f"alarm_{name}": calls[name] for name in ("recall", "precision")}
 
     @staticmethod
     def names_of_figures(decision: Quantities) -> list[str]:

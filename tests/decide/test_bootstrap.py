@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from inspection.decide.bootstrap import interval, resampling_weights
+from inspection.decide.bootstrap import interval, least_share, resampling_weights
 
 
 def test_resamples_are_drawn_with_replacement():
@@ -57,3 +58,12 @@ def test_undefined_resamples_are_left_out_unless_they_are_most():
     assert interval(np.array([1.0, np.nan]), 0.5) == (1, 1)
     assert interval(np.array([1.0, np.nan, np.nan]), 0.5) is None
     assert interval(np.array([]), 0.5) is None
+
+
+@pytest.mark.parametrize("number", [1, 6, 300])
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_a_share_of_all_has_the_exact_interval(number, confidence):
+    exact = binomtest(number, number).proportion_ci(confidence, "exact")
+    assert (least_share(number, confidence), 1) == pytest.approx((exact.low, exact.high))
+    none = binomtest(0, number).proportion_ci(confidence, "exact")
+    assert 1 - least_share(number, confidence) == pytest.approx(none.high)

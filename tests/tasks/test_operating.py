@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from sklearn import metrics as sk
 
 from inspection.decide.area import Area
@@ -11,7 +12,7 @@ from inspection.decide.rules import F1, Cost, Fixed, Precision, Recall
 from inspection.tasks.box_outcome import BoxOutcome
 from inspection.tasks.mask_outcome import MaskOutcome
 from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
-from inspection.tasks.operating import choose, in_words
+from inspection.tasks.operating import add_intervals, choose, in_words
 from inspection.tasks.quantity_outcome import QuantityOutcome
 
 QUICK = {"resamples": 50}
@@ -208,6 +209,42 @@ def test_groups_are_drawn_together():
 
     groups = [str(number // 10) for number in range(400)]
     assert width(groups) > 1.5 * width(None)
+
+
+def sure(targets, verdicts, groups=None):
+    """Intervals of two classes."""
+    logits = 8.0 * torch.nn.functional.one_hot(torch.tensor(verdicts), 2)
+    decision, rows = OneOf(["ok", "defect"], "defect"), torch.arange(len(targets))
+    outcome = ClassOutcome.of(decision, rows, logits, torch.tensor(targets))
+    add_intervals(outcome, F1(**QUICK), groups)
+    return outcome.intervals
+
+
+def test_a_perfect_figure_has_an_exact_interval():
+    """Each resample finds 6 of 6: what that is worth, the binomial distribution says."""
+    found = sure([1] * 6 + [0] * 20, [1] * 6 + [0] * 20)
+    low = float(binomtest(6, 6).proportion_ci(0.95, "exact").low)
+    assert found["recall"] == found["precision"] == pytest.approx((low, 1))
+    assert found["f1"] == pytest.approx((2 * low / (1 + low), 1))
+    assert found["accuracy"] == pytest.approx((float(binomtest(26, 26).proportion_ci(0.95, "exact").low), 1))
+    assert "auroc" not in found  # no share of anything that could be counted
+    # All found, with a false alarm: precision is drawn, recall is not, F1 has no end of its own.
+    one_alarm = sure([1] * 6 + [0] * 20, [1] * 7 + [0] * 19)
+    assert one_alarm["recall"] == pytest.approx((low, 1))
+    assert 0 < one_alarm["precision"][0] < 6 / 7
+    none = sure([1] * 6 + [0] * 20, [0] * 6 + [1] + [0] * 19)
+    assert none["recall"] == pytest.approx((0, 1 - low))
+    assert none["precision"] == pytest.approx((0, 0.975))
+    missing = sure([0] * 5, [0] * 5)
+    assert "recall" not in missing
+    assert "precision" not in missing
+
+
+def test_perfect_figures_of_groups_count_groups():
+    groups = ["a", "a", "a", "b", "b", "c", *(str(number) for number in range(20))]
+    found = sure([1] * 6 + [0] * 20, [1] * 6 + [0] * 20, groups)
+    assert found["recall"] == pytest.approx((0.025 ** (1 / 3), 1))
+    assert found["accuracy"] == pytest.approx((0.025 ** (1 / 23), 1))
 
 
 def test_only_good_images_have_a_policy():
