@@ -36,9 +36,10 @@ class UNet(nn.Module):
     """
 
     stride = 2**LEVELS
-    heatmap_layer = (
-        f"down.{LEVELS}"  # the coarsest maps see the most context; the last convolution is the mask itself
-    )
+    # The coarsest maps see the most context; the last convolution is the mask itself. Layer-CAM as measured in
+    # docs/evidence.md: the other methods lose the place there, or find nothing.
+    heatmap_layer = f"down.{LEVELS}"
+    heatmap_method = "layer_cam"
 
     def __init__(
         self, in_channels: int, width: int = 64, tile: int | None = None, overlap: int = 128

@@ -91,6 +91,7 @@ def test_a_mask_is_explained_by_what_is_called():
     with torch.inference_mode():
         logits = asked.model(IMAGES)
     limit = torch.logit(torch.tensor(0.2))
+    assert heatmap(subject.network, IMAGES, 0).method == "layer_cam"
     by_hand = (logits - limit).clamp_min(0).mean((1, 2, 3))
     torch.testing.assert_close(watched_scores(subject)(IMAGES)[:, 0], by_hand)
 
