@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -46,7 +47,7 @@ class Rule(ABC):
 
     Args:
         good_quantile: Where there is nothing to find in the validation data, the smallest threshold is taken that
-            leaves at least this share of the good ones uncalled, above 0 to 1.
+            leaves at least this share of good ones to come uncalled, as far as these can tell; above 0 to 1.
         calibrate: Whether the caller is to fit a temperature first.
         flips: Also shown to the network and averaged: any of horizontal, vertical.
         resamples: Bootstrap samples for intervals; 0: no intervals.
@@ -195,18 +196,23 @@ class Rule(ABC):
         place = self._place_of_good(curve)
         called, number = curve.alarms[0, place[0]], curve.negatives[0]
         most = f"at most {100 * (1 - self.good_quantile):.3g} % false alarms"
-        if curve.specificity[0, place[0]] < self.good_quantile:
-            most = f"the fewest false alarms ({most}, which was asked for, can't be had)"
-        says = f"nothing to find in {number:.0f}: the smallest threshold with {most}, "
-        says += f"{called:.0f} of them"
+        kept = float(_kept(curve)[0, place[0]])
+        if kept >= self.good_quantile:
+            says = f"the smallest threshold with {most}, {called:.0f} of them"
+        elif called:
+            says = (
+                f"the fewest false alarms ({most}, which was asked for, can't be had), {called:.0f} of them"
+            )
+        else:
+            says = f"a threshold above all of them ({most} {_takes(self.good_quantile)})"
+        says = f"nothing to find in {number:.0f}: {says}; of good ones to come up to {100 * (1 - kept):.2g} %"
         threshold = float(curve.thresholds(place, just_above=True)[0])
         figures = self.figures(curve, int(place[0]))
         return Point(curve.scored.name, threshold, False, QUANTILE, says, figures)
 
     def _place_of_good(self, curve: Curve) -> NDArray[np.int64]:
         """The last candidate that leaves enough of the good ones uncalled; the first one if none does."""
-        # By what is left uncalled: 1 of 10 is more than the float 1 - 0.9.
-        fits = curve.available & (curve.specificity >= self.good_quantile)
+        fits = curve.available & (_kept(curve) >= self.good_quantile)
         last = fits.shape[1] - 1 - fits[:, ::-1].argmax(1)
         place = np.where(fits.any(1), last, curve.available.argmax())
         return np.where(curve.negatives > 0, place, -1)
@@ -225,6 +231,29 @@ def _nothing_to_choose(scored: Scored) -> str | None:
     if positives and scored.countable_negatives and not scored.negatives:
         return f"all {positives} are to be found, there is nothing to tell them from"
     return None
+
+
+def _kept(curve: Curve) -> Floats:
+    """The share of good ones to come that each candidate leaves uncalled, at least and on average, `[B, C]`.
+
+    A good one more takes each place among n others alike often: the threshold lies above n - k of them, so it is
+    below with a probability of at least (n - k) / (n + 1), not (n - k) / n. Wilks, "Determination of sample sizes
+    for setting tolerance limits", Annals of Mathematical Statistics 12 (1941).
+    """
+    # By what is left uncalled: 1 of 10 is more than the float 1 - 0.9.
+    negatives = curve.negatives[:, None]
+    kept: Floats = (negatives - curve.alarms) / (negatives + 1)
+    return kept
+
+
+def _takes(share: float) -> str:
+    """How many good ones it takes to leave this share of those to come uncalled, in words."""
+    rest = 1 - Fraction(str(share))
+    return (
+        f"takes {math.ceil(1 / rest) - 1} good ones"
+        if rest
+        else "can't be promised by any number of good ones"
+    )
 
 
 def at_threshold(scored: Scored, threshold: float) -> tuple[Curve, int]:

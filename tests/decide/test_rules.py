@@ -206,16 +206,42 @@ def test_only_good_ones_are_cut_at_a_quantile(rule):
     scores = np.random.default_rng(0).permutation(np.linspace(0.01, 0.6, 50))
     rule = type(rule)(good_quantile=0.9)
     point = rule.choose(scored(scores, np.zeros(50, bool)))
-    assert (point.met, point.policy, point.figures["false_alarms"]) == (False, QUANTILE, 5)
-    assert (scores >= point.threshold).sum() == 5
+    # The next one is as likely to lie in each of the 51 gaps: 5 of them are 9.8 %, 6 are too many.
+    assert (point.met, point.policy, point.figures["false_alarms"]) == (False, QUANTILE, 4)
+    assert (scores >= point.threshold).sum() == 4
     assert math.isnan(point.figures["recall"])
-    assert (
-        point.says
-        == "nothing to find in 50: the smallest threshold with at most 10 % false alarms, 5 of them"
+    assert point.says == (
+        "nothing to find in 50: the smallest threshold with at most 10 % false alarms, 4 of them; "
+        "of good ones to come up to 9.8 %"
     )
     # None may be called: just above the highest, not halfway to 1.
     strict = type(rule)().choose(scored(scores, np.zeros(50, bool)))
     assert 0.6 < strict.threshold < 0.6001
+    assert strict.says == (
+        "nothing to find in 50: a threshold above all of them (at most 1 % false alarms takes 99 good ones); "
+        "of good ones to come up to 2 %"
+    )
+    never = type(rule)(good_quantile=1.0).choose(scored(scores, np.zeros(50, bool)))
+    assert "(at most 0 % false alarms can't be promised by any number of good ones)" in never.says
+
+
+@pytest.mark.parametrize(
+    ("number", "quantile", "called", "reached"),
+    [(8, 0.99, 0, False), (98, 0.99, 0, False), (99, 0.99, 0, True), (199, 0.99, 1, True), (9, 0.9, 0, True)],
+)
+def test_good_ones_to_come_are_called_as_seldom_as_is_said(number, quantile, called, reached):
+    """Of scores spread evenly over 0..1, what lies above the threshold is the rate itself."""
+    rule, random = F1(good_quantile=quantile), np.random.default_rng(0)
+    points = [rule.choose(scored(random.random(number), np.zeros(number, bool))) for _ in range(400)]
+    assert {point.figures["false_alarms"] for point in points} == {called}
+    rates = np.array([1 - point.threshold for point in points])
+    said = (called + 1) / (number + 1)
+    assert rates.mean() < said + 4 * rates.std() / 20
+    assert rates.mean() > called / (number + 1) - 4 * rates.std() / 20
+    assert points[0].says.endswith(f"of good ones to come up to {100 * said:.2g} %")
+    assert (
+        ("the smallest threshold with at most" in points[0].says) == reached == (said <= 1 - quantile + 1e-9)
+    )
 
 
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)
@@ -234,7 +260,8 @@ def test_good_ones_that_all_score_as_much_as_can_be():
     point = F1().choose(scored([1, 1, 0.5], [False] * 3))
     assert (point.threshold, point.figures["false_alarms"]) == (0.75, 2)
     assert point.says.endswith(
-        "the fewest false alarms (at most 1 % false alarms, which was asked for, can't be had), 2 of them"
+        "the fewest false alarms (at most 1 % false alarms, which was asked for, can't be had), 2 of them; "
+        "of good ones to come up to 75 %"
     )
 
 

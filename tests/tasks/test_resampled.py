@@ -171,6 +171,18 @@ def test_in_parts_it_is_the_same(kind, monkeypatch):
         assert values == pytest.approx(whole[name], abs=1e-12, nan_ok=True), name
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_shares_are_of_the_images_that_define_them(kind):
+    """One image alone has a recall if it should be called, and none otherwise."""
+    outcome = KINDS[kind](torch.arange(COUNT))
+    alone = outcome.resampled(np.eye(COUNT))
+    shares = outcome.shares()
+    assert shares.keys() <= outcome.main_figures().keys()
+    for name, among in shares.items():
+        assert among.tolist() == (~np.isnan(alone[name])).tolist(), name
+        assert among.any(), name
+
+
 def test_coarse_scores_are_near_enough_to_the_exact_ones():
     random = np.random.default_rng(0)
     images = []
