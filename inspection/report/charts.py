@@ -16,6 +16,9 @@ COLOURS = 6
 MOST_POINTS = 400
 """Of a drawn line: more are not told apart on paper."""
 _BINS = 40
+_HEIGHTS = (
+    "Each kind is as tall as the other, and small numbers are drawn larger (root): one image is seen, too."
+)
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def _mark(style: str, x: float, y: float) -> Html:
     return element("path", d=f"M{x:.1f} {y - 8:.1f}l8 8l-8 8l-8 -8z", class_=style)
 
 
-_POINTS = (("point stored", "stored operating point"), ("point here", "threshold above"))
+_POINTS = (("point stored", "stored operating point"), ("point here", "threshold of the slider"))
 
 
 def precision_recall(steps: Steps, stored: float, countable: bool = True) -> Html:
@@ -295,7 +298,7 @@ def score_histogram(
             ),
             element(
                 "text",
-                "number (root)",
+                f"number of {counted}",
                 x=13,
                 y=base / 2,
                 text_anchor="middle",
@@ -315,9 +318,9 @@ def score_histogram(
         ("bar defect", f"{called}: {int(truth.sum()):,}"),
         ("bar other", f"others: {int((~truth).sum()):,}"),
         ("line limit", "stored threshold"),
-        ("line here", "threshold above"),
+        ("line here", "threshold of the slider"),
     )
-    return framed(title, drawing, key)
+    return framed(title, drawing, key, element("p", _HEIGHTS, class_="quiet"))
 
 
 def lines(chart: LineChart) -> Html:

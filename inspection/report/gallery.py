@@ -47,12 +47,12 @@ def gallery(report: Report, given: Gallery) -> Html:
     filters = [
         element("label", "File name ", element("input", type="search", id="find", autocomplete="off")),
         _select("about", "About ", list(enumerate(names))) if len(names) > 1 else None,
-        _select("kind", "Verdict is ", [(kind, _KINDS[kind]) for kind in kinds]) if len(kinds) > 1 else None,
+        _select("kind", "Result ", [(kind, _KINDS[kind]) for kind in kinds]) if len(kinds) > 1 else None,
         _select("part", "Part ", [(n, report.part_names.get(part, part)) for n, part in enumerate(parts)])
         if len(parts) > 1
         else None,
         _values("target", "Target ", (card.target for card in cards)),
-        _values("verdict", "Said ", (card.verdict for card in cards)),
+        _values("verdict", "Verdict ", (card.verdict for card in cards)),
         element(
             "label",
             "Order ",

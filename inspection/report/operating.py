@@ -20,7 +20,6 @@ _TILES = (
 def operating(report: Report) -> Html:
     """The stored operating point, a slider for others, and the curves of each name and part."""
     steps = [Steps.of(each.scores, each.truth, each.unscored, keep=each.stored) for each in report.scores]
-    names = list(dict.fromkeys(each.name for each in report.scores))
     first = _first(report)
     curves = [
         _curves(each, own, report, shown=number == first)
@@ -29,9 +28,14 @@ def operating(report: Report) -> Html:
     return together(
         facts(report.operating_point),
         element(
-            "div", _chooser(report, names, first), _slider(), _tiles(), _costs(report), class_="panel slider"
+            "div",
+            _chooser(report, first),
+            _slider(),
+            element("p", id="spoken", class_="spoken", role="status", aria_live="polite"),
+            _tiles(),
+            _costs(report),
+            class_="panel slider",
         ),
-        element("p", id="spoken", class_="spoken", role="status", aria_live="polite"),
         curves,
         data_block("scores", _data(report, steps, first)),
     )
@@ -43,7 +47,8 @@ def _first(report: Report) -> int:
     return next((n for n in of_first if report.scores[n].part == "val"), of_first[0])
 
 
-def _chooser(report: Report, names: list[str], first: int) -> Html:
+def _chooser(report: Report, first: int) -> Html:
+    called = {each.name: each.called or each.name for each in report.scores}
     parts = list(dict.fromkeys(each.part for each in report.scores))
     chosen = report.scores[first]
     return element(
@@ -54,8 +59,8 @@ def _chooser(report: Report, names: list[str], first: int) -> Html:
             element(
                 "select",
                 [
-                    element("option", name, value=n, selected=name == chosen.name)
-                    for n, name in enumerate(names)
+                    element("option", words, value=n, selected=name == chosen.name)
+                    for n, (name, words) in enumerate(called.items())
                 ],
                 id="slider-name",
             ),
@@ -181,6 +186,7 @@ def _data(report: Report, steps: list[Steps], first: int) -> dict[str, object]:
         | {
             "name": names.index(each.name),
             "part": parts.index(each.part),
+            "what": f"{each.called or each.name}, {report.part_names.get(each.part, each.part)} images",
             "stored": each.stored,
             "low": each.low,
             "high": each.high,

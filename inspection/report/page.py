@@ -67,10 +67,6 @@ def render(report: Report) -> str:
 
 def _sections(report: Report) -> list[tuple[str, str, Html | None]]:
     pictures = together(sections.gathering(each) for each in report.gatherings)
-    figures = together(
-        sections.table(report.headline) if report.headline else None,
-        (sections.table(each) for each in report.tables),
-    )
     # What belongs to scores is shown with them.
     with_scores = {(each.name, each.part) for each in report.scores}
     matrices = [sections.confusion(each) for each in report.confusions if each.of not in with_scores]
@@ -78,7 +74,7 @@ def _sections(report: Report) -> list[tuple[str, str, Html | None]]:
     calibrated = sections.calibrations(alone, dict(report.part_names))
     training = sections.training(report.training)
     return [
-        ("figures", "Figures", figures),
+        ("figures", "Figures", sections.figures(report)),
         ("data", "Data", sections.table(report.split) if report.split else None),
         (
             "matrices",

@@ -248,7 +248,7 @@
         "lowest possible here: " + money(least.cost) + ", at " + Number(least.threshold.toPrecision(4)) +
         (set.exact ? "" : ". Of so many scores the slider has evenly spaced ones.");
       speak(
-        "Threshold " + Number(threshold.toPrecision(4)) + ": " + now.missed + " of " + whole(set.true) + " missed, " + at.alarms +
+        set.what + ", threshold " + Number(threshold.toPrecision(4)) + ": " + now.missed + " of " + whole(set.true) + " missed, " + at.alarms +
           " false alarms, cost " + now.cost
       );
     }

@@ -19,6 +19,7 @@ from inspection.report.contents import (
     Table,
     figure_text,
 )
+from inspection.report.glossary import glossary, title_of, titles_in
 from inspection.report.markup import Html, element, together
 
 _SHADES = 10
@@ -53,7 +54,7 @@ def highlights(report: Report) -> Html | None:
         tiles.append(
             element(
                 "div",
-                element("dt", name),
+                element("dt", title_of(name)),
                 element("dd", figure_text(figure.value), class_="value"),
                 between,
             )
@@ -68,6 +69,22 @@ def facts(pairs: Sequence[tuple[str, str]]) -> Html | None:
         return None
     items = [element("div", element("dt", name), element("dd", value)) for name, value in pairs]
     return element("dl", items, class_="facts")
+
+
+def figures(report: Report) -> Html:
+    """Main figures in rows with a column a part, further ones in columns, and what they all mean."""
+    shown: list[Html] = []
+    if report.headline is not None:
+        (corner, *parts), *rows = report.headline.rows
+        columns = [corner, *(report.part_names.get(str(part), part) for part in parts)]
+        named = [columns, *([title_of(str(row[0])), *row[1:]] for row in rows)]
+        shown.append(table(Table(titles_in(report.headline.title), named)))
+    for each in report.tables:
+        header, *rows = each.rows
+        shown.append(table(Table(each.title, [[title_of(str(name)) for name in header], *rows])))
+    main = [row[0] for row in report.headline.rows[1:]] if report.headline else []
+    names = [*main, *(name for each in report.tables for name in each.rows[0])]
+    return together(shown, glossary(map(str, names)))
 
 
 def table(given: Table) -> Html:

@@ -194,7 +194,10 @@ def test_counts_are_spoken(page):
     time.sleep(0.5)
 
     assert page.run("document.getElementById('spoken').getAttribute('aria-live')") == "polite"
-    assert re.match(r"Threshold 0\.9: \d+ of \d+ missed, \d+ false alarms", page.text("#spoken"))
+    assert re.match(
+        r"scratch, validation images, threshold 0\.9: \d+ of \d+ missed, \d+ false alarms",
+        page.text("#spoken"),
+    )
 
 
 def test_every_bit_of_a_threshold_counts(show):
@@ -383,6 +386,32 @@ def test_print_shows_the_config_and_no_controls(page, tmp_path):
     page.run("dispatchEvent(new Event('afterprint'))")
     assert not page.run("document.querySelector('details').open")
     page.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_printed_counts_say_of_what_they_are(page):
+    page.choose("#slider-name", "1")
+    page.choose("#slider-part", "1")
+    time.sleep(0.5)
+    page.call("Emulation.setEmulatedMedia", media="print")
+
+    said = "document.querySelector('.slider .spoken:not(.moved *)')"
+    assert page.run(f"{said}.textContent").startswith("dent, test images, threshold 0.5: ")
+    assert page.run(f"{said}.getBoundingClientRect().height > 10")  # on the screen it is for those who listen
+    tiles = "document.querySelector('.slider .tiles')"
+    assert page.run(f"{said}.getBoundingClientRect().bottom <= {tiles}.getBoundingClientRect().top")
+    page.call("Emulation.setEmulatedMedia", media="")
+
+
+@pytest.mark.parametrize("width", [1280, 800, 400])
+def test_letters_of_charts_can_be_read(page, width):
+    page.size(width, 900)
+    letters = """[...document.querySelectorAll('.chart > svg')]
+        .filter((each) => each.getBoundingClientRect().width)
+        .map((each) => each.getBoundingClientRect().width / each.viewBox.baseVal.width
+            * parseFloat(getComputedStyle(each.querySelector('text')).fontSize))"""
+
+    assert min(page.run(letters)) > 10
+    page.size(1280, 900)
 
 
 def test_five_thousand_images_stay_quick_and_small(show, example):

@@ -9,6 +9,12 @@ import pytest
 
 from inspection.report import Report, render
 from inspection.report.contents import Card, Confusion, Figure, Gallery, Scores, Table
+from inspection.report.glossary import TERMS
+from inspection.tasks.box_outcome import BoxOutcome
+from inspection.tasks.mask_outcome import MaskOutcome
+from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
+from inspection.tasks.places import PlaceOutcome
+from inspection.tasks.quantity_outcome import QuantityOutcome
 
 NASTY = "<img src=x onerror=alert(1)>.png"
 CLASS = "</script><b>bold"
@@ -139,6 +145,41 @@ def test_figures_are_words_for_people():
     assert "0.912 (0.861 to 0.950)" in words
     assert "undefined" in words
     assert "5,000" in words
+
+
+def test_figures_have_names_that_are_words_and_say_what_they_mean():
+    headline = Table(
+        "f1, average_precision: of 'ece'", [["", "val"], ["balanced_accuracy", 0.9], ["ece", 0.1]]
+    )
+    classes = Table("each class", [["", "ap_50", "mae of training mean"], ["ece", 0.5, 1.0]])
+    report = Report("t", "q", headline=headline, tables=[classes], highlights=[("auroc", Figure(0.9))])
+
+    read = Reader(render(report))
+    words = "\n".join(read.words)
+
+    for said in ("F1, average precision: of 'ece'", "validation", "balanced accuracy", "calibration error"):
+        assert f"\n{said}\n" in words
+    for said in ("AP, IoU 0.5", "mean error of training mean", "area under ROC", "What these figures mean"):
+        assert f"\n{said}\n" in words
+    assert TERMS["ap_50"].meaning in words
+    assert TERMS["mae"].meaning in words
+    assert "\nece\n" in words  # the class of this name
+    assert TERMS["f1"].meaning not in words
+
+
+@pytest.mark.parametrize(
+    "kind", [ClassOutcome, LabelOutcome, PlaceOutcome, MaskOutcome, BoxOutcome, QuantityOutcome]
+)
+def test_every_main_figure_is_explained(kind):
+    assert set(kind.headlines) <= set(TERMS)
+
+
+def test_of_a_measured_area_its_defect_is_said():
+    scores = Scores("min_area", "val", np.array([0.0, 9]), np.array([False, True]), called="defect")
+
+    read = Reader(render(Report("t", "q", scores=[scores])))
+
+    assert not [words for words in read.words if words.strip() == "min_area"]
 
 
 def test_a_matrix_of_no_images():
