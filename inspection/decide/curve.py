@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 AT_A_TIME = 2**22  # numbers in an array: 32 MB
 _ABOVE = 1e-6  # of a score, or of 1: more than another machine's rounding
 _SAME = 1e-12  # of a score: equal margins of logits give probabilities that differ in their last digit
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of a softmax next to 1
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def curves(scored: Scored, weights: Floats) -> Iterator[Curve]:
     """
     order = np.argsort(-scored.scores, kind="stable")
     falling, truth, images = scored.scores[order], scored.truth[order], scored.images[order]
-    apart = np.abs(np.diff(falling)) > _SAME * np.abs(falling[1:])
+    apart = np.abs(np.diff(falling)) > _rounding(falling[1:], scored.high)
     starts = np.flatnonzero(np.concatenate([[True], apart])) if len(falling) else order
     tops, levels = falling[starts], falling[np.append(starts, len(falling))[1:] - 1]
     available = np.ones(len(levels) + 1, bool)
@@ -145,6 +146,17 @@ def curves(scored: Scored, weights: Floats) -> Iterator[Curve]:
         hits, alarms = (_cumulated(own * which, starts) for which in (truth, ~truth))
         positives = hits[:, -1] + part[:, scored.unscored].sum(1)
         yield Curve(scored, levels, tops, hits, alarms, positives, available)
+
+
+def _rounding(scores: Floats, high: float | None) -> Floats:
+    """Scores that differ by no more than this are one, `[M]`.
+
+    A probability next to 1 tells as much by its distance from 1 as one next to 0 by itself; less of it is left.
+    """
+    rounding = _SAME * np.abs(scores)
+    if high is None:
+        return rounding
+    return np.minimum(rounding, np.maximum(_SAME * np.abs(high - scores), _ROUNDING * abs(high)))
 
 
 def _cumulated(weights: Floats, starts: NDArray[np.int64]) -> Floats:

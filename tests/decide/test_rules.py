@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from inspection.config.instantiate import instantiate
@@ -111,6 +112,29 @@ def test_scores_that_differ_by_a_rounding_are_one():
     assert (point.figures["false_alarms"], point.threshold) == (1, pytest.approx(0.2))
     assert F1().at(things, high)["false_alarms"] == 0  # what was asked for is counted as it is
     assert Fixed(float(high)).choose(things).figures["false_alarms"] == 0
+
+
+@pytest.mark.parametrize("sure", [26.0, 28.0, 30.0, 32.0])
+def test_a_network_that_is_very_sure_is_told_apart_at_both_ends(sure):
+    """Margins of 28 and 29, probabilities of 1 - 7e-13 and 1 - 3e-13, are as different as -28 and -29."""
+    margins = sure + np.array([-2.0, 0.0, 1.0, 2.0])
+    for sign in (1, -1):
+        scores = torch.tensor(np.sort(sign * margins)).sigmoid().numpy()
+        point = F1().choose(scored(scores, [False, False, True, True]))
+        assert (point.figures["recall"], point.figures["false_alarms"]) == (1, 0)
+        assert (scores >= point.threshold).tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("margin", [0.5, 8.0, 20.0, 30.0, 34.0])
+def test_equal_margins_are_one_score(margin):
+    """Softmax of the same margin at different heights differs in its last digits."""
+    height = torch.linspace(
+        -3, 3, 97, dtype=torch.float64
+    ).floor()  # whole numbers: the margin stays as it is
+    scores = torch.stack([height, height + margin], 1).softmax(1)[:, 1].numpy()
+    shaken = scores + np.random.default_rng(0).integers(-1, 2, 97) * np.spacing(scores)
+    curve = Curve.of(scored(shaken.clip(0, 1), np.arange(97) % 2 == 0))
+    assert len(curve.levels) == 1
 
 
 def test_threshold_at_the_ends():
