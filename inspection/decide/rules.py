@@ -212,9 +212,8 @@ class Fixed(Rule):
         return Point(scored.name, threshold, True, self.words(), says, self.figures(curve, place))
 
     def thresholds(self, scored: Scored, weights: NDArray[np.floating]) -> Floats:
-        """The same for all."""
-        threshold = self.of(scored.name)
-        return np.full(len(weights), np.nan if threshold is None else threshold)
+        """None is chosen, by no resample either."""
+        return np.full(len(weights), np.nan)
 
     def values(self, curve: Curve) -> Floats:
         """Nothing is compared."""

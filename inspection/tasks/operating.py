@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from inspection.decide.bootstrap import interval, least_share, resampling_weights
+from inspection.decide.calibration import TEMPERATURES
 from inspection.decide.decisions import Decision
 from inspection.decide.rule import Point, Rule
 from inspection.tasks.outcomes import Outcome
@@ -95,7 +96,8 @@ def in_words(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         record: Of `OperatingPoint.to_dict`.
 
     Returns:
-        The rule first, then each threshold, then the flips; nothing of an empty record.
+        The rule first, then each threshold, a temperature that no calibration should need, and the flips; nothing
+        of an empty record.
     """
     if not record:
         return []
@@ -109,6 +111,7 @@ def in_words(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         pairs.append((point["what"], f"{where}: {point['says']}"))
     if not record["points"]:
         pairs.append(("threshold", "none: the verdict is what the network finds most probable"))
+    pairs += _extreme_temperatures(record["decision"])
     if record["flips"]:
         better = [
             f"{name} {record['effect']['without'][name]:.4g} -> {value:.4g}"
@@ -117,6 +120,21 @@ def in_words(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ]
         pairs.append(("flips", f"also {', '.join(record['flips'])}, the mean counts: {', '.join(better)}"))
     return pairs
+
+
+def _extreme_temperatures(decision: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Temperatures at an end of what is fitted: the best one lies beyond, and probabilities stay wrong."""
+    coldest, hottest = TEMPERATURES
+    says = {
+        hottest: f"{hottest:g}, the largest that is fitted: what the network says hardly tells what is so",
+        coldest: f"{coldest:g}, the smallest that is fitted: the network is far less sure than it could be",
+    }
+    fitted = {"": decision.get("temperature")} | dict(decision.get("temperatures", {}))
+    return [
+        (f"temperature {name}".rstrip(), f"{says[value]}; probabilities are not shares")
+        for name, value in fitted.items()
+        if value in says
+    ]
 
 
 def groups_of(outcome: Outcome, groups: Sequence[str] | None) -> list[str] | None:

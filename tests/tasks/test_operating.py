@@ -55,6 +55,45 @@ def test_a_stored_point_gives_the_figures_that_it_was_chosen_for(rule, tied):
     assert again.labels(again.probabilities(shaken)).equal(judged)
 
 
+def test_a_fixed_threshold_has_no_interval():
+    logits, targets = two_classes()
+    rows = torch.arange(len(targets))
+    start = OneOf(["ok", "defect"], "defect")
+    point, outcome = choose(
+        lambda each: ClassOutcome.of(each, rows, logits, targets), start, Fixed(0.3, **QUICK), None
+    )
+    assert outcome.decision.threshold == 0.3
+    assert point.chosen[0].interval is None
+    assert in_words(point.to_dict())[1][1].startswith("from 0.3 on: fixed at 0.3: ")
+
+
+@pytest.mark.parametrize(
+    ("scale", "says"),
+    [
+        (-5.0, "20, the largest that is fitted: what the network says hardly tells what is so"),
+        (0.01, "0.05, the smallest that is fitted: the network is far less sure than it could be"),
+        (2.0, None),
+    ],
+)
+def test_a_temperature_at_its_bound_is_said(scale, says):
+    targets = torch.arange(400) % 2
+    noise = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
+    logits = scale * (torch.nn.functional.one_hot(targets, 2) + 0.4 * noise)
+    decision = OneOf(["ok", "defect"], "defect").calibrated(logits, targets)
+    rows = torch.arange(400)
+    point, _ = choose(lambda each: ClassOutcome.of(each, rows, logits, targets), decision, F1(**QUICK), None)
+    words = dict(in_words(point.to_dict()))
+    assert words.get("temperature", "").partition(";")[0] == (says or "")
+    both = AnyOf(["a", "b"]).calibrated(logits, torch.nn.functional.one_hot(targets, 2).float())
+    point, _ = choose(
+        lambda each: LabelOutcome.of(each, rows, logits, torch.nn.functional.one_hot(targets, 2)),
+        both,
+        F1(**QUICK),
+        None,
+    )
+    assert ("temperature a" in dict(in_words(point.to_dict()))) == (says is not None)
+
+
 def test_each_attribute_has_its_own_point():
     generator = torch.Generator().manual_seed(3)
     targets = (torch.rand(90, 3, generator=generator) < 0.4).float()
