@@ -303,4 +303,9 @@ def test_only_good_images_have_a_policy():
     share = float(outcome.called[:, 1].double().mean())
     count = len(rows)
     assert share * count + 1 <= 0.05 * (count + 1) < share * count + 2  # one more in n + 1: see `Rule`
-    assert np.isnan(outcome.figures["f1"]) or outcome.figures["f1"] == 0
+    assert said.figures["false_alarms"] == round(share * count) > 0
+    assert said.figures["specificity"] == pytest.approx(outcome.figures["accuracy"])
+    assert np.isnan(said.figures["recall"])
+    low, high = point.chosen[0].interval
+    assert low <= said.threshold <= high
+    assert low < high
