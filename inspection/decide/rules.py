@@ -187,8 +187,8 @@ class Fixed(Rule):
             return decision
         if not isinstance(self.threshold, dict) and set(decision.movable()) != set(decision.points()):
             raise ValueError(
-                f"{self.threshold:g} may be meant for any of {', '.join(decision.movable())}: name it, "
-                f"{{{decision.movable()[0]}: {self.threshold:g}}}"
+                f"{self.threshold:g} may be meant for any of {', '.join(decision.movable())}; give it by name, "
+                f"{{name: {self.threshold:g}}}"
             )
         return decision.at(self.threshold)
 

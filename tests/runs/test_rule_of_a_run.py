@@ -41,7 +41,7 @@ def built(compose):
         (
             MASK,
             "0.3",
-            r"decide.threshold: 0.3 may be meant for any of pixel, min_area: name it, {pixel: 0.3}",
+            r"decide.threshold: 0.3 may be meant for any of pixel, min_area; give it by name, {name: 0.3}",
         ),
         (HEAT, "{maximum: inf}", "called_from=inf: expected a number"),
     ],
