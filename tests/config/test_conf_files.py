@@ -95,6 +95,21 @@ def test_each_option_of_a_group_passes_the_check(group):
         assert preflight("train", [f"{group}={option}"], CONF) is None
 
 
+def test_what_all_rules_take_is_the_same_in_each_file():
+    """Each file lists all parameters of its rule, so five keys stand in all of them, word for word."""
+    takes = signature("inspection.decide.rules.F1")
+    assert takes is not None
+    common = takes.parameters
+    said = {
+        tuple(
+            line for line in path.read_text(encoding="utf-8").splitlines() if line.partition(":")[0] in common
+        )
+        for path in FILES
+        if path.parent.name == "decide"
+    }
+    assert [len(lines) for lines in said] == [len(common)]
+
+
 TASKS = [path.stem for path in FILES if path.parent.name == "task"]
 
 
