@@ -19,6 +19,7 @@ from inspection.tasks.outcomes import Outcome
 
 MISTAKES, UNSURE = 40, 20
 """Images in the gallery: wrong ones of all parts together, and of the others those nearest to a threshold."""
+_RIGHT = -1e6  # below the wrongness of any mistake, by how far each is from becoming one
 _THUMBNAIL, _EVIDENCE = 240, 720  # px, longer side
 
 
@@ -115,9 +116,9 @@ def gallery_of(
         nearest = others[part][: _shares(others, free)[part]]
         chosen = np.concatenate([worst[part], nearest]).astype(np.int64)
         evidence = evidence_of(task, data, outcome, chosen, drawers)
-        for rank, position in enumerate(chosen.tolist()):
-            # By their place among the part's mistakes: those of two parts can be compared.
-            wrong = 1 - rank / len(every[part]) if rank < len(worst[part]) else None
+        wrongness = outcome.wrongness()
+        for position in chosen.tolist():
+            wrong = float(wrongness[position])
             cards.append(_card(data, part, outcome, came_off[part], position, wrong, evidence.get(position)))
     if not cards:
         return None
@@ -172,7 +173,7 @@ def _card(
     outcome: Outcome,
     came_off: Judged,
     position: int,
-    wrongness: float | None,
+    wrongness: float,
     evidence: Picture | None,
 ) -> Card:
     row = int(outcome.rows[position])
@@ -185,7 +186,7 @@ def _card(
         target=told.target,
         verdict=told.verdict,
         kinds=came_off.kinds[position],
-        wrongness=wrongness if wrongness is not None else -margin if known else -1e9,
+        wrongness=wrongness if math.isfinite(wrongness) else _RIGHT - margin if known else 2 * _RIGHT,
         certainty=margin if known else 1e9,
         score=None if math.isnan(score) else score,
         facts=told.facts,

@@ -207,11 +207,10 @@ class BoxOutcome(Outcome):
         names, counts = self.confusions()[""]
         return {"confusion_matrix": confusion_matrix(counts, names)}
 
-    def mistakes(self, count: int) -> np.ndarray:
-        """Positions of the images with the most wrong boxes, missed ones and false alarms, at most `count`."""
+    def wrongness(self) -> np.ndarray:
+        """The number of wrong boxes, missed ones and false alarms."""
         wrong = self.counts[..., 1:].sum((1, 2))
-        order = np.argsort(-wrong, kind="stable")
-        return order[wrong[order] > 0][:count]
+        return np.where(wrong > 0, wrong, -np.inf)
 
     def examples(self) -> dict[str, np.ndarray]:
         """Positions of the images with each class, and of those without any."""

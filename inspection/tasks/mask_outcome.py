@@ -267,11 +267,11 @@ class MaskOutcome(Outcome):
         """The confusion matrix of the verdicts."""
         return {"confusion_matrix": confusion_matrix(self.counts.numpy(), self.decision.names)}
 
-    def mistakes(self, count: int) -> np.ndarray:
-        """Wrong verdicts, then masks with a Dice below 0.5; each by their Dice, the smallest first."""
+    def wrongness(self) -> np.ndarray:
+        """By the Dice, of wrong verdicts and behind them of masks with a Dice below 0.5."""
         dice, wrong = self.each["dice"].nan_to_num(1.0), ~self.right
-        order = torch.argsort(dice - 2 * wrong.double(), stable=True)
-        return order[(wrong | (dice < POOR))[order]][:count].numpy()
+        poor = 2 * wrong.double() - dice
+        return poor.masked_fill(~wrong & (dice >= POOR), -torch.inf).numpy()
 
     def examples(self) -> dict[str, np.ndarray]:
         """Of each type of defect the positions of its images."""

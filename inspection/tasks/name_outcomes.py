@@ -98,11 +98,10 @@ class NameOutcome(Outcome):
         """A probability."""
         return Axis(f"P({name})", name)
 
-    def mistakes(self, count: int) -> np.ndarray:
-        """Positions of wrong verdicts, the least probable target first, at most `count`."""
-        wrong = (~self.right).nonzero().flatten()
-        agreement = self.decision.agreement(self.probabilities[wrong], self.targets[wrong])
-        return wrong[agreement.argsort(stable=True)][:count].numpy()
+    def wrongness(self) -> np.ndarray:
+        """Of wrong verdicts how improbable the target was: its probability, negative."""
+        agreement = self.decision.agreement(self.probabilities, self.targets).double()
+        return (-agreement).masked_fill(self.right, -torch.inf).numpy()
 
     def examples(self) -> dict[str, np.ndarray]:
         """Of each class or attribute the positions of the images for which it holds."""

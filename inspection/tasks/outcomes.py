@@ -165,8 +165,17 @@ class Outcome(ABC):
         """Pictures of all images together by name, RGB uint8 `[H, W, 3]`: `confusion_matrix`, say."""
 
     @abstractmethod
+    def wrongness(self) -> np.ndarray:
+        """How wrong what was said of each image is, float64 `[N]`: the higher the worse, -inf where it is not.
+
+        On one scale for all outcomes of a task: those of two parts can be compared. NaN: not known.
+        """
+
     def mistakes(self, count: int) -> np.ndarray:
-        """Positions of the images that were judged wrongly, the worst first, at most `count`."""
+        """Positions of the images of which something wrong was said, the worst first, at most `count`."""
+        wrong = self.wrongness()
+        order = np.argsort(-wrong, kind="stable")
+        return order[~np.isneginf(wrong[order])][:count]
 
     @abstractmethod
     def examples(self) -> dict[str, np.ndarray]:

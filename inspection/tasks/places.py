@@ -25,6 +25,7 @@ from inspection.tasks.resampled_pixels import of_pixels
 
 PLACE_FIGURES = ("pointing", "pixel_auroc", "aupro", "box_iou", "hit_rate")
 OF_ALL = (*PLACE_FIGURES, "box_precision")
+_BESIDE = -2.0  # below the wrongness of any wrong verdict
 _AT_A_TIME = 64  # images: maps as large as the images are not kept
 
 
@@ -193,12 +194,12 @@ class PlaceOutcome(ClassOutcome):
             facts.append(("heatmap points", "at the defect" if place.points else "beside the defect"))
         return told._replace(facts=facts)
 
-    def mistakes(self, count: int) -> np.ndarray:
-        """Positions of wrong verdicts, the worst first; then of defects that were called for another place."""
-        wrong = super().mistakes(count)
-        right = self.right.numpy()
-        beside = [n for n, place in enumerate(self.places) if place.points is False and right[n]]
-        return np.concatenate([wrong, np.asarray(beside, np.int64)])[:count]
+    def wrongness(self) -> np.ndarray:
+        """Wrong verdicts as of any classes; behind them defects that were called for another place."""
+        wrong = super().wrongness()
+        beside = np.array([place.points is False for place in self.places], bool)
+        wrong[beside & self.right.numpy()] = _BESIDE
+        return wrong
 
     def examples(self) -> dict[str, np.ndarray]:
         """Of each kind the positions of its images; of each class, where there are no kinds."""

@@ -211,10 +211,10 @@ class QuantityOutcome(Outcome):
         )
         return {"true_against_predicted": picture}
 
-    def mistakes(self, count: int) -> np.ndarray:
-        """Positions of the images with the largest errors, by the scale of the worst quantity."""
+    def wrongness(self) -> np.ndarray:
+        """The error, by the scale of the worst quantity."""
         errors = (self.decision.standardised(self.values) - self.decision.standardised(self.targets)).abs()
-        return errors.amax(1).argsort(descending=True, stable=True)[:count].numpy()
+        return errors.amax(1).double().numpy()
 
     def examples(self) -> dict[str, np.ndarray]:
         """Thirds of the images, from low to high values of the first quantity."""

@@ -81,6 +81,22 @@ def test_most_wrong_first_is_an_order_within_a_part(parts):
     assert [card.wrongness for card in cards] == sorted((card.wrongness for card in cards), reverse=True)
 
 
+def test_most_wrong_first_compares_images_of_all_parts(parts):
+    shown = gallery(parts, mistakes=30, unsure=6)
+
+    order = sorted(shown.cards, key=lambda card: -card.wrongness)
+
+    wrong = [card for card in order if card.kinds[0][1] != "right"]
+    assert order[:30] == wrong
+    assert {card.part for card in wrong} == {"val", "test"}
+    of_target = [
+        float(outcome.probabilities[int(card.file[:3]), int(outcome.targets[int(card.file[:3])])])
+        for card in wrong
+        for outcome in (parts[card.part],)
+    ]
+    assert of_target == sorted(of_target)
+
+
 def test_a_network_that_has_diverged_has_a_gallery_too():
     logits = torch.full((6, 2), float("nan"))
     outcome = outcome_of(logits, torch.tensor([0, 1, 0, 1, 0, 0]))
