@@ -272,6 +272,7 @@ class Report:
         gatherings: Further pictures.
         training: Curves over the epochs.
         command: That makes the run again.
+        later: Name and value: what was decided since, of which the command knows nothing.
         config: The same, composed: YAML.
         part_names: Parts in words.
     """
@@ -295,6 +296,7 @@ class Report:
     gatherings: Sequence[Gathering] = ()
     training: Sequence[LineChart] = ()
     command: str = ""
+    later: Sequence[tuple[str, str]] = ()
     config: str = ""
     part_names: Mapping[str, str] = field(
         default_factory=lambda: {"train": "training", "val": "validation", "test": "test"}

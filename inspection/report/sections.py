@@ -213,7 +213,7 @@ def image(picture: Picture, words: str, **attributes: str) -> Html:
 
 
 def reproduce(report: Report) -> Html:
-    """The command and the config that make the run again."""
+    """The command and the config that make the run again, and what was decided since."""
     command = None
     if report.command:
         command = element(
@@ -233,4 +233,8 @@ def reproduce(report: Report) -> Html:
                 element("pre", element("code", report.config, id="config"), tabindex=0),
             ),
         )
-    return together(command, config)
+    later = None
+    if report.later:
+        said = "Since then the operating point was chosen anew (scripts/decide.py); the command does not do that:"
+        later = together(element("p", said), facts(report.later))
+    return together(command, later, config)

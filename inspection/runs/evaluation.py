@@ -81,6 +81,7 @@ def origin(data: ImageDataModule) -> dict[str, Any]:
         "root": str(data.root),
         "synthetic": data.is_synthetic,
         "images": len(data.samples.files),
+        "split_by": data.split_by,
         "notes": data.notes,
     }
 

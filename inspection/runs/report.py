@@ -39,6 +39,7 @@ from inspection.runs import console
 from inspection.runs.checkpoints import trainable_and_total
 from inspection.runs.folder import CONFIG, REPORT
 from inspection.runs.gallery import evidence_of, gallery_of, scored_of
+from inspection.runs.prepare import build_rule
 from inspection.tasks import outcomes as found
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.operating import in_words
@@ -141,6 +142,7 @@ def report_of(
             _history(run / "history.csv"), made.get("monitor"), made.get("best_epoch"), last
         ),
         command=_command(run),
+        later=_decided_later(config, task, record),
         config=(run / CONFIG).read_text(encoding="utf-8") if (run / CONFIG).is_file() else "",
         part_names=_PARTS,
     )
@@ -167,7 +169,8 @@ def _facts(
     facts = [
         ("data", f"{len(data.samples.files):,} {kind} in {data.root}"),
         ("seen as", f"{'x'.join(map(str, data.geometry.shape))} (channels, height, width)"),
-        ("split", data.split_by),
+        # Of a run that is looked at again: how it was split at first, not that its table of then was read.
+        ("split", (made.get("data") or {}).get("split_by") or data.split_by),
         ("network", f"{console.network_name(task.model.network)}, {total:,} parameters"),
     ]
     if (run / CONFIG).is_file():
@@ -311,6 +314,17 @@ def training_charts(
         if values:
             charts.append(LineChart(title, "epoch", title.lower(), series, mark, share))
     return charts
+
+
+def _decided_later(
+    config: Mapping[str, Any], task: InspectionTask, record: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """What has been decided since the training, of which neither command nor config know."""
+    if not record or not config.get("decide"):
+        return []
+    trained_by = build_rule(config["decide"], task)
+    same = record["rule"] == trained_by.words() and list(record["flips"]) == list(trained_by.flips)
+    return [] if same else in_words(record)
 
 
 def _command(run: Path) -> str:

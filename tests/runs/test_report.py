@@ -27,6 +27,11 @@ def predictions(run):
         return list(csv.DictReader(stream))
 
 
+def section(page, name):
+    """Markup of a part of the page."""
+    return re.search(rf'<section id="{name}".*?</section>', page, re.DOTALL).group(0)
+
+
 def page_of(run):
     return (run / "report.html").read_text(encoding="utf-8")
 
@@ -88,6 +93,20 @@ def run(trained, tmp_path):
     return shutil.copytree(trained.folder, tmp_path / "run")
 
 
+def test_how_it_was_split_stays_said(run, compose):
+    split = "shared out by class, seed 0"
+    assert split in unescape(page_of(run))
+
+    evaluate(plain(compose("evaluate", [f"run={run}"])))
+
+    page = unescape(page_of(run))
+    assert split in page
+    assert "splits.csv says" not in page
+    figures = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert figures["data"]["split_by"].startswith(split)
+    assert "decide.py" not in section(page, "again")
+
+
 def test_another_point_makes_another_report(run, compose):
     before = page_of(run)
 
@@ -96,6 +115,10 @@ def test_another_point_makes_another_report(run, compose):
     page = page_of(run)
     stored = json.loads((run / "operating_point.json").read_text(encoding="utf-8"))["points"][0]["threshold"]
     assert page != before
+    assert "decide.py" not in section(before, "again")
+    again = section(page, "again")
+    assert "Since then the operating point was chosen anew (scripts/decide.py)" in again
+    assert "missed defect : false alarm = 50 : 1" in again
     assert all(scores["stored"] == stored for scores in block(page, "scores")["sets"])
     assert 'id="cost-missed" min="0" step="any" value="50"' in page
 
