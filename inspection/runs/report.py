@@ -1,7 +1,5 @@
 """The report of a run: what was found of its images becomes one page."""
 
-import csv
-import math
 import shlex
 import time
 import traceback
@@ -9,11 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from inspection.callbacks.charts import has_curve
 from inspection.callbacks.panels import PanelLogger
-from inspection.callbacks.samples import spread
 from inspection.config.jobs import first_line, wants_traceback
 from inspection.config.saved import read_overrides
 from inspection.data.module import ImageDataModule
@@ -21,35 +15,30 @@ from inspection.data.replace import replace_file
 from inspection.decide.rules import Cost
 from inspection.decide.scores import Scored
 from inspection.models.modes import evaluating
-from inspection.report import Report, render, thumbnail
+from inspection.report import Report, render
 from inspection.report.contents import (
     Calibration,
     Cell,
     Confusion,
     Figure,
-    Gathering,
-    LineChart,
     Reliability,
     Scores,
-    Series,
     Table,
-    Titled,
 )
 from inspection.runs import console
 from inspection.runs.checkpoints import trainable_and_total
+from inspection.runs.examples import gatherings_of
 from inspection.runs.folder import CONFIG, REPORT
-from inspection.runs.gallery import evidence_of, gallery_of, scored_of
+from inspection.runs.gallery import gallery_of, scored_of
 from inspection.runs.prepare import build_rule
+from inspection.runs.results import PARTS_IN_WORDS
+from inspection.runs.training_charts import read_history, training_charts
 from inspection.tasks import outcomes as found
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.operating import in_words
 from inspection.tasks.outcomes import Outcome
 
-_EXAMPLES = 2  # pictures of each kind of image
-_MOST_EXAMPLES = 12
 _HIGHLIGHTS = 4
-_SHEET = 1400  # px, longer side
-_PARTS = {"train": "training", "val": "validation", "test": "test", "new": "new"}
 
 
 def write_report(
@@ -106,7 +95,7 @@ def report_of(
     confidence = record.get("confidence")
     with evaluating(task.model):
         gallery = gallery_of(task, data, outcomes, scored, drawers)
-        gatherings = _gatherings(run, task, data, part, last, drawers)
+        gatherings = gatherings_of(task, data, part, last, drawers)
     return Report(
         task=config["task"]["name"],
         question=config["task"]["question"],
@@ -117,18 +106,21 @@ def report_of(
             (name, Figure(value, *last.intervals.get(name, ())))
             for name, value in list(last.main_figures().items())[:_HIGHLIGHTS]
         ],
-        highlights_of=f"{_PARTS[part]} images{_meant(last, confidence)}",
+        highlights_of=f"{PARTS_IN_WORDS[part]} images{_meant(last, confidence)}",
         operating_point=in_words(record),
         split=_split(data),
         headline=tables[0],
         tables=[
-            Table(f"{_PARTS[part]} images: {each.title}", each.rows)
+            Table(f"{PARTS_IN_WORDS[part]} images: {each.title}", each.rows)
             for each in tables[1:]
             if each.title != found.MATRIX
         ],
         confusions=[
             Confusion(
-                f"{f'{name}, ' if name else ''}{_PARTS[own]} images", each.names, each.counts, (name, own)
+                f"{f'{name}, ' if name else ''}{PARTS_IN_WORDS[own]} images",
+                each.names,
+                each.counts,
+                (name, own),
             )
             for own, outcome in reversed(list(outcomes.items()))
             for name, each in outcome.confusions().items()
@@ -139,12 +131,12 @@ def report_of(
         gallery=gallery,
         gatherings=gatherings,
         training=training_charts(
-            _history(run / "history.csv"), made.get("monitor"), made.get("best_epoch"), last
+            read_history(run / "history.csv"), made.get("monitor"), made.get("best_epoch"), last
         ),
         command=_command(run),
         later=_decided_later(config, task, record),
         config=(run / CONFIG).read_text(encoding="utf-8") if (run / CONFIG).is_file() else "",
-        part_names=_PARTS,
+        part_names=PARTS_IN_WORDS,
     )
 
 
@@ -231,89 +223,6 @@ def _calibrations(outcomes: Mapping[str, Outcome]) -> list[Calibration]:
 
 def _bins(given: Any) -> Reliability:
     return Reliability(given.confidence, given.right, given.counts, given.error)
-
-
-def _gatherings(
-    run: Path,
-    task: InspectionTask,
-    data: ImageDataModule,
-    part: str,
-    outcome: Outcome,
-    drawers: Sequence[PanelLogger],
-) -> list[Gathering]:
-    """Examples of each kind of image, and the charts of a task that has others than a matrix."""
-    kinds = {name: positions for name, positions in outcome.examples().items() if len(positions)}
-    each = max(1, min(_EXAMPLES, _MOST_EXAMPLES // max(1, len(kinds))))
-    chosen = [(name, int(p)) for name, own in kinds.items() for p in spread(own, each)][:_MOST_EXAMPLES]
-    # An image may be an example of several attributes; it is drawn once.
-    positions = np.array(list(dict.fromkeys(position for _, position in chosen)), np.int64)
-    pictures = evidence_of(task, data, outcome, positions, drawers)
-    titles = {
-        position: ", ".join(name for name, own in chosen if own == position)
-        for position in positions.tolist()
-    }
-    gatherings = []
-    if pictures:
-        titled = [
-            Titled(f"{titles[position]}: {data.samples.files[int(outcome.rows[position])]}", picture)
-            for position, picture in pictures.items()
-        ]
-        gatherings.append(
-            Gathering(
-                f"Examples of {_PARTS[part]} images", titled, "Chosen evenly, not by how they came off."
-            )
-        )
-    charts = [
-        Titled(name.replace("_", " "), thumbnail(chart, _SHEET, 90))
-        for name, chart in outcome.charts().items()
-        if name != "confusion_matrix"
-    ]
-    if charts:
-        gatherings.insert(0, Gathering(f"{_PARTS[part].capitalize()} images together", charts, wide=True))
-    return gatherings
-
-
-# ---- training ---------------------------------------------------------------------------------------------------
-
-
-def _history(path: Path) -> list[dict[str, float]]:
-    """Rows of `history.csv`; empty cells are left out."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [
-            {name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)
-        ]
-
-
-def training_charts(
-    history: Sequence[Mapping[str, float]], monitor: str | None, best_epoch: int | None, outcome: Outcome
-) -> list[LineChart]:
-    """Losses and figures over the epochs, those that `learning_curves.png` has."""
-    epochs = [row["epoch"] for row in history]
-    names = sorted({name for row in history for name in row} - {"epoch", "step", "lr"})
-    names = [name for name in names if name == monitor or has_curve(name, outcome)]
-    charts = []
-    for title, own in (
-        ("Loss", [name for name in names if name.endswith("loss")]),
-        ("Figures", [name for name in names if not name.endswith("loss")]),
-    ):
-        series = [
-            Series(
-                name + " (chose the best epoch)" * (name == monitor),
-                epochs,
-                [row.get(name, math.nan) for row in history],
-                strong=name == monitor,
-                dashed=name.startswith("train/"),
-            )
-            for name in own
-        ]
-        values = [value for each in series for value in each.ys if math.isfinite(value)]
-        mark = None if best_epoch is None else (float(best_epoch), f"best epoch, {best_epoch}")
-        share = title == "Figures" and all(0 <= value <= 1 for value in values)
-        if values:
-            charts.append(LineChart(title, "epoch", title.lower(), series, mark, share))
-    return charts
 
 
 def _decided_later(

@@ -10,6 +10,7 @@ from inspection.data.splits import Samples
 from inspection.inspector.plain import as_json
 from inspection.tasks.outcomes import Outcome
 
+PARTS_IN_WORDS = {"train": "training", "val": "validation", "test": "test", "new": "new"}
 COMPONENTS = ("network", "loss", "optimizer", "scheduler")
 """Arguments of a task module that are config groups of their own."""
 

@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score
 
 from inspection.report import charts
 from inspection.report.contents import Calibration, LineChart, Reliability, Series
+from inspection.report.plot import Plot, ticks
 from inspection.report.thresholds import Steps
 
 
@@ -18,7 +19,7 @@ def points(svg: str, style: str) -> list[tuple[float, float]]:
 
 def test_corners_of_the_roc_curve():
     steps = Steps.of(np.array([0.9, 0.8, 0.3, 0.1]), np.array([True, False, True, False]))
-    plot = charts.Plot(0, 1, 0, 1)
+    plot = Plot(0, 1, 0, 1)
 
     svg = charts.roc(steps, 0.5)
 
@@ -33,7 +34,7 @@ def test_the_area_below_the_drawn_curve_is_the_average_precision():
     random = np.random.default_rng(1)
     truth = random.random(60) < 0.4
     scores = (truth + random.normal(0, 1, 60)).round(1)
-    plot = charts.Plot(0, 1, 0, 1)
+    plot = Plot(0, 1, 0, 1)
 
     svg = charts.precision_recall(Steps.of(scores, truth), 0.5)
 
@@ -83,7 +84,7 @@ def test_an_empty_bin_is_not_drawn():
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.03, 0.04), (250.0, 420.0), (-3, 12000), (5, 5)])
 def test_ticks_lie_inside(low, high):
-    values = charts.ticks(low, high)
+    values = ticks(low, high)
 
     assert all(low - 1e-9 <= value <= high + 1e-9 for value in values)
     assert len(values) <= 11

@@ -7,13 +7,10 @@ from html import unescape
 
 import numpy as np
 import pytest
-import torch
 
 from inspection.config.saved import plain
-from inspection.decide.decisions import OneOf
 from inspection.runs import report as of_run
 from inspection.runs.evaluate import decide, evaluate
-from inspection.runs.report import training_charts
 from inspection.tasks.name_outcomes import ClassOutcome
 
 
@@ -107,6 +104,27 @@ def test_how_it_was_split_stays_said(run, compose):
     assert "decide.py" not in section(page, "again")
 
 
+def test_what_is_scored_is_counted_once_a_part(run, compose, monkeypatch):
+    asked, score, build = [], ClassOutcome.scored, of_run.report_of
+    within = []
+
+    def scored(outcome):
+        asked.append(len(outcome.rows))
+        return score(outcome)
+
+    def report_of(*given):
+        before = len(asked)
+        report = build(*given)
+        within.append(asked[before:])
+        return report
+
+    monkeypatch.setattr(ClassOutcome, "scored", scored)
+    monkeypatch.setattr(of_run, "report_of", report_of)
+    evaluate(plain(compose("evaluate", [f"run={run}"])))
+
+    assert within == [[29, 19]]  # of boxes it costs a matching with the objects
+
+
 def test_another_point_makes_another_report(run, compose):
     before = page_of(run)
 
@@ -163,18 +181,3 @@ def test_a_report_that_fails_costs_nothing_else(run, compose, monkeypatch, capsy
     assert "that of before" not in said.out
     assert "Traceback" in said.err
     assert "no paper" in said.err
-
-
-def test_curves_of_classes_stay_out_of_the_way(trained):
-    history = [
-        {"epoch": 1.0, "lr": 0.1, "train/loss": 1.0, "val/f1": 0.5, "val/f1/dent": 0.1},
-        {"epoch": 2.0, "lr": 0.1, "train/loss": 0.5, "val/f1/dent": 0.1},
-    ]
-    outcome = ClassOutcome.of(OneOf(["a", "b"], "b"), torch.arange(2), torch.eye(2), torch.tensor([0, 1]))
-
-    loss, figures = training_charts(history, "val/f1", 1, outcome)
-
-    assert [each.name for each in loss.series] == ["train/loss"]
-    assert [each.name for each in figures.series] == ["val/f1 (chose the best epoch)"]
-    assert figures.mark == (1.0, "best epoch, 1")
-    assert np.isnan(figures.series[0].ys[1])
