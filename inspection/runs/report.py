@@ -32,7 +32,7 @@ from inspection.runs.folder import CONFIG, REPORT
 from inspection.runs.gallery import gallery_of, scored_of
 from inspection.runs.prepare import build_rule
 from inspection.runs.results import PARTS_IN_WORDS
-from inspection.runs.training_charts import read_history, training_charts
+from inspection.runs.training_charts import curve_name, read_history, training_charts
 from inspection.tasks import outcomes as found
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.operating import in_words
@@ -172,7 +172,11 @@ def _facts(
     if trained_on:
         kind = "SYNTHETIC images" if trained_on["synthetic"] else "images"
         facts.append(("trained on", f"{trained_on['images']:,} {kind} in {trained_on['root']}"))
-    words = {"best_epoch": "best epoch", "monitor": "chosen by", "seed": "seed", "precision": "precision"}
+    if made.get("best_epoch") is not None:
+        facts.append(("best epoch", str(made["best_epoch"])))
+    if made.get("monitor") is not None:
+        facts.append(("chosen by", curve_name(made["monitor"])))
+    words = {"seed": "seed", "precision": "numbers"}
     facts += [(word, str(made[name])) for name, word in words.items() if made.get(name) is not None]
     if made.get("minutes") is not None:
         facts.append(("took", f"{made['minutes']:g} minutes"))

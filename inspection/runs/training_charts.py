@@ -7,6 +7,8 @@ from pathlib import Path
 
 from inspection.callbacks.charts import has_curve
 from inspection.report.contents import LineChart, Series
+from inspection.report.glossary import title_of
+from inspection.runs.results import PARTS_IN_WORDS
 from inspection.tasks.outcomes import Outcome
 
 
@@ -34,7 +36,7 @@ def training_charts(
     ):
         series = [
             Series(
-                name + " (chose the best epoch)" * (name == monitor),
+                curve_name(name) + " (chose the best epoch)" * (name == monitor),
                 epochs,
                 [row.get(name, math.nan) for row in history],
                 strong=name == monitor,
@@ -48,3 +50,14 @@ def training_charts(
         if values:
             charts.append(LineChart(title, "epoch", title.lower(), series, mark, share))
     return charts
+
+
+def curve_name(name: str) -> str:
+    """What a figure of a part is called.
+
+    Example:
+        >>> curve_name("val/average_precision"), curve_name("train/loss")
+        ('validation: average precision', 'training: loss')
+    """
+    part, _, figure = name.partition("/")
+    return f"{PARTS_IN_WORDS[part]}: {title_of(figure)}" if part in PARTS_IN_WORDS else name

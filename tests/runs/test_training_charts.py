@@ -25,7 +25,7 @@ def test_curves_of_classes_stay_out_of_the_way(trained):
 
     loss, figures = training_charts(history, "val/f1", 1, outcome)
 
-    assert [each.name for each in loss.series] == ["train/loss"]
-    assert [each.name for each in figures.series] == ["val/f1 (chose the best epoch)"]
+    assert [each.name for each in loss.series] == ["training: loss"]
+    assert [each.name for each in figures.series] == ["validation: F1 (chose the best epoch)"]
     assert figures.mark == (1.0, "best epoch, 1")
     assert np.isnan(figures.series[0].ys[1])
