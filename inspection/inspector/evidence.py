@@ -36,6 +36,20 @@ class Subject:
     watched: Callable[[Tensor], Tensor]
     unit: str
 
+    def pointed_at(self, asked: str | None) -> frozenset[int]:
+        """Which scores masks of defects belong to: heat for "ok" has no reason to lie in them.
+
+        Args:
+            asked: As in `targets`; who asks for one by its name and gives masks has masks of that.
+
+        Returns:
+            The usual ones; all of them where the usual one is the highest, whichever that is.
+        """
+        usual = {place for place in self.usual if place is not None}
+        if len(usual) < len(self.usual):
+            return frozenset(range(len(self.names)))
+        return frozenset(usual | {self.names.index(asked)} if asked in self.names else usual)
+
     def targets(self, asked: str | None) -> list[int | None]:
         """Which scores are to be explained.
 

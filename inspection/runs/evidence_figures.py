@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,43 +25,61 @@ COLUMNS = ("file", "target", "method", "evidence", *MEASURED, "mask_share")
 class EvidenceFigures:
     """A row for each image, target and method; and their curves.
 
+    Targets are summed up each for itself: where one class rises another falls, and their mean says nothing.
+
     Args:
         names: Of the scores that are explained.
+        pointed_at: Which of them masks belong to.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
+    def __init__(self, names: Sequence[str], pointed_at: Collection[int]) -> None:
+        self.names, self.pointed_at = names, pointed_at
         self.rows: list[dict[str, Any]] = []
-        self.curves: dict[str, list[Curves]] = {}
+        self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._curves: dict[tuple[str, str], list[Curves]] = {}
 
     def add(
-        self, files: Sequence[str], method: str, heat: Heatmaps, curves: Curves | None, masks: Tensor | None
+        self,
+        files: Sequence[str],
+        target: str,
+        method: str,
+        heat: Heatmaps,
+        curves: Curves | None,
+        masks: Tensor | None,
     ) -> None:
         """Take in the heatmaps of a batch.
 
         Args:
             files: Of the images, N.
+            target: What was asked for: a name, or `predicted`, which is another one on each image.
             method: Name of the method, or `RANDOM`.
             heat: What it gave.
             curves: Of these maps; None: not asked for.
             masks: [N, H, W], all 0 where nothing is known to be defective; None: not known.
         """
         if curves is not None:
-            self.curves.setdefault(method, []).append(curves)
+            self._curves.setdefault((target, method), []).append(curves)
         maps = heat.maps.cpu()
         for row, file in enumerate(files):
+            explained = int(heat.targets[row])
             figures: dict[str, Any] = {
                 "file": file,
-                "target": self.names[int(heat.targets[row])],
+                "target": self.names[explained],
                 "method": method,
                 "evidence": None if method == RANDOM else bool(heat.evidence[row]),
             }
             if curves is not None:
                 figures["deletion"] = float(curves.deletion_area[row])
                 figures["insertion"] = float(curves.insertion_area[row])
-            if masks is not None and bool(masks[row].any()):
+            if masks is not None and explained in self.pointed_at and bool(masks[row].any()):
                 figures |= _inside(maps[row : row + 1], masks[row : row + 1], method == RANDOM)
             self.rows.append(figures)
+            self._rows.setdefault((target, method), []).append(figures)
+
+    @property
+    def targets(self) -> list[str]:
+        """What was asked for."""
+        return list(dict.fromkeys(target for target, _ in self._rows))
 
     @property
     def measured(self) -> list[str]:
@@ -77,23 +95,34 @@ class EvidenceFigures:
                 writer.writerow({key: _cell(row.get(key)) for key in COLUMNS})
 
     def means(self) -> list[list[str]]:
-        """A row a method below the headings: how many maps are without evidence, and means of what is defined."""
-        lines = [["method", "maps", "without evidence", *(key.replace("_", " ") for key in self.measured)]]
-        for method in dict.fromkeys(row["method"] for row in self.rows):
-            own = [row for row in self.rows if row["method"] == method]
+        """A row a target and method below the headings: maps without evidence, and means of what is defined."""
+        lines = [
+            [
+                "target",
+                "method",
+                "maps",
+                "without evidence",
+                *(key.replace("_", " ") for key in self.measured),
+            ]
+        ]
+        for (target, method), own in sorted(
+            self._rows.items(), key=lambda item: self.targets.index(item[0][0])
+        ):
             empty = "-" if method == RANDOM else str(sum(not row["evidence"] for row in own))
-            figures = (number(_mean([row.get(key) for row in own])) for key in self.measured)
-            lines.append([METHOD_NAMES.get(method, "random order"), str(len(own)), empty, *figures])
+            figures = (_figure([row[key] for row in own if key in row]) for key in self.measured)
+            lines.append([target, METHOD_NAMES.get(method, "random order"), str(len(own)), empty, *figures])
         return lines
 
-    def chart(self, unit: str) -> np.ndarray:
-        """The curves, the mean over all images and targets, RGB uint8.
+    def chart(self, target: str, unit: str) -> np.ndarray:
+        """The curves of one target, a method each: the mean over the images, RGB uint8.
 
         Args:
+            target: One of `targets`.
             unit: Of what they are drawn of.
         """
         shown = {}
-        for method, parts in self.curves.items():
+        own = {method: parts for (of, method), parts in self._curves.items() if of == target}
+        for method, parts in own.items():
             deletion, insertion = (
                 torch.cat([getattr(part, side) for part in parts]).mean(0).numpy()
                 for side in ("deletion", "insertion")
@@ -101,7 +130,7 @@ class EvidenceFigures:
             name = METHOD_NAMES.get(method, method)
             shown[name] = MeanCurves(parts[0].shares.numpy(), deletion, insertion)
         images = len({row["file"] for row in self.rows})
-        return faithfulness_chart(shown, unit, images, chance=RANDOM)
+        return faithfulness_chart(shown, f"{unit} of {target}", images, chance=RANDOM)
 
 
 def _inside(maps: Tensor, masks: Tensor, spread: bool) -> dict[str, float]:
@@ -119,6 +148,7 @@ def _cell(value: Any) -> str:
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None and not math.isnan(value)]
-    return sum(known) / len(known) if known else None
+def _figure(values: Sequence[float]) -> str:
+    """The mean of what is defined; nothing where nothing was asked for, as of the share of "ok" in a mask."""
+    known = [value for value in values if not math.isnan(value)]
+    return number(sum(known) / len(known) if known else None) if values else "-"

@@ -13,7 +13,7 @@ from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps, Method, known_me
 from inspection.explain.layers import find_layer
 from inspection.explain.occlusion import occlusion
 from inspection.inspector import Inspector
-from inspection.inspector.evidence import Subject
+from inspection.inspector.evidence import PREDICTED, Subject
 from inspection.pictures.colours import attribute_colours
 from inspection.pictures.text import Colour
 
@@ -25,6 +25,7 @@ class Plan:
     Attributes:
         subject: The scores.
         targets: Which of them.
+        pointed_at: Those that masks of defects belong to.
         methods: The one that was asked for, then those that it is compared with.
         layer: Of the methods that have one.
         patch: Of occlusion.
@@ -36,6 +37,7 @@ class Plan:
 
     subject: Subject
     targets: list[int | None]
+    pointed_at: frozenset[int]
     methods: list[Method]
     layer: str | None
     patch: int | tuple[int, int] | None
@@ -72,6 +74,7 @@ class Plan:
         return cls(
             subject,
             targets,
+            subject.pointed_at(config["target"]),
             methods,
             passport.heatmap_layer if layer is None else layer,
             _sides(config["patch"]),
@@ -80,6 +83,11 @@ class Plan:
             _colours(subject, targets, passport.colours),
             config["batch_size"],
         )
+
+    def called(self, place: int) -> str:
+        """Name of one of the targets."""
+        target = self.targets[place]
+        return PREDICTED if target is None else self.subject.names[target]
 
     def heatmaps(self, method: Method, images: Tensor) -> list[Heatmaps]:
         """Heatmaps of images by a method, one result a target.

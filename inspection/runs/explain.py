@@ -155,7 +155,7 @@ def _explain_all(
 ) -> _Batch | None:
     """Pictures and figures of all images; returns the first batch."""
     first = None
-    figures = EvidenceFigures(plan.subject.names)
+    figures = EvidenceFigures(plan.subject.names, plan.pointed_at)
     score = watched_scores(plan.subject)
     for batch in batches:
         first = first or batch
@@ -179,7 +179,7 @@ def _explain_all(
                         steps=plan.steps,
                         batch_size=plan.batch_size,
                     )
-                figures.add(batch.files, method, heat, curves.get((method, place)), truth)
+                figures.add(batch.files, plan.called(place), method, heat, curves.get((method, place)), truth)
         for row, verdict in enumerate(verdicts):
             _draw(inspector, plan, batch, row, verdict, found, curves, output)
     if first is not None:
@@ -224,7 +224,7 @@ def _draw(
                 heats = inspector.geometry.heatmap_to_camera(heats, image.shape[:2])
             cells[METHOD_NAMES[method]] = Shown(heats, _caption(curves.get((method, place)), row))
         rows.append((plan.subject.names[int(heat.targets[row])], cells))
-    for name, cells in rows:
+    for place, (name, cells) in enumerate(rows):
         method_name, (overlaid, _) = next(iter(cells.items()))
         drawn = evidence_picture(
             picture,
@@ -233,8 +233,8 @@ def _draw(
             colour=plan.colours.get(name),
             note="1 is the hottest place of this image",
         )
-        place_of = f"{file}/{_as_file(name)}" if len(rows) > 1 else file
-        write_png(output / "overlays" / f"{place_of}.png", drawn)
+        own = f"{file}/{_as_file(place, name)}" if len(rows) > 1 else file
+        write_png(output / "overlays" / f"{own}.png", drawn)
     if len(plan.methods) > 1:
         sheet = comparison_sheet(picture, rows, [file, verdict.label])
         write_png(output / "comparison" / f"{file}.png", sheet)
@@ -247,13 +247,14 @@ def _caption(curves: Curves | None, row: int) -> str:
     return f"deletion {deletion:.3g} · insertion {insertion:.3g}"
 
 
-def _as_file(name: str) -> str:
-    """A class's name as that of a file: it comes from a person and may hold anything.
+def _as_file(place: int, name: str) -> str:
+    """A class's name as that of a file: it comes from a person and may hold anything, so two may become alike.
 
-    >>> _as_file("../bent / dirty"), _as_file("Größe")
-    ('bent_dirty', 'Größe')
+    >>> _as_file(0, "../bent / dirty"), _as_file(1, "bent dirty"), _as_file(2, "Größe")
+    ('0_bent_dirty', '1_bent_dirty', '2_Größe')
     """
-    return re.sub(r"[^\w-]+", "_", name).strip("_") or "_"
+    plain = re.sub(r"[^\w-]+", "_", name).strip("_")
+    return f"{place}_{plain}"
 
 
 # --- what is said -------------------------------------------------------------------------------------------
@@ -266,9 +267,11 @@ def _say(plan: Plan, figures: EvidenceFigures, output: Path, show: Show) -> None
     print(table(figures.means()))
     if plan.steps:
         print(f"\ncurves show the {plan.subject.unit}: a low deletion and a high insertion are good")
-        chart = figures.chart(plan.subject.unit)
-        write_png(output / "faithfulness.png", chart)
-        show("faithfulness", chart)
+        for place, target in enumerate(figures.targets):
+            name = f"faithfulness/{_as_file(place, target)}" if len(figures.targets) > 1 else "faithfulness"
+            chart = figures.chart(target, plan.subject.unit)
+            write_png(output / f"{name}.png", chart)
+            show(name, chart)
     print(f"\noverlays in {output / 'overlays'}")
     if others:
         print(f"methods side by side in {output / 'comparison'}")

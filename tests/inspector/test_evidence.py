@@ -122,6 +122,18 @@ def test_targets_by_name(asked, targets):
     assert subject_of(inspector(CNN, CLASSES)).targets(asked) == targets
 
 
+@pytest.mark.parametrize(
+    ("asked", "places"),
+    [(None, {1}), ("predicted", {1}), ("all", {1}), ("dirty", {1, 2})],
+)
+def test_masks_of_defects_belong_to_the_defect_class_or_what_was_asked_for(asked, places):
+    assert subject_of(inspector(CNN, CLASSES)).pointed_at(asked) == places
+
+
+def test_without_a_defect_class_masks_belong_to_whatever_is_called():
+    assert subject_of(inspector(CNN, CLASSES | {"defect": None})).pointed_at("predicted") == {0, 1, 2}
+
+
 def test_a_class_that_is_called_all_is_that_class():
     named = CLASSES | {"names": ["all", "bent", "dirty"]}
     assert subject_of(inspector(CNN, named)).targets("all") == [0]

@@ -69,12 +69,12 @@ def test_everything_is_written_and_a_short_table_is_printed(call, capsys):
     assert {row["target"] for row in table} == {"defect"}
     assert not any(row["heat_inside"] for row in table)  # no masks
     lines = capsys.readouterr().out.splitlines()
-    means = {line.split("  ")[1]: line.split() for line in lines if line.startswith("  ")}
+    means = {line.split()[1]: line.split()[1:] for line in lines if line.startswith("  ")}
     own = [row for row in table if row["method"] == "grad_cam"]
     mean = sum(float(row["deletion"]) for row in own) / 3
     assert means["Grad-CAM"][1:3] == ["3", str(sum(row["evidence"] == "False" for row in own))]
     assert float(means["Grad-CAM"][3]) == pytest.approx(mean, abs=1e-4)
-    assert "random order" in means
+    assert means["random"][1:4] == ["order", "3", "-"]
     assert str(out) in lines
 
 
@@ -112,11 +112,36 @@ def test_methods_side_by_side(call):
 def test_every_class_or_the_predicted_one(call):
     _, out = call(*QUICK, "target=all")
     assert {row["target"] for row in rows(out)} == {"ok", "defect"}
-    assert (out / "overlays" / "1_io" / "000.png" / "ok.png").is_file()
+    assert (out / "overlays" / "1_io" / "000.png" / "0_ok.png").is_file()
     _, out = call(*QUICK, "target=predicted", "layer=features.0")
     assert len(rows(out)) == 6
     _, out = call(*QUICK, "target=ok")
     assert {row["target"] for row in rows(out)} == {"ok"}
+
+
+def test_each_class_has_its_own_means_curves_and_no_share_of_the_others_masks(call, tmp_path, capsys):
+    """Two probabilities add up to 1: their common mean would be 0.5 for every method."""
+    mask = np.zeros((40, 48), np.uint8)
+    mask[:20] = 255
+    (tmp_path / "masks" / "0_nio").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "masks" / "0_nio" / "000.png"), mask)
+    _, out = call(*QUICK, "target=all", f"masks='{tmp_path / 'masks'}'")
+    table = rows(out)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert lines[0] == "target method maps without evidence deletion insertion heat inside hit".split()
+    assert [line[:3] for line in lines[1:]] == [
+        [name, *words] for name in ("ok", "defect") for words in (["Grad-CAM", "3"], ["random", "order"])
+    ]
+    random = {line[0]: line[-4:] for line in lines[1:] if line[1] == "random"}
+    for name in ("ok", "defect"):
+        own = [float(row["deletion"]) for row in table if (row["target"], row["method"]) == (name, "random")]
+        assert float(random[name][0]) == pytest.approx(sum(own) / 3, abs=1e-4)
+    assert float(random["ok"][0]) + float(random["defect"][0]) == pytest.approx(1, abs=1e-3)
+    assert random["ok"][2:] == ["-", "-"]  # nothing says that "ok" is where the defect is
+    assert random["defect"][2:] == ["0.5000", "0.5000"]
+    assert not any(row["heat_inside"] for row in table if row["target"] == "ok")
+    charts = [cv2.imread(str(out / "faithfulness" / f"{name}.png")) for name in ("0_ok", "1_defect")]
+    assert (charts[0] != charts[1]).any()
 
 
 def test_share_of_heat_inside_masks(call, some, tmp_path):
