@@ -128,7 +128,18 @@ def test_each_class_has_its_own_means_curves_and_no_share_of_the_others_masks(ca
     _, out = call(*QUICK, "target=all", f"masks='{tmp_path / 'masks'}'")
     table = rows(out)
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
-    assert lines[0] == "target method maps without evidence deletion insertion heat inside hit".split()
+    assert lines[0] == [
+        "target",
+        "method",
+        "maps",
+        "without",
+        "evidence",
+        "deletion",
+        "insertion",
+        "heat",
+        "inside",
+        "hit",
+    ]
     assert [line[:3] for line in lines[1:]] == [
         [name, *words] for name in ("ok", "defect") for words in (["Grad-CAM", "3"], ["random", "order"])
     ]
