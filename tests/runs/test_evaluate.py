@@ -168,7 +168,7 @@ def test_intervals_are_those_of_the_point(run, compose):
     before = metrics["intervals"]["val"]["auroc"]
     decided(compose, run, "decide.confidence=0.9")
     after = figures(run)["intervals"]["val"]["auroc"]
-    assert after[0] < before[0] < before[1] < after[1]
+    assert after[0] < before[0] < before[1] <= after[1]  # an area of 1 is as far as it goes
 
 
 def test_a_run_that_was_stopped_before_its_figures(run, compose, draw, tmp_path):
