@@ -8,22 +8,23 @@ from numpy.typing import NDArray
 
 from inspection.report.contents import Calibration, LineChart, Reliability, figure_text
 from inspection.report.markup import Html, element, together
-from inspection.report.plot import Plot, tick_text, ticks
+from inspection.report.plot import Plot
 from inspection.report.thresholds import Steps
 
 COLOURS = 6
 """Colours of lines in the style sheet; further lines begin again with another dash."""
 MOST_POINTS = 400
 """Of a drawn line: more are not told apart on paper."""
-_BINS = 40
-_HEIGHTS = (
-    "Each kind is as tall as the other, and small numbers are drawn larger (root): one image is seen, too."
-)
 
 
 def framed(title: str, drawing: Html, *below: Html) -> Html:
     """A chart with its title and what there is to say below."""
     return element("figure", element("figcaption", title), drawing, below, class_="chart")
+
+
+def nothing(title: str, why: str) -> Html:
+    """Why there is no chart."""
+    return framed(title, element("p", why, class_="nothing"))
 
 
 def legend(*entries: tuple[str, str]) -> Html:
@@ -61,9 +62,9 @@ def precision_recall(steps: Steps, stored: float, countable: bool = True) -> Htm
     plot = Plot(0, 1, 0, 1)
     recall, precision = steps.recall, steps.precision
     if not steps.true:
-        return _nothing("Precision and recall", "none is there to be found: recall is undefined")
+        return nothing("Precision and recall", "none is there to be found: recall is undefined")
     if not len(recall):
-        return _nothing("Precision and recall", "nothing was found at any score")
+        return nothing("Precision and recall", "nothing was found at any score")
     keep = _thinned(len(recall))
     xs = np.repeat(np.append(0.0, recall[keep]), 2)[1:-1]
     ys = np.repeat(precision[keep], 2)
@@ -91,7 +92,7 @@ def roc(steps: Steps, stored: float) -> Html:
     """The ROC curve; of objects without a countable rest there is none."""
     plot = Plot(0, 1, 0, 1)
     if not steps.true or not steps.false:
-        return _nothing("ROC", "all are of one kind: undefined")
+        return nothing("ROC", "all are of one kind: undefined")
     xs, ys = np.append(0.0, steps.false_rate), np.append(0.0, steps.recall)
     # Corners alone: on a straight piece there is nothing to see.
     turns = np.ones(len(xs), bool)
@@ -112,107 +113,12 @@ def roc(steps: Steps, stored: float) -> Html:
     return framed(title, drawing, legend(("line chance", "chance"), *_POINTS))
 
 
-def score_histogram(
-    scores: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    stored: float,
-    what: str,
-    called: str,
-    counted: str = "images",
-) -> Html:
-    """Where the scores of what should be called (upwards) and of all else (downwards) lie.
-
-    Each is scaled to its own most.
-    """
-    finite = np.isfinite(scores)
-    scores, truth = np.asarray(scores, np.float64)[finite], np.asarray(truth, bool)[finite]
-    if not len(scores):
-        return _nothing("Scores", f"no {counted}")
-    low, high = float(scores.min()), float(scores.max())
-    if low >= 0 and high <= 1:  # probabilities: all of the scale, unless they fill little of it
-        most = max(high, stored)
-        low, high = 0.0, 1.05 * most if 0 < most < 0.5 else 1.0
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
-    plot = Plot(low, high, -1.08, 1.08)
-    edges = np.linspace(low, high, _BINS + 1)
-    bars = []
-    for style, own, sign in (("bar defect", scores[truth], 1), ("bar other", scores[~truth], -1)):
-        counts = np.histogram(own, edges)[0]
-        most = max(int(counts.max()), 1)
-        for number, count in enumerate(counts.tolist()):
-            if not count:
-                continue
-            # By the root: a single defect among a thousand good ones has to be seen.
-            tall = math.sqrt(count / most)
-            left, right = plot.x(edges[number]), plot.x(edges[number + 1])
-            top = plot.y(tall) if sign > 0 else plot.y(0)
-            bars.append(
-                element(
-                    "rect",
-                    x=f"{left + 0.5:.1f}",
-                    y=f"{top:.1f}",
-                    width=f"{right - left - 1:.1f}",
-                    height=f"{plot.y(0) - plot.y(tall):.1f}",
-                    class_=style,
-                )
-            )
-    base, at = plot.height - plot.bottom, plot.x(min(max(stored, low), high))
-    grid = []
-    words = []
-    for value in ticks(low, high):
-        place = f"{plot.x(value):.1f}"
-        grid.append(element("line", x1=place, x2=place, y1=plot.top, y2=base))
-        words.append(element("text", tick_text(value), x=place, y=base + 16, text_anchor="middle"))
-    title = f"Scores of {len(truth):,} {counted}"
-    drawing = element(
-        "svg",
-        element("g", grid, class_="grid"),
-        element("g", bars),
-        element("path", d=f"M{plot.left} {plot.y(0):.1f}H{plot.width - plot.right}", class_="axis"),
-        element("g", words, class_="ticks"),
-        element(
-            "g",
-            element(
-                "text",
-                what,
-                x=(plot.left + plot.width - plot.right) / 2,
-                y=plot.height - 5,
-                text_anchor="middle",
-            ),
-            element(
-                "text",
-                f"number of {counted}",
-                x=13,
-                y=base / 2,
-                text_anchor="middle",
-                transform=f"rotate(-90 13 {base / 2})",
-            ),
-            class_="labels",
-        ),
-        element("path", d=f"M{at:.1f} {plot.top}V{base}", class_="line limit"),
-        element("path", d=f"M0 {plot.top}V{base}", class_="line here", transform=f"translate({at:.1f} 0)"),
-        viewBox=f"0 0 {plot.width:g} {plot.height:g}",
-        role="img",
-        aria_label=title,
-        data_kind="scores",
-        data_plot=f"{low:.6g} {high:.6g} 0 1 {plot.left:g} {plot.width - plot.right:g} {base:g} {plot.top:g}",
-    )
-    key = legend(
-        ("bar defect", f"{called}: {int(truth.sum()):,}"),
-        ("bar other", f"others: {int((~truth).sum()):,}"),
-        ("line limit", "stored threshold"),
-        ("line here", "threshold of the slider"),
-    )
-    return framed(title, drawing, key, element("p", _HEIGHTS, class_="quiet"))
-
-
 def lines(chart: LineChart) -> Html:
     """Lines over one axis, told apart by colour and dash."""
     every_x = [x for each in chart.series for x in each.xs]
     finite = [y for each in chart.series for y in each.ys if math.isfinite(y)]
     if not every_x or not finite:
-        return _nothing(chart.title, "nothing was recorded")
+        return nothing(chart.title, "nothing was recorded")
     low, high = (0.0, 1.0) if chart.unit_interval else _rounded(min(finite), max(finite))
     first, last = min(every_x), max(every_x)
     plot = Plot(first - 0.5, last + 0.5, low, high) if first == last else Plot(first, last, low, high)
@@ -315,7 +221,3 @@ def _rounded(low: float, high: float) -> tuple[float, float]:
         low = 0.0
     room = 0.05 * ((high - low) or abs(high) or 1.0)
     return (low if low == 0 else low - room), high + room
-
-
-def _nothing(title: str, why: str) -> Html:
-    return framed(title, element("p", why, class_="nothing"))

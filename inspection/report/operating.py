@@ -2,6 +2,7 @@
 
 from inspection.report import charts
 from inspection.report.contents import Report, Scores
+from inspection.report.histogram import score_histogram
 from inspection.report.markup import Html, data_block, element, together
 from inspection.report.sections import confusion, facts
 from inspection.report.thresholds import Steps
@@ -154,7 +155,7 @@ def _costs(report: Report) -> Html:
 def _curves(scores: Scores, steps: Steps, report: Report, shown: bool) -> Html:
     part = report.part_names.get(scores.part, scores.part)
     drawn = [
-        charts.score_histogram(
+        score_histogram(
             scores.scores,
             scores.truth,
             scores.stored,

@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score
 
 from inspection.report import charts
 from inspection.report.contents import Calibration, LineChart, Reliability, Series
+from inspection.report.histogram import score_histogram
 from inspection.report.plot import Plot, ticks
 from inspection.report.thresholds import Steps
 
@@ -68,7 +69,7 @@ def test_nothing_to_draw_is_said(count):
     drawn = [
         charts.precision_recall(steps, 0.5),
         charts.roc(steps, 0.5),
-        charts.score_histogram(scores, truth, 0.5, "P", "images"),
+        score_histogram(scores, truth, 0.5, "P", "images"),
         charts.lines(LineChart("loss", "epoch", "loss", [Series("val", [1.0] * count, [math.nan] * count)])),
     ]
 
