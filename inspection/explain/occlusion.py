@@ -7,6 +7,7 @@ is never covered as a whole, and small patches on noisy textures change little: 
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -62,9 +63,7 @@ def occlusion(
         [0, 3]
     """
     height, width = images.shape[-2:]
-    high, wide = _sides("patch", patch, (max(1, min(height, width) // 8),) * 2, (height, width))
-    down, across = _sides("stride", stride, (max(1, high // 2), max(1, wide // 2)), (high, wide))
-    rows, columns = _starts(height, high, down), _starts(width, wide, across)
+    rows, columns, (high, wide) = covered_places((height, width), patch, stride)
     filled = neutral(images) if fill is None else fill.to(images)
     with torch.no_grad():
         logits = network(images)
@@ -93,6 +92,43 @@ def occlusion(
         maps = maps.relu() / peak.clamp_min(torch.finfo(maps.dtype).tiny)[:, None, None]
         results.append(Heatmaps(maps, evidence, "occlusion", logits, which))
     return results
+
+
+class Places(NamedTuple):
+    """Where the patch comes to lie: each of the rows with each of the columns takes a forward pass an image.
+
+    Attributes:
+        rows: First pixel from above, of each row of places.
+        columns: First pixel from the left, of each column of places.
+        patch: Its height and width.
+    """
+
+    rows: list[int]
+    columns: list[int]
+    patch: tuple[int, int]
+
+
+def covered_places(
+    size: tuple[int, int],
+    patch: int | tuple[int, int] | None = None,
+    stride: int | tuple[int, int] | None = None,
+) -> Places:
+    """The places of the patch on images of a size.
+
+    Args:
+        size: Height and width.
+        patch: As in `occlusion`.
+        stride: As in `occlusion`.
+
+    Raises:
+        ValueError: Patch or stride do not fit the images.
+
+    >>> covered_places((40, 50), patch=20)
+    Places(rows=[0, 10, 20], columns=[0, 10, 20, 30], patch=(20, 20))
+    """
+    high, wide = _sides("patch", patch, (max(1, min(size) // 8),) * 2, size)
+    down, across = _sides("stride", stride, (max(1, high // 2), max(1, wide // 2)), (high, wide))
+    return Places(_starts(size[0], high, down), _starts(size[1], wide, across), (high, wide))
 
 
 def neutral(images: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from inspection.errors import InputError
@@ -11,7 +12,7 @@ from inspection.explain.cam import heatmap_method, heatmaps_of
 from inspection.explain.class_maps import find_head
 from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps, Method, known_method
 from inspection.explain.layers import find_layer
-from inspection.explain.occlusion import occlusion
+from inspection.explain.occlusion import covered_places, occlusion
 from inspection.inspector import Inspector
 from inspection.inspector.evidence import PREDICTED, Subject
 from inspection.pictures.colours import attribute_colours
@@ -51,7 +52,7 @@ class Plan:
         """The plan of a config, see `conf/explain.yaml`.
 
         Raises:
-            InputError: If layer, target, method or colours do not fit the network.
+            InputError: If layer, target, method, patch or colours do not fit the network.
         """
         passport, network = inspector.passport, subject.network
         asked = config["method"] if config["method"] != "auto" else passport.heatmap_method
@@ -71,7 +72,7 @@ class Plan:
                 "one linear layer; take grad_cam or hires_cam, or train a network such as model=resnet18_cam"
             )
         targets = subject.targets(config["target"])
-        return cls(
+        plan = cls(
             subject,
             targets,
             subject.pointed_at(config["target"]),
@@ -83,6 +84,25 @@ class Plan:
             _colours(subject, targets, passport.colours),
             config["batch_size"],
         )
+        plan.try_out(torch.zeros(1, *inspector.geometry.shape, dtype=torch.uint8, device=inspector.device))
+        return plan
+
+    def try_out(self, image: Tensor) -> None:
+        """Try the patch and the layer on one image: what is wrong with them is known before anything is written.
+
+        Args:
+            image: Of the size and kind of the others, [1, C, H, W]; any content.
+
+        Raises:
+            InputError: The patch does not fit the images, or the layer gives no map.
+        """
+        try:
+            covered_places((image.shape[-2], image.shape[-1]), self.patch, self.stride)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        with_layer = [method for method in self.methods if method not in ("cam", "occlusion")]
+        if with_layer:  # all of them look at the same one
+            self.heatmaps(with_layer[0], image)
 
     def called(self, place: int) -> str:
         """Name of one of the targets."""
@@ -90,24 +110,17 @@ class Plan:
         return PREDICTED if target is None else self.subject.names[target]
 
     def heatmaps(self, method: Method, images: Tensor) -> list[Heatmaps]:
-        """Heatmaps of images by a method, one result a target.
-
-        Raises:
-            InputError: The patch does not fit the images, or the layer gives no map.
-        """
+        """Heatmaps of images by a method, one result a target."""
         network, targets = self.subject.network, self.targets
         if method == "occlusion":
-            try:
-                return occlusion(
-                    network,
-                    images,
-                    targets,
-                    patch=self.patch,
-                    stride=self.stride,
-                    batch_size=self.batch_size,
-                )
-            except ValueError as error:
-                raise InputError(str(error)) from None
+            return occlusion(
+                network,
+                images,
+                targets,
+                patch=self.patch,
+                stride=self.stride,
+                batch_size=self.batch_size,
+            )
         layer = None if method == "cam" else self.layer
         return heatmaps_of(network, images, targets, method=method, layer=layer)
 

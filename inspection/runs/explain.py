@@ -3,7 +3,8 @@
 import re
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ def explain(config: dict[str, Any]) -> int:
         config: Plain values, see `conf/explain.yaml`.
 
     Returns:
-        Exit status: 0 when every image was explained, 1 when some could not be read.
+        Exit status: 0 when every image was explained, 1 when some image or mask could not be read.
 
     Raises:
         InputError: If run, images, masks, layer, target or method are not there or do not fit.
@@ -53,6 +54,12 @@ def explain(config: dict[str, Any]) -> int:
     subject = subject_of(inspector)
     plan = None if subject is None else Plan.of(inspector, subject, config)
     masks = {} if config["masks"] is None or plan is None else find_masks(config["masks"], root, files)
+    errors: list[str] = []
+    batches = _batches(inspector, root, files, config["batch_size"], errors)
+    first = next(batches, None)
+    if first is None:
+        print("\n".join([*errors, f"\nnothing was explained: none of {len(files)} images could be read"]))
+        return 1
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     output = Path(config["output"] or (given.parent if given.is_file() else given) / "explain" / stamp)
     output.mkdir(parents=True, exist_ok=True)
@@ -61,19 +68,16 @@ def explain(config: dict[str, Any]) -> int:
     print(f"\n{passport.task}: {passport.question}")
     if (passport.made.get("data") or {}).get("synthetic"):
         print("the inspector was trained on SYNTHETIC images")
-    errors: list[str] = []
     with SummaryWriter(str(output)) as board:
 
         def show(tag: str, picture: np.ndarray) -> None:
             board.add_image(tag, picture, dataformats="HWC")
 
-        batches = _batches(inspector, root, files, config["batch_size"], errors)
         if plan is None:
             print("\nboxes are their own evidence: scripts/predict.py draws them over the images")
-            first = next(batches, None)
             batches.close()
         else:
-            first = _explain_all(inspector, plan, batches, masks, output, show)
+            _explain_all(inspector, plan, chain([first], batches), masks, errors, output, show)
         _look_inside(inspector, first, config, output, show)
     if errors:
         print("\n" + "\n".join(errors))
@@ -148,22 +152,21 @@ def _batches(
 def _explain_all(
     inspector: Inspector,
     plan: Plan,
-    batches: Iterator[_Batch],
+    batches: Iterable[_Batch],
     masks: Mapping[str, Path],
+    errors: list[str],
     output: Path,
     show: Show,
-) -> _Batch | None:
-    """Pictures and figures of all images; returns the first batch."""
-    first = None
+) -> None:
+    """Pictures and figures of all images; what is wrong with masks is added to `errors`."""
     figures = EvidenceFigures(plan.subject.names, plan.pointed_at)
     score = watched_scores(plan.subject)
     for batch in batches:
-        first = first or batch
         verdicts = inspector.inspect_pixels(
             list(batch.pixels.cpu().numpy()), [image.shape[:2] for image in batch.images]
         )
         found = {method: plan.heatmaps(method, batch.pixels) for method in plan.methods}
-        truth = _masks_of(inspector, batch, masks) if masks else None
+        truth = _masks_of(inspector, batch, masks, errors) if masks else None
         measured: dict[str, list[Heatmaps]] = dict(found.items())
         if plan.steps:
             measured[RANDOM] = [_nothing(each) for each in found[plan.methods[0]]]
@@ -182,9 +185,7 @@ def _explain_all(
                 figures.add(batch.files, plan.called(place), method, heat, curves.get((method, place)), truth)
         for row, verdict in enumerate(verdicts):
             _draw(inspector, plan, batch, row, verdict, found, curves, output)
-    if first is not None:
-        _say(plan, figures, output, show)
-    return first
+    _say(plan, figures, output, show)
 
 
 def _nothing(like: Heatmaps) -> Heatmaps:
@@ -193,13 +194,16 @@ def _nothing(like: Heatmaps) -> Heatmaps:
     return Heatmaps(*empty, like.method, like.logits, like.targets)
 
 
-def _masks_of(inspector: Inspector, batch: _Batch, masks: Mapping[str, Path]) -> Tensor:
-    """As the network sees them, uint8 [N, H, W]; all 0 without a mask."""
-    own = [masks.get(file) for file in batch.files]
-    images = {mask: path for mask, path in zip(own, batch.paths, strict=True) if mask is not None}
-    reader = MaskReader(inspector.geometry, images)
-    none = np.zeros(inspector.geometry.image_size, np.uint8)
-    return torch.from_numpy(np.stack([none if mask is None else reader.read(mask)[0] for mask in own]))
+def _masks_of(inspector: Inspector, batch: _Batch, masks: Mapping[str, Path], errors: list[str]) -> Tensor:
+    """As the network sees them, uint8 [N, H, W]; all 0 without one that can be read and fits its image."""
+    seen = np.zeros((len(batch.files), *inspector.geometry.image_size), np.uint8)
+    for row, (file, path) in enumerate(zip(batch.files, batch.paths, strict=True)):
+        if file in masks:
+            try:
+                seen[row] = MaskReader(inspector.geometry, {masks[file]: path}).read(masks[file])[0]
+            except InputError as error:
+                errors.append(str(error))
+    return torch.from_numpy(seen)
 
 
 def _draw(
@@ -281,11 +285,11 @@ def _say(plan: Plan, figures: EvidenceFigures, output: Path, show: Show) -> None
 
 
 def _look_inside(
-    inspector: Inspector, first: _Batch | None, config: Mapping[str, Any], output: Path, show: Show
+    inspector: Inspector, first: _Batch, config: Mapping[str, Any], output: Path, show: Show
 ) -> None:
     if config["filters"]:
         count = draw_filters(inspector.model, output, show)
         print(f"filters of {count} convolutions in {output / 'filters'}")
-    if config["features"] and first is not None:
+    if config["features"]:
         count = draw_features(inspector.model, first.pixels[0], first.files[0], output, show)
         print(f"maps after each of {count} layers in {output / 'features.png'}")

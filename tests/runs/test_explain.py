@@ -172,11 +172,17 @@ def test_share_of_heat_inside_masks(call, some, tmp_path):
     assert table["0_nio/000.png"]["deletion"] == ""
 
 
-def test_masks_of_another_size_are_an_error(call, tmp_path):
+def test_a_mask_of_another_size_is_named_and_the_others_count(call, tmp_path, capsys):
     (tmp_path / "masks" / "0_nio").mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "masks" / "0_nio" / "000.png"), np.zeros((4, 4), np.uint8))
-    with pytest.raises(InputError, match="the mask is 4 x 4 pixels"):
-        call(*QUICK, f"masks='{tmp_path / 'masks'}'")
+    for name, shape in (("000", (4, 4)), ("001", (40, 48))):
+        cv2.imwrite(str(tmp_path / "masks" / "0_nio" / f"{name}.png"), np.full(shape, 255, np.uint8))
+    status, out = call(*QUICK, "faithfulness=false", f"masks='{tmp_path / 'masks'}'")
+    assert status == 1
+    printed = capsys.readouterr().out
+    assert printed.count("the mask is 4 x 4 pixels") == 1
+    assert "look at it:" in printed
+    shares = {row["file"]: row["mask_share"] for row in rows(out)}
+    assert shares == {"0_nio/000.png": "", "0_nio/001.png": "1.000000", "1_io/000.png": ""}
 
 
 def test_an_image_that_can_not_be_read_is_named_and_the_others_are_explained(call, some, capsys):
@@ -185,6 +191,16 @@ def test_an_image_that_can_not_be_read_is_named_and_the_others_are_explained(cal
     assert status == 1
     assert "002.png" in capsys.readouterr().out
     assert len({row["file"] for row in rows(out)}) == 3
+
+
+def test_where_no_image_can_be_read_nothing_is_explained_nor_written(call, some, tmp_path, capsys):
+    for place in some.rglob("*.png"):
+        place.write_bytes(b"no image")
+    status, out = call(*QUICK, "filters=true")
+    assert (status, out.exists()) == (1, False)
+    printed = capsys.readouterr().out
+    assert "000.png" in printed
+    assert printed.endswith("nothing was explained: none of 3 images could be read\n")
 
 
 def test_class_colours_of_the_run(config, run_training, tmp_path, call):
@@ -219,12 +235,16 @@ def test_class_colours_of_the_run(config, run_training, tmp_path, call):
         (["batch_size=0"], "batch_size=0: expected 1 or more"),
         (["masks=nowhere"], "masks=nowhere: none of the 3 images has a mask there; expected files such as"),
         (["layer=head"], "did not run or gave no float tensor"),
+        (["layer=network"], "layer"),
+        (["patch=[8,49]"], "expected 1 to 40 pixels high and 1 to 48 wide"),
+        (["compare=true", "patch=8", "stride=0"], "stride=0: expected 1 to 8 pixels high"),
     ],
 )
-def test_mistakes_are_answered_with_a_remedy(call, wrong, message):
+def test_mistakes_are_answered_with_a_remedy_before_anything_is_written(call, wrong, message, tmp_path):
     with pytest.raises(InputError) as error:
         call(*QUICK, *wrong)
     assert message in str(error.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_missing_images_and_runs(call, tmp_path):
