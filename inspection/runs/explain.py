@@ -291,5 +291,6 @@ def _look_inside(
         count = draw_filters(inspector.model, output, show)
         print(f"filters of {count} convolutions in {output / 'filters'}")
     if config["features"]:
-        count = draw_features(inspector.model, first.pixels[0], first.files[0], output, show)
-        print(f"maps after each of {count} layers in {output / 'features.png'}")
+        count, pages = draw_features(inspector.model, first.pixels[0], first.files[0], output, show)
+        further = f" to {pages[-1].name}" if len(pages) > 1 else ""
+        print(f"maps after each of {count} layers in {pages[0]}{further}")

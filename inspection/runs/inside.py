@@ -1,6 +1,6 @@
 """What is inside a network: its filters, and what it makes of one image, as pictures and in TensorBoard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ Show = Callable[[str, np.ndarray], None]
 
 FILTERS, CHANNELS, STRIP = 64, 32, 8
 """Filters of a convolution and maps of a layer that are drawn; maps of a layer on the overview."""
+TALLEST = 3000
+"""Pixels of a page of the overview: viewers shrink what is taller until nothing can be read."""
 
 
 def draw_filters(model: nn.Module, output: Path, show: Show) -> int:
@@ -60,8 +62,12 @@ def _filters_of(filters: Filters) -> np.ndarray:
     return filter_sheet(shown[:, 0] if shown.shape[1] == 1 else shown, captions, title)
 
 
-def draw_features(model: nn.Module, image: Tensor, file: str, output: Path, show: Show) -> int:
-    """Write the maps after each layer: `features/<number>_<layer>_<kind>.png`, and `features.png` as an overview.
+def draw_features(
+    model: nn.Module, image: Tensor, file: str, output: Path, show: Show
+) -> tuple[int, list[Path]]:
+    """Write the maps after each layer, `features/<number>_<layer>_<kind>.png`, and an overview of them.
+
+    The overview is `features.png`; of a large network it has several pages, `features_1.png` and so on.
 
     Args:
         model: The network, in eval mode.
@@ -71,7 +77,7 @@ def draw_features(model: nn.Module, image: Tensor, file: str, output: Path, show
         show: As `Show`.
 
     Returns:
-        How many layers there are, the image among them.
+        How many layers there are, the image among them, and the pages of the overview.
     """
     found = trace_features(model, image, CHANNELS)
     strips = []
@@ -82,8 +88,27 @@ def draw_features(model: nn.Module, image: Tensor, file: str, output: Path, show
         write_png(output / "features" / f"{name}.png", sheet)
         show(f"features/{name}", sheet)
         strips.append(_maps_of(each, STRIP, []))
-    write_png(output / "features.png", stack(strips, gap=0))
-    return len(found)
+    pages = list(_pages(strips, TALLEST))
+    digits = len(str(len(pages)))
+    paths = [
+        output / (f"features_{number:0{digits}d}.png" if len(pages) > 1 else "features.png")
+        for number in range(1, len(pages) + 1)
+    ]
+    for path, page in zip(paths, pages, strict=True):
+        write_png(path, stack(page, gap=0))
+    return len(found), paths
+
+
+def _pages(strips: Sequence[np.ndarray], tallest: int) -> Iterator[list[np.ndarray]]:
+    """Strips for pages of at most this height, in their order; one that is taller has a page of its own."""
+    page: list[np.ndarray] = []
+    for strip in strips:
+        if page and sum(len(each) for each in page) + len(strip) > tallest:
+            yield page
+            page = []
+        page.append(strip)
+    if page:
+        yield page
 
 
 def _maps_of(features: FeatureMaps, most: int, lines: list[str]) -> np.ndarray:
