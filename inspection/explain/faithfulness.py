@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inspection.explain.occlusion import neutral
+from inspection.explain.occlusion import images_a_pass, neutral
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def faithfulness(
         maps: Heat of the pixels, float [N, H, W].
         targets: Int64 [N], the score of each image that is watched.
         steps: Points of a curve behind its first; each takes two passes of each image.
-        batch_size: Images a pass.
+        batch_size: Images a pass; large ones on a CPU are fewer, see `images_a_pass`.
 
     Raises:
         ValueError: Maps or targets do not fit the images, or there is no step.
@@ -85,6 +85,7 @@ def faithfulness(
     # Whole pixels: where there are fewer of them than steps, some steps change nothing.
     gone = (torch.arange(steps + 1) * height * width / steps).round().long().tolist()
     targets = targets.to(images.device)
+    batch_size = images_a_pass(images, batch_size)
     empty, blurred = neutral(images), blur(images, min(height, width) / 20)
     curves = []
     for hot, rest in ((empty, images), (images, blurred)):
