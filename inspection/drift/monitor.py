@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inspection.drift.observed import Array, Observed
-from inspection.drift.reference import Reference
-from inspection.drift.report import LEAST_IMAGES, UNLIKE, DriftReport, Test
+from inspection.drift.reference import LEAST_IMAGES, Reference
+from inspection.drift.report import OTHERWISE, UNLIKE, DriftReport, Test
 from inspection.drift.ruler import FEATURES, short
-from inspection.drift.two_samples import holm, ks_test, rank_tail
+from inspection.drift.two_samples import holm, ks_test, larger_share, rank_tail
 
 LEAST_DISTANCE = 0.1
 """Of distribution functions: a smaller one is no matter, however sure many images make it."""
@@ -36,12 +36,23 @@ class Finding:
         return bool(self.out)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """One image of the window: what was found of it, what it belongs to, its values, whether they are compared."""
+
+    finding: Finding
+    group: str | None
+    values: tuple[float, ...]
+    compared: bool
+
+
 class DriftMonitor:
     """Takes in measurements as they come and says whether they still look like validation's.
 
     Two questions at two stated rates of false alarms. Of each image: does it look like none of the validation
-    images? Of the last images together: are they still of one distribution with them? There each statistic has an
-    exact test, and Holm's procedure keeps the rate of all tests together.
+    images? Of the last images together: are they still of one distribution with them? There each statistic of the
+    images judged good has an exact test against validation images judged good, and so have the number of images
+    that are unlike and the share that is judged otherwise; Holm's procedure keeps the rate of all tests together.
 
     A report is one look. Who looks again at windows that overlap has more than one chance of a false alarm.
 
@@ -74,9 +85,8 @@ class DriftMonitor:
         self.limit = float(reference.largest[self.rank - 1])
         self.seen = 0
         self.findings: deque[Finding] = deque(maxlen=window)
-        self._values: dict[str, deque[float]] = {name: deque(maxlen=window) for name in reference.samples}
-        self._judged: deque[Finding] = deque(maxlen=window)
-        self._groups: deque[str] = deque(maxlen=window)
+        self._judged: deque[_Seen] = deque(maxlen=window)
+        self._groups: set[str | None] = set()  # of `_judged`
 
     @property
     def image_rate(self) -> float:
@@ -97,23 +107,33 @@ class DriftMonitor:
         Raises:
             ValueError: If something was not measured that the reference has.
         """
+        if not len(observed):
+            return []
         statistics = self.reference.ruler.statistics(observed)
         values = statistics | {name: short(scores) for name, scores in observed.scores.items()}
-        if not set(self.reference.samples) <= set(values):
-            raise ValueError(
-                f"Expected measurements of {', '.join(self.reference.samples)} but got {', '.join(values)}."
-            )
+        names, verdict = list(self.reference.samples), self.reference.verdict
+        if not set(names) <= set(values):
+            raise ValueError(f"Expected measurements of {', '.join(names)} but got {', '.join(values)}.")
+        if verdict is not None and observed.verdicts is None:
+            raise ValueError(f"Expected verdicts: images judged {verdict} are compared.")
+        words = [verdict] * len(observed) if observed.verdicts is None else observed.verdicts.tolist()
+        compared = [verdict is None or word == verdict for word in words]
+        rows = (
+            np.array([values[name] for name in names]).reshape(len(names), -1).T.tolist()
+            if names
+            else [()] * len(observed)
+        )
         findings = [self._find(row) for row in self.reference.ruler.deviations(statistics)]
         self.seen += len(findings)
         self.findings.extend(findings)
         for position, finding in enumerate(findings):
-            if groups is not None:
-                if groups[position] in self._groups:
-                    continue
-                self._groups.append(groups[position])
-            self._judged.append(finding)
-            for name, kept in self._values.items():
-                kept.append(float(values[name][position]))
+            group = None if groups is None else groups[position]
+            if group is not None and group in self._groups:
+                continue
+            if len(self._judged) == self._judged.maxlen:
+                self._groups.discard(self._judged[0].group)
+            self._judged.append(_Seen(finding, group, tuple(rows[position]), compared[position]))
+            self._groups.add(group)
         return findings
 
     def _find(self, deviations: Array) -> Finding:
@@ -128,28 +148,40 @@ class DriftMonitor:
         tests: list[Test] = []
         judged = len(self._judged)
         if judged >= LEAST_IMAGES:
-            tests = self._tests(judged)
+            tests = self._tests()
         counts = Counter(finding.out[0] for finding in self.findings if finding.unlike)
         return DriftReport(
             images=len(self.findings),
             judged=judged,
+            compared=sum(seen.compared for seen in self._judged),
+            verdict=self.reference.verdict,
+            usual_share=1.0 if self.reference.verdict is None else float(self.reference.compared.mean()),
             reference=self.reference.images,
             rate=self.rate,
             image_rate=self.image_rate,
             asked_image_rate=self.asked,
             unlike=dict(counts.most_common()),
             tests=tests,
+            groups_unknown=self.reference.grouped is not None and None in self._groups,
         )
 
     def samples(self) -> dict[str, tuple[Array, Array]]:
-        """Of each statistic the values of the reference and those of the window."""
+        """Of each statistic the values of the reference and those of the window, as they are compared."""
+        usual, names = self.reference.samples, list(self.reference.samples)
+        rows = [seen.values for seen in self._judged if seen.compared]
+        now = np.asarray(rows, np.float64).reshape(len(rows), len(names))
         return {
-            name: (usual, np.asarray(self._values[name])) for name, usual in self.reference.samples.items()
+            name: (usual[name][self.reference.compared], now[:, column]) for column, name in enumerate(names)
         }
 
-    def _tests(self, judged: int) -> list[Test]:
+    def _tests(self) -> list[Test]:
+        judged = len(self._judged)
         tests = [self._count_unlike(judged)]
-        tests += [self._compare(name, usual) for name, usual in self.reference.samples.items()]
+        if self.reference.verdict is not None:
+            tests.append(self._count_otherwise(judged))
+        samples = self.samples()
+        if sum(seen.compared for seen in self._judged) >= LEAST_IMAGES:
+            tests += [self._compare(name, *values) for name, values in samples.items()]
         adjusted = holm([test.p for test in tests])
         return [
             replace(test, p=p, moved=p <= self.rate and test.distance >= test.least)
@@ -158,7 +190,7 @@ class DriftMonitor:
 
     def _count_unlike(self, judged: int) -> Test:
         """Whether more images are unlike than chance makes: some of a batch, which move no distribution."""
-        unlike = [finding for finding in self._judged if finding.unlike]
+        unlike = [seen.finding for seen in self._judged if seen.finding.unlike]
         by_features = sum(finding.out[0] == FEATURES for finding in unlike)
         expected = judged * self.image_rate
         return Test(
@@ -170,8 +202,21 @@ class DriftMonitor:
             usual=expected,
         )
 
-    def _compare(self, name: str, usual: Array) -> Test:
-        now = np.asarray(self._values[name])
+    def _count_otherwise(self, judged: int) -> Test:
+        """Whether more images have another verdict than those that are compared. Fewer of them are no alarm."""
+        known = self.reference.compared
+        count, usual = sum(not seen.compared for seen in self._judged), float(1 - known.mean())
+        return Test(
+            statistic=OTHERWISE,
+            kind="scores",
+            distance=max(0.0, count / judged - usual),
+            p=larger_share(count, judged, int((~known).sum()), len(known)),
+            now=count / judged,
+            usual=usual,
+            least=LEAST_DISTANCE,
+        )
+
+    def _compare(self, name: str, usual: Array, now: Array) -> Test:
         distance, p = ks_test(now, usual)
         score = name in self.reference.scores
         # Most scores lie at one end of their scale; the mean tells how many do not.

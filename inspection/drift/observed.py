@@ -17,11 +17,13 @@ class Observed:
         optics: Of the images themselves, `[N]` by name, see `measure_optics`.
         features: What the network makes of them, `[N, D]`; None: not known.
         scores: What was said of them, `[N]` by name: the probability of a defect, an area, kelvin.
+        verdicts: What each was judged to be, in a word, `[N]`; None: there are no verdicts of images.
     """
 
     optics: Mapping[str, Array]
     features: Array | None
     scores: Mapping[str, Array]
+    verdicts: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.optics.values())))
@@ -33,6 +35,7 @@ class Observed:
             {name: values[rows] for name, values in self.optics.items()},
             None if self.features is None else self.features[rows],
             {name: values[rows] for name, values in self.scores.items()},
+            None if self.verdicts is None else self.verdicts[rows],
         )
 
 
@@ -45,6 +48,9 @@ def joined(parts: Sequence[Observed]) -> Observed:
         if first.features is None
         else np.concatenate([part.features for part in parts if part.features is not None]),
         {name: np.concatenate([part.scores[name] for part in parts]) for name in first.scores},
+        None
+        if first.verdicts is None
+        else np.concatenate([part.verdicts for part in parts if part.verdicts is not None]),
     )
 
 

@@ -2,17 +2,21 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inspection.drift.observed import Array, Observed, first_of_each
 from inspection.drift.ruler import Ruler, short
 
 STORED = 500
-"""Values that are kept of each statistic."""
+"""Images of which the statistics are kept."""
+LEAST_IMAGES = 8
+"""Fewer images are no distribution that could be judged."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +29,22 @@ class Reference:
     probability k / (N + 1), whatever the distribution, and never more: a conformal test, Vovk et al., "Algorithmic
     Learning in a Random World", 2005.
 
+    A line makes other shares of defects than a validation set has, and defects look different: all images of both
+    compared would tell of nothing but that. What is judged good looks the same whatever that share is, but for the
+    few defects that are missed. So images of one verdict are compared with those of the same verdict.
+
     Attributes:
         ruler: Of usual images.
         images: Number of validation images behind it, one of each group.
-        samples: Of each statistic and score the values on these images, sorted; of more than 500, so many of them,
-            evenly picked.
+        samples: Of each statistic and score the values on these images, `[M]`; of more than 500 images, of so many
+            of them, evenly picked.
         scores: Names of those of `samples` that are what was said of an image.
         largest: The largest deviations, at most 500, the largest first.
+        verdict: Whose images are compared with those of the same verdict; None: all images are.
+        compared: Which of the M images have it, bool `[M]`.
         grouped: Number of validation images of which one of each group was taken; None: each was its own.
         layer: Where in the network the features were taken; None: there are none.
-        group: Regular expression that finds an image's group in its file name; None: each is its own.
+        group: Regular expression that finds an image's group in its file name; None: it is not known there.
     """
 
     ruler: Ruler
@@ -42,6 +52,8 @@ class Reference:
     samples: Mapping[str, Array]
     scores: tuple[str, ...]
     largest: Array
+    verdict: str | None
+    compared: NDArray[np.bool_]
     grouped: int | None = None
     layer: str | None = None
     group: str | None = None
@@ -53,6 +65,7 @@ class Reference:
         usual: Observed | None = None,
         groups: Sequence[str] | None = None,
         layer: str | None = None,
+        verdict: str | None = None,
     ) -> "Reference":
         """The reference of an inspector.
 
@@ -63,6 +76,7 @@ class Reference:
             groups: Of each validation image what it belongs to (a video, a part). Images of one group are no
                 independent witnesses of what is usual: the first of each is taken.
             layer: As above.
+            verdict: That of good images, as they are compared; None: the most frequent one.
 
         Raises:
             ValueError: If there are too few images.
@@ -79,15 +93,31 @@ class Reference:
         statistics = ruler.statistics(validation)
         deviations = ruler.deviations(statistics).max(1)
         scores = {name: short(values) for name, values in validation.scores.items()}
+        kept = _kept(len(validation))
+        verdict, compared = _images_of(verdict, validation.verdicts, kept)
         return cls(
             ruler=ruler,
             images=len(validation),
-            samples={name: _thinned(values) for name, values in (statistics | scores).items()},
+            samples={name: values[kept] for name, values in (statistics | scores).items()},
             scores=tuple(scores),
             largest=np.sort(deviations)[::-1][:STORED],
+            verdict=verdict,
+            compared=compared,
             grouped=None if groups is None or len(set(groups)) == count else count,
             layer=layer,
         )
+
+    def at(self, compared: NDArray[np.bool_] | None) -> "Reference":
+        """The same at another operating point, with other images of its verdict.
+
+        Args:
+            compared: Which of the M images have it now; None: that is not known, and none can be compared.
+        """
+        if compared is None:
+            return replace(self, samples={}, scores=(), verdict=None, compared=np.zeros(0, bool))
+        if compared.sum() < LEAST_IMAGES:
+            return replace(self, verdict=None, compared=np.ones(len(compared), bool))
+        return replace(self, compared=compared)
 
     def without_scores(self) -> "Reference":
         """The same, where verdicts are made in another way and their scores can't be compared."""
@@ -116,6 +146,8 @@ class Reference:
             "scores": list(self.scores),
             # JSON has no infinity, which a deviation is where something was no number.
             "largest": np.minimum(self.largest, 1e30).tolist(),
+            "verdict": self.verdict,
+            "compared": self.compared.astype(int).tolist(),
             "grouped": self.grouped,
             "layer": self.layer,
             "group": self.group,
@@ -134,15 +166,28 @@ class Reference:
             samples={name: np.asarray(own, np.float64) for name, own in values["samples"].items()},
             scores=tuple(values["scores"]),
             largest=np.asarray(values["largest"], np.float64),
+            verdict=values["verdict"],
+            compared=np.asarray(values["compared"], bool),
             grouped=values["grouped"],
             layer=values["layer"],
             group=values["group"],
         )
 
 
-def _thinned(values: Array) -> Array:
-    """Sorted, and of more than are stored so many, from the middles of as many equal shares."""
-    values = np.sort(values)
-    if len(values) <= STORED:
-        return values
-    return values[np.floor((np.arange(STORED) + 0.5) / STORED * len(values)).astype(np.int64)]
+def _images_of(
+    verdict: str | None, verdicts: NDArray[np.str_] | None, kept: NDArray[np.int64]
+) -> tuple[str | None, NDArray[np.bool_]]:
+    """The verdict, and which of the images have it; all images and none, where too few have."""
+    if verdicts is not None and len(kept):
+        verdict = verdict or str(Counter(verdicts[kept].tolist()).most_common(1)[0][0])
+        of_verdict = verdicts[kept] == verdict
+        if int(of_verdict.sum()) >= LEAST_IMAGES:
+            return verdict, of_verdict
+    return None, np.ones(len(kept), bool)
+
+
+def _kept(count: int) -> NDArray[np.int64]:
+    """Of more images than are stored so many, from the middles of as many equal shares: a sample, unsorted."""
+    if count <= STORED:
+        return np.arange(count)
+    return np.floor((np.arange(STORED) + 0.5) / STORED * count).astype(np.int64)

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-LEAST_IMAGES = 8
-"""Fewer images are no distribution that could be judged."""
+from inspection.drift.reference import LEAST_IMAGES
+from inspection.drift.two_samples import larger_share
 
-UNLIKE = "unlike images"
-"""Name of the test that counts single images."""
+UNLIKE, OTHERWISE = "unlike images", "judged otherwise"
+"""Names of the tests that count single images: those unlike all of validation, and those of other verdicts."""
+_COUNTS = (UNLIKE, OTHERWISE)
 
 Kind = Literal["images", "contents", "scores"]
+_KINDS = ("images", "contents", "scores")
 WORDS = {
     "brightness": ("darker", "brighter"),
     "contrast": ("of less contrast", "of more contrast"),
@@ -37,7 +39,7 @@ class Test:
             was said of them.
         distance: Kolmogorov and Smirnov's, 0..1; of single images the share that is too much.
         p: P-value, adjusted for all tests of the window.
-        now: Median on the window; of scores the mean, of single images how many are unlike.
+        now: Median on the window; of scores the mean, of single images how many are unlike, of verdicts the share.
         usual: The same on the reference, or expected.
         width: Between the quartiles of the reference.
         least: A smaller distance is no matter, however sure many images make it.
@@ -69,6 +71,8 @@ class Test:
             math.exp(value) if self.statistic == "sharpness" else value for value in (self.now, self.usual)
         )
         figures = f"{self.statistic} {_digits(now)} instead of {_digits(usual)}{unit}"
+        if self.statistic == OTHERWISE:
+            return f"more {self.statistic}: {_percent(self.now)} instead of {_percent(self.usual)}"
         if self.kind == "scores" or self.statistic not in WORDS:
             return figures
         if abs(self.now - self.usual) < _NEAR * self.width:
@@ -83,27 +87,40 @@ class DriftReport:
     Attributes:
         images: How many were looked at one by one.
         judged: How many of them were judged together: the first of each group.
+        compared: How many of those had the verdict whose images are compared.
+        verdict: That verdict; None: all images are compared.
+        usual_share: Share of the validation images that had it.
         reference: Number of validation images, one of each group.
         rate: Probability of a report of drift where there is none.
         image_rate: Probability that a single image is called unlike that is not.
         asked_image_rate: What was asked for instead.
         unlike: Images that look like none of the reference: how many, by what is out.
         tests: Of each statistic; none of too few images.
+        groups_unknown: Whether validation images belonged to groups, and it is not known to which new ones do.
     """
 
     images: int
     judged: int
+    compared: int
+    verdict: str | None
+    usual_share: float
     reference: int
     rate: float
     image_rate: float
     asked_image_rate: float
     unlike: Mapping[str, int]
     tests: Sequence[Test]
+    groups_unknown: bool = False
 
     @property
     def moved(self) -> list[Test]:
         """The statistics that have moved, the farthest first."""
         return sorted((test for test in self.tests if test.moved), key=lambda test: -test.distance)
+
+    @property
+    def statistics(self) -> list[Test]:
+        """The tests that compare distributions; none where too few images can be compared."""
+        return [test for test in self.tests if test.statistic not in _COUNTS]
 
     @property
     def drift(self) -> bool:
@@ -114,25 +131,46 @@ class DriftReport:
         """The statistics of some kinds that have moved."""
         return [test for test in self.moved if test.kind in kinds]
 
+    @property
+    def _worst(self) -> str:
+        """What speaks first: a kind whose distributions have moved, else the name of a count that is too large."""
+        moved = self.moved
+        kinds = {test.kind for test in moved if test.statistic not in _COUNTS}
+        names = {test.statistic for test in moved}
+        return next((each for each in (*_KINDS, OTHERWISE, UNLIKE) if each in kinds | names), "")
+
     def cause(self) -> str:
         """What is probably behind it, in a sentence; empty where nothing has moved."""
-        if [test.statistic for test in self.moved] == [UNLIKE]:
-            return (
-                "more of the images than chance makes look like none of the validation images; look at those"
+        # Where images of all verdicts are compared, another share of defects moves whatever defects look like.
+        or_share = "" if self.verdict else "; or another share of defects or classes than in validation"
+        otherwise = (
+            f"the images judged {self.verdict} look as they did, but more are judged otherwise than in "
+            "validation: more defects, or parts that the network takes for them"
+        )
+        if not self.statistics:
+            otherwise = (
+                f"of {_images(self.judged)} only {self.compared} were judged {self.verdict}, too few to tell "
+                "what has changed; look at the images: light, lens, the parts, and whether the verdicts are right"
             )
-        if self.moved_of("images"):
-            return "the images have changed; look at light, lens, camera and the place of the part"
-        if self.moved_of("contents"):
-            return (
-                "light and lens are as they were, but the network sees what validation did not show: another "
-                "product, material or kind of defect, or another share of defects"
-            )
-        if self.moved_of("scores"):
-            return (
-                "the images look as they did, but the verdicts are distributed differently: another share of "
-                "defects than in validation, or parts that differ in what the network looks at"
-            )
-        return ""
+        causes = {
+            "images": f"the images have changed; look at light, lens, camera and the place of the part{or_share}",
+            "contents": "light and lens are as they were, but the network sees what validation did not show: "
+            f"another product, material or kind of defect{or_share}",
+            "scores": "the images look as they did, but the network is less or more sure: parts that differ "
+            f"in what it looks at{or_share}",
+            OTHERWISE: otherwise,
+            UNLIKE: "more of the images than chance makes look like none of the validation images; look at those",
+            "": "",
+        }
+        return causes[self._worst]
+
+    @property
+    def fewer(self) -> bool:
+        """Whether clearly fewer images than of validation have another verdict than those that are compared."""
+        if self.verdict is None or not self.judged:
+            return False
+        count, known = self.compared, round(self.usual_share * self.reference)
+        return larger_share(count, self.judged, known, self.reference) <= self.rate
 
     def notes(self) -> list[str]:
         """What a person should know of the test itself."""
@@ -142,10 +180,29 @@ class DriftReport:
                 f"{_images(self.judged)}: too few to say whether their distribution has moved "
                 f"({LEAST_IMAGES} or more can be judged)"
             )
+        if self.tests and not self.statistics and self.compared >= LEAST_IMAGES:
+            notes.append(
+                "judged by another threshold than validation was: the images are looked at one by one only"
+            )
+        if self.tests and self.compared < LEAST_IMAGES:
+            notes.append(
+                f"{_images(self.compared)} judged {self.verdict}: too few to compare how they look "
+                f"({LEAST_IMAGES} or more can be compared)"
+            )
+        if self.fewer:
+            notes.append(
+                f"{_percent(1 - self.compared / self.judged)} of the images were judged otherwise than "
+                f"{self.verdict}, of validation {_percent(1 - self.usual_share)}: no drift if the line makes few"
+            )
         if self.judged < self.images:
             notes.append(
                 f"images of one group are not independent: the first of each, {self.judged} of "
                 f"{self.images}, are judged together"
+            )
+        if self.groups_unknown:
+            notes.append(
+                "a table told which validation images belong together (data.group), which is not known of new "
+                "images: each counts as its own, and where some belong together it is said too often"
             )
         if self.image_rate > self.asked_image_rate:
             notes.append(
@@ -159,15 +216,17 @@ class DriftReport:
         lines = []
         if self.drift:
             lines.append(f"DRIFT: {self.cause()}")
-            own = (
-                "images" if self.moved_of("images") else "contents" if self.moved_of("contents") else "scores"
-            )
+            own = self._worst if self._worst in _KINDS else "scores"
             others = [test.words() for test in self.moved if test.kind != own and test.statistic != UNLIKE]
             lines += [f"  {test.words()}" for test in self.moved_of(own) if test.statistic != UNLIKE]
             lines += [f"  and with that {words}" for words in others]
+        elif self.tests and not self.statistics:
+            lines.append(
+                "no drift seen: no more images than chance makes are unlike validation or judged otherwise"
+            )
         elif self.tests:
             lines.append(
-                f"no drift: {_images(self.judged)} together look like the {self.reference} of validation "
+                f"no drift: {self._compared()} together look like those of validation "
                 f"(where nothing has changed, at most 1 check in {round(1 / self.rate)} says drift)"
             )
         if self.unlike:
@@ -177,8 +236,20 @@ class DriftReport:
                 f"unlike all validation images: {sum(self.unlike.values())} of {self.images} (by chance about "
                 f"{_digits(expected)}): {what}"
             )
-        few = self.judged < self.images or not self.tests or self.unlike
+        few = (
+            self.judged < self.images
+            or not self.tests
+            or self.unlike
+            or not self.statistics
+            or self.groups_unknown
+            or self.fewer
+        )
         return [*lines, *(f"note: {note}" for note in self.notes() if few)]
+
+    def _compared(self) -> str:
+        if self.verdict is None:
+            return _images(self.judged)
+        return f"{_images(self.compared)} judged {self.verdict}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -191,6 +262,9 @@ class DriftReport:
             "notes": self.notes(),
             "images": self.images,
             "judged": self.judged,
+            "verdict": self.verdict,
+            "compared": self.compared,
+            "usual_share": self.usual_share,
             "reference": self.reference,
             "rate": self.rate,
             "image_rate": self.image_rate,
@@ -204,6 +278,10 @@ class DriftReport:
 
 def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count} images"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _digits(value: float) -> str:

@@ -1,5 +1,6 @@
 """How far an image is from what is usual, in one number."""
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,6 +141,7 @@ def _statistics(observed: Observed, space: FeatureSpace | None) -> dict[str, Arr
     return statistics
 
 
+@functools.cache
 def _directions(width: int, dimensions: int) -> Array:
     """Directions `[D, K]`, the same on every machine and in every version; all there are where they are few."""
     if dimensions == width:

@@ -93,6 +93,35 @@ def rank_tail(count: int, new: int, rank: int, known: int) -> float:
     return round(min(1.0, math.fsum(chances)), 12)
 
 
+def larger_share(count: int, new: int, known_count: int, known: int) -> float:
+    """Probability of so large a share of new values, or a larger one, if known and new ones are exchangeable.
+
+    Fisher's exact test, one-sided.
+
+    Args:
+        count: How many of the new values are counted.
+        new: How many there are.
+        known_count: How many of the known values are counted.
+        known: How many there are.
+
+    Example:
+        >>> round(larger_share(3, 3, 0, 3) * 20)  # 1 of the 20 ways to choose 3 of 6
+        1
+    """
+    total = count + known_count
+    whole = math.lgamma(known + new + 1) - math.lgamma(total + 1) - math.lgamma(known + new - total + 1)
+
+    def choose(n: int, k: int) -> float:
+        return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+    most = min(new, total)
+    chances = (
+        math.exp(choose(new, k) + choose(known, total - k) - whole)
+        for k in range(max(count, total - known), most + 1)
+    )
+    return min(1.0, round(math.fsum(chances), 12))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values of several tests, each made so large that one at most `alpha` is a find at `alpha` overall.
 

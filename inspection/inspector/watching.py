@@ -5,10 +5,13 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from inspection.decide.area import Area
 from inspection.decide.boxes import Boxes
-from inspection.decide.decisions import Decision, OneOf
+from inspection.decide.decisions import AnyOf, Decision, OneOf
+from inspection.decide.quantities import Quantities
 from inspection.drift.observed import Observed
 from inspection.drift.optics import measure_optics
 from inspection.drift.reference import Reference
@@ -56,13 +59,16 @@ class Watch:
         with tap as taken:
             verdicts = self.inspector.inspect_pixels(pixels, camera_shapes, heatmaps)
         optics = measure_optics(torch.from_numpy(np.stack(pixels)))
-        scores = [scores_of(verdict, self.inspector.decision) for verdict in verdicts]
+        decision = self.inspector.decision
+        scores = [scores_of(verdict, decision) for verdict in verdicts]
+        words = [verdict_of(verdict, decision) for verdict in verdicts]
         return verdicts, Observed(
             {name: values.numpy() for name, values in optics.items()},
             taken[0].double().numpy()
             if taken
             else None,  # of the image as it stands; mirrored ones come later
             {name: np.array([each[name] for each in scores], np.float64) for name in scores[0]},
+            None if None in words else np.array(words, np.str_),
         )
 
 
@@ -80,6 +86,53 @@ def scores_of(verdict: Verdict, decision: Decision) -> dict[str, float]:
         return {f"P({name})": verdict.probabilities[name]}
     names = list(verdict.probabilities)[:_NAMES]
     return {f"P({name})": verdict.probabilities[name] for name in names}
+
+
+def good_verdict(decision: Decision) -> str | None:
+    """What a part in order is judged to be; None: no verdict says that, or there is none on an image."""
+    if isinstance(decision, (OneOf, Area)) and decision.defect is not None:
+        others = [name for index, name in enumerate(decision.names) if index != decision.defect]
+        return others[0] if len(others) == 1 else f"not {decision.names[decision.defect]}"
+    if isinstance(decision, Quantities) and decision.alarm is not None:
+        return "no alarm"
+    return None
+
+
+def verdict_of(verdict: Verdict, decision: Decision) -> str | None:
+    """A verdict in a word, as `good_verdict` has it: all that is no defect is one. None: there is none."""
+    if isinstance(decision, Boxes) or (isinstance(decision, Quantities) and decision.alarm is None):
+        return None
+    good = good_verdict(decision)
+    if good is None:
+        return verdict.label
+    if isinstance(decision, Quantities):
+        return good if not any(verdict.called.values()) else "alarm"
+    defect = decision.names[decision.defect]  # type: ignore[attr-defined]  # it has one
+    return defect if verdict.label == defect else good
+
+
+def at_point(reference: Reference, decision: Decision) -> Reference:
+    """The reference where the same network judges by another threshold than the one it was made with."""
+    if isinstance(decision, Area):  # other pixels are called: neither the scores nor the verdicts are known
+        return reference.at(None)
+    if isinstance(decision, Boxes):
+        return reference.without_scores()
+    return reference if reference.verdict is None else reference.at(_judged_again(reference, decision))
+
+
+def _judged_again(reference: Reference, decision: Decision) -> NDArray[np.bool_] | None:
+    """Which of the reference's images have its verdict, by what it knows was said of them."""
+    samples = reference.samples
+    if isinstance(decision, OneOf) and decision.defect is not None:
+        return samples[f"P({decision.names[decision.defect]})"] < decision.threshold
+    names = decision.names if isinstance(decision, Quantities) else [f"P({name})" for name in decision.names]
+    if not set(names) <= set(samples):  # more than are watched
+        return None
+    values = torch.from_numpy(np.stack([samples[name] for name in names], 1))
+    if isinstance(decision, Quantities):
+        return ~decision.alarms(values).numpy()
+    assert isinstance(decision, AnyOf)
+    return np.array([decision.words(called) for called in decision.called(values)]) == reference.verdict
 
 
 def reference_of(passport: Passport) -> Reference | None:

@@ -1,6 +1,6 @@
 """What a run remembers of its validation images, and whether later ones still look like them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from inspection.drift.observed import Observed, first_of_each, joined
 from inspection.drift.reference import Reference
 from inspection.errors import InputError
 from inspection.inspector import Inspector
-from inspection.inspector.watching import Watch, reference_of
+from inspection.inspector.watching import Watch, at_point, good_verdict, reference_of
 from inspection.pictures.files import write_png
 from inspection.pictures.two_samples import histogram_pairs
 from inspection.runs.folder import passport_of
@@ -55,9 +55,9 @@ def build_reference(
         usual = _observe(watch, data, _some(rows["train"], USUAL))
     except InputError:  # the network gives no number for an image
         return None
-    reference = Reference.of(validation, usual, layer=watch.layer)
+    reference = Reference.of(validation, usual, layer=watch.layer, verdict=good_verdict(inspector.decision))
     if grouped:
-        reference = replace(reference, grouped=len(groups), group=_group(config["data"]))
+        reference = replace(reference, grouped=len(groups), group=_group(config["data"], task.reference))
     return reference.to_dict()
 
 
@@ -79,10 +79,17 @@ def _observe(watch: Watch, data: ImageDataModule, rows: NDArray[np.int64]) -> Ob
     return joined(seen)
 
 
-def _group(settings: Mapping[str, Any]) -> str | None:
-    """The expression that finds groups in file names, where the data have one."""
+def _group(settings: Mapping[str, Any], before: Mapping[str, Any] | None) -> str | None:
+    """The expression that finds groups in file names; None: a table told them, which knows no new images.
+
+    Args:
+        settings: Of the data. A run that is rebuilt takes its groups from its own table.
+        before: The reference that the run had so far.
+    """
     pattern = settings.get("group")
-    return None if pattern is None else str(pattern)
+    if pattern is None or str(pattern).lower().endswith(".csv"):
+        return None if before is None else before.get("group")
+    return str(pattern)
 
 
 class Lookout:
@@ -90,7 +97,7 @@ class Lookout:
 
     Args:
         inspector: As it judges them.
-        moved: Whether it judges by another operating point than its own: then scores are not compared.
+        moved: Whether it judges by another operating point than its own: see `at_point`.
 
     Raises:
         InputError: If what the inspector knows of its validation images is damaged.
@@ -99,16 +106,17 @@ class Lookout:
     def __init__(self, inspector: Inspector, moved: bool) -> None:
         reference = reference_of(inspector.passport)
         if reference is not None and moved:
-            reference = reference.without_scores()
+            reference = at_point(reference, inspector.decision)
         self.watch = Watch(inspector, None if reference is None else reference.layer)
         self.monitor = None if reference is None else DriftMonitor(reference, window=None)
 
-    def see(self, file: str, seen: Observed | None) -> str:
-        """Take in what was measured of an image: names of what is out of the ordinary in it, if anything is."""
-        if self.monitor is None or seen is None:
-            return ""
-        (finding,) = self.monitor.see(seen, [self.monitor.reference.group_of(file)])
-        return ", ".join(finding.out)
+    def see(self, files: Sequence[str], seen: Observed) -> list[str]:
+        """Take in what was measured of images: names of what is out of the ordinary in each, if anything is."""
+        if self.monitor is None:
+            return [""] * len(files)
+        known = self.monitor.reference
+        groups = None if known.group is None else [known.group_of(file) for file in files]
+        return [", ".join(finding.out) for finding in self.monitor.see(seen, groups)]
 
     def report(self, folder: Path) -> list[str]:
         """Write `drift.json` and `drift.png`; lines for the console. None where nothing was seen or is known."""
@@ -117,5 +125,7 @@ class Lookout:
         report = self.monitor.report()
         write_json(folder / f"{DRIFT}.json", report.to_dict())
         moved = {test.statistic for test in report.moved}
-        write_png(folder / f"{DRIFT}.png", histogram_pairs(self.monitor.samples(), moved))
+        samples = self.monitor.samples()
+        if report.statistics:
+            write_png(folder / f"{DRIFT}.png", histogram_pairs(samples, moved))
         return report.lines()

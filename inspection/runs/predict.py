@@ -15,10 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from inspection.data.images import find_images, read_image
-from inspection.drift.observed import Observed
 from inspection.errors import InputError
 from inspection.inspector import Box, Inspector, Verdict
-from inspection.inspector.watching import Watch
 from inspection.pictures.files import write_png
 from inspection.runs.console import table
 from inspection.runs.drift import Lookout
@@ -67,11 +65,11 @@ def predict(config: dict[str, Any]) -> int:
             name: _open_table(stack, output / name, ["file", *columns])
             for name, columns in answers.tables().items()
         }
-        for file, image, result, seen in _inspect_all(lookout.watch, root, files, config):
+        for file, image, result, unlike in _inspect_all(lookout, root, files, config):
             if isinstance(result, Verdict):
                 judged.update(answers.tally(result))
                 boxes.append((file, image.shape[:2], result.boxes))
-                judge([[file, *answers.cells(result), lookout.see(file, seen), ""]])
+                judge([[file, *answers.cells(result), unlike, ""]])
                 for name, rows in answers.rows(result).items():
                     further[name]([[file, *row] for row in rows])
                 row = [file, result.label, *answers.figures(result)]
@@ -153,28 +151,29 @@ def find_input(given: str) -> tuple[Path, list[str]]:
     return root, [match.relative_to(root).as_posix() for match in matches]
 
 
-Inspected = tuple[Verdict | InputError, Observed | None]
-"""The verdict on an image, or what is wrong with it, and what was measured."""
+Inspected = tuple[Verdict | InputError, str]
+"""The verdict on an image, or what is wrong with it, and names of what is out of the ordinary in it."""
 
 
 def _inspect_one(
-    watch: Watch, path: Path, pixels: np.ndarray, shape: tuple[int, int], config: dict[str, Any]
+    lookout: Lookout, root: Path, file: str, pixels: np.ndarray, shape: tuple[int, int], overlays: bool
 ) -> Inspected:
     try:
-        (verdict,), seen = watch.inspect_pixels([pixels], [shape], config["overlays"])
+        (verdict,), seen = lookout.watch.inspect_pixels([pixels], [shape], overlays)
     except InputError as error:
-        return InputError(f"{path}: {error}"), None
-    return verdict, seen
+        return InputError(f"{root / file}: {error}"), ""
+    (unlike,) = lookout.see([file], seen)
+    return verdict, unlike
 
 
 def _inspect_all(
-    watch: Watch, root: Path, files: Sequence[str], config: dict[str, Any]
-) -> Iterator[tuple[str, np.ndarray, Verdict | InputError, Observed | None]]:
-    """File, image, verdict (or what is wrong with it) and what was measured, in order."""
-    size = config["batch_size"]
+    lookout: Lookout, root: Path, files: Sequence[str], config: dict[str, Any]
+) -> Iterator[tuple[str, np.ndarray, Verdict | InputError, str]]:
+    """File, image, verdict (or what is wrong with it) and what is out of the ordinary, in order."""
+    watch, size = lookout.watch, config["batch_size"]
     bar = tqdm(total=len(files), unit="image", leave=False, disable=not sys.stderr.isatty())
     for start in range(0, len(files), size):
-        results: dict[str, tuple[np.ndarray, Verdict | InputError, Observed | None]] = {}
+        results: dict[str, tuple[np.ndarray, Verdict | InputError, str]] = {}
         images, pixels = {}, []
         for file in files[start : start + size]:
             try:
@@ -182,20 +181,20 @@ def _inspect_all(
                 pixels.append(watch.inspector.geometry.apply(image, str(root / file)))
                 images[file] = image
             except InputError as error:
-                results[file] = (np.zeros((0, 0), np.uint8), error, None)
+                results[file] = (np.zeros((0, 0), np.uint8), error, "")
         shapes = [image.shape[:2] for image in images.values()]
         inspected: list[Inspected] = []
         try:
             if images:
                 verdicts, seen = watch.inspect_pixels(pixels, shapes, config["overlays"])
-                inspected = [(verdict, seen.take([place])) for place, verdict in enumerate(verdicts)]
+                inspected = list(zip(verdicts, lookout.see(list(images), seen), strict=True))
         except InputError:  # of some image, and the others have a verdict
             inspected = [
-                _inspect_one(watch, root / file, own, shape, config)
+                _inspect_one(lookout, root, file, own, shape, config["overlays"])
                 for file, own, shape in zip(images, pixels, shapes, strict=True)
             ]
-        for (file, image), (verdict, measured) in zip(images.items(), inspected, strict=True):
-            results[file] = (image, verdict, measured)
+        for (file, image), (verdict, unlike) in zip(images.items(), inspected, strict=True):
+            results[file] = (image, verdict, unlike)
         for file in files[start : start + size]:
             bar.update()
             yield file, *results[file]

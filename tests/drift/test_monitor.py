@@ -1,7 +1,9 @@
 """What the monitor says of coils that are unchanged, and of some that are not."""
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -131,22 +133,116 @@ def test_a_window_forgets(reference, coils):
     assert monitor.seen == 40
 
 
-def test_another_share_of_defects_moves_scores_and_not_images():
+def make_parts(random: np.random.Generator, count: int, share: float, light: float = 1.0) -> Observed:
+    """Parts of which some are defects: those are darker, odd to the network, and 1 in 20 of them is missed."""
+    defect = random.uniform(size=count) < share
+    called = np.where(defect, random.uniform(size=count) > 0.05, random.uniform(size=count) < 0.01)
+    brightness = (random.normal(100, 5, count) - 15 * defect) * light
+    features = random.normal(size=(count, 6)) + 3 * defect[:, None]
+    scores = np.where(called, 0.9, 0.1) + random.uniform(-0.1, 0.1, count)
+    verdicts = np.where(called, "defect", "ok")
+    return Observed({"brightness": brightness}, features, {"P(defect)": scores}, verdicts)
+
+
+@pytest.fixture(scope="module")
+def of_parts() -> Reference:
+    """One in five is a defect."""
     random = np.random.default_rng(0)
+    return Reference.of(make_parts(random, 300, 0.2), make_parts(random, 300, 0.2), verdict="ok")
 
-    def line(count: int, share: float) -> Observed:
-        scores = np.where(random.uniform(size=count) < share, 0.9, 0.1) + random.uniform(0, 0.1, count)
-        return Observed({"brightness": random.normal(100, 5, count)}, None, {"P(defect)": scores})
 
-    monitor = DriftMonitor(Reference.of(line(200, 0.2), line(200, 0.2)))
-    monitor.see(line(50, 0.6))
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.2])
+def test_a_line_of_fewer_defects_is_no_drift(share):
+    """Each window against a reference of its own: windows against one would not be independent."""
+    alarms, windows = 0, 150
+    for seed in range(windows):
+        random = np.random.default_rng(seed)
+        reference = Reference.of(make_parts(random, 100, 0.2), make_parts(random, 100, 0.2), verdict="ok")
+        monitor = DriftMonitor(reference, window=None, rate=0.1)
+        monitor.see(make_parts(random, 60, share))
+        alarms += monitor.report().drift
+    assert alarms <= binom.ppf(0.999, windows, 0.1)
+
+
+def test_fewer_defects_are_said_and_all_images_compared_would_alarm(of_parts):
+    line = make_parts(np.random.default_rng(1), 200, 0.01)
+    monitor = DriftMonitor(of_parts, window=None)
+    monitor.see(line)
     report = monitor.report()
-    assert [test.kind for test in report.moved] == ["scores"]
-    assert "share of defects" in report.cause()
+    assert not report.drift
+    assert report.verdict == "ok"
+    assert report.lines()[0].startswith(f"no drift: {report.compared} images judged ok together look like")
+    assert "of the images were judged otherwise than ok, of validation 2" in " ".join(report.lines())
+    blind = DriftMonitor(replace(of_parts, verdict=None, compared=np.ones(300, bool)), window=None)
+    blind.see(line)
+    assert blind.report().moved_of("images")
+    assert blind.report().cause().endswith("another share of defects or classes than in validation")
+
+
+def test_a_darker_line_of_few_defects_is_drift(of_parts):
+    monitor = DriftMonitor(of_parts, window=None)
+    monitor.see(make_parts(np.random.default_rng(1), 60, 0.01, light=0.9))
+    report = monitor.report()
+    assert "brightness" in [test.statistic for test in report.moved]
+    assert "look at light, lens" in report.cause()
+
+
+def test_more_defects_are_reported_as_such(of_parts):
+    monitor = DriftMonitor(of_parts, window=None)
+    monitor.see(make_parts(np.random.default_rng(1), 60, 0.6))
+    report = monitor.report()
+    assert "judged otherwise" in [test.statistic for test in report.moved]
+    assert "more are judged otherwise than in validation" in report.lines()[0]
     told = report.to_dict()
     assert told["scores_moved"]
-    assert not told["images_moved"]
-    assert not told["contents_moved"]
+    assert not told["tests"]["brightness"]["moved"]
+
+
+def test_a_line_of_which_nothing_is_judged_good_is_drift(of_parts):
+    line = make_parts(np.random.default_rng(1), 40, 0.2)
+    monitor = DriftMonitor(of_parts)
+    monitor.see(replace(line, verdicts=np.full(40, "defect")))
+    report = monitor.report()
+    assert [test.statistic for test in report.tests] == ["unlike images", "judged otherwise"]
+    assert "of 40 images only 0 were judged ok, too few to tell what has changed" in report.lines()[0]
+    assert "0 images judged ok: too few to compare" in report.notes()[0]
+
+
+def test_without_enough_good_images_all_are_compared():
+    random = np.random.default_rng(0)
+    parts = make_parts(random, 60, 0.99)
+    assert Reference.of(parts, parts, verdict="ok").verdict is None
+    assert Reference.of(parts, parts).verdict == "defect"  # the most frequent, where none is good
+
+
+def test_at_another_threshold_nothing_is_compared_if_its_verdicts_are_not_known(of_parts):
+    monitor = DriftMonitor(of_parts.at(None))
+    monitor.see(make_parts(np.random.default_rng(1), 60, 0.6, light=0.9))
+    report = monitor.report()
+    assert [test.statistic for test in report.tests] == ["unlike images"]
+    assert "looked at one by one only" in " ".join(report.notes())
+    kept = of_parts.at(of_parts.samples["P(defect)"] < 0.05)
+    assert kept.verdict == "ok"
+    assert 0 < kept.compared.sum() < of_parts.compared.sum()
+    assert of_parts.at(np.zeros(300, bool)).verdict is None
+
+
+def test_many_images_take_no_longer_each(of_parts):
+    """16,000 images took half a minute when each was looked for among all that came before."""
+    monitor = DriftMonitor(of_parts, window=None)
+    random, start = np.random.default_rng(0), time.perf_counter()
+    for batch in range(20):
+        monitor.see(make_parts(random, 1000, 0.2), [f"{batch}_{number}" for number in range(1000)])
+    assert monitor.report().judged == 20_000
+    assert time.perf_counter() - start < 20  # s; about 2
+
+
+def test_a_group_that_has_left_the_window_counts_again(of_parts):
+    parts = make_parts(np.random.default_rng(0), 30, 0.2)
+    monitor = DriftMonitor(of_parts, window=8)
+    monitor.see(parts.take(range(9)), [str(number) for number in range(9)])
+    monitor.see(parts.take([10, 11]), ["8", "0"])  # 8 is in the window, 0 was pushed out
+    assert [seen.group for seen in monitor._judged] == ["2", "3", "4", "5", "6", "7", "8", "0"]
 
 
 def test_a_few_odd_images_are_noticed_though_the_distribution_has_not_moved(observed):

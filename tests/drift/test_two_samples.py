@@ -2,9 +2,9 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import betabinom, ks_2samp
+from scipy.stats import betabinom, hypergeom, ks_2samp
 
-from inspection.drift.two_samples import holm, ks_test, rank_tail
+from inspection.drift.two_samples import holm, ks_test, larger_share, rank_tail
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,13 @@ def test_rank_tail_is_beta_binomial():
         expected = betabinom.sf(count - 1, new, rank, known - rank + 1)
         assert rank_tail(count, new, rank, known) == pytest.approx(expected, rel=1e-6, abs=1e-12)
     assert rank_tail(0, 50, 1, 188) == 1.0
+
+
+def test_larger_share_is_fishers_exact_test():
+    for count, new, known_count, known in [(3, 50, 10, 200), (30, 50, 40, 200), (0, 9, 3, 9), (9, 9, 0, 500)]:
+        expected = hypergeom.sf(count - 1, known + new, known_count + count, new)
+        assert larger_share(count, new, known_count, known) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert larger_share(0, 10, 0, 10) == 1.0
 
 
 def test_holm_by_hand():

@@ -7,9 +7,11 @@ from inspection.decide.area import Area
 from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import AnyOf, OneOf
 from inspection.decide.quantities import Quantities
+from inspection.drift.observed import Observed
+from inspection.drift.reference import Reference
 from inspection.errors import InputError
 from inspection.inspector import Box, Inspector, Passport, Verdict
-from inspection.inspector.watching import Watch, reference_of, scores_of
+from inspection.inspector.watching import Watch, at_point, good_verdict, reference_of, scores_of, verdict_of
 from inspection.models.small_cnn import SmallCNN
 
 ARGUMENTS = {"in_channels": 1, "num_classes": 2, "width": 4}
@@ -112,3 +114,61 @@ def test_references():
     assert reference_of(passport()) is None
     with pytest.raises(InputError, match="its passport is damaged"):
         reference_of(passport(reference={"images": 3}))
+
+
+def test_good_is_what_is_no_defect():
+    classes = {"ok": 0.4, "bent": 0.5, "dirty": 0.1}
+    two, three, none = (
+        OneOf(["ok", "defect"], "defect"),
+        OneOf(list(classes), "bent"),
+        OneOf(list(classes), None),
+    )
+    assert (good_verdict(two), good_verdict(three), good_verdict(none)) == ("ok", "not bent", None)
+    assert verdict_of(Verdict("dirty"), three) == "not bent"
+    assert verdict_of(Verdict("bent"), three) == "bent"
+    assert verdict_of(Verdict("dirty"), none) == "dirty"
+    area = Area(["ok", "defect"], "defect")
+    assert (good_verdict(area), verdict_of(Verdict("defect"), area)) == ("ok", "defect")
+    attributes = AnyOf(["good", "break"])
+    assert (good_verdict(attributes), verdict_of(Verdict("good"), attributes)) == (None, "good")
+    measured = Quantities(["maximum"], "K", [350], [10])
+    assert verdict_of(Verdict("351 K", quantities={"maximum": 351}), measured) is None
+    watched = Quantities(["maximum"], "K", [350], [10], alarm={"maximum": 360})
+    assert good_verdict(watched) == "no alarm"
+    assert verdict_of(Verdict("alarm", called={"alarm": True}), watched) == "alarm"
+    assert verdict_of(Verdict("no alarm", called={"alarm": False}), watched) == "no alarm"
+    assert verdict_of(Verdict("2"), Boxes(["pump"])) is None
+
+
+def seen_with(verdicts, **scores):
+    optics = {"brightness": np.random.default_rng(0).normal(100, 5, len(verdicts))}
+    return Observed(optics, None, {name: np.array(own) for name, own in scores.items()}, np.array(verdicts))
+
+
+def test_the_reference_at_another_threshold():
+    risk = np.linspace(0, 0.95, 20)
+    seen = seen_with(np.where(risk < 0.5, "ok", "defect"), **{"P(defect)": risk})
+    reference = Reference.of(seen, seen, verdict="ok")
+    moved = at_point(reference, OneOf(["ok", "defect"], "defect", 0.82))
+    np.testing.assert_array_equal(moved.compared, risk < 0.82)
+    assert "P(defect)" in moved.samples  # it does not depend on the threshold
+    assert at_point(reference, Area(["ok", "defect"], "defect")).samples == {}
+
+    attributes = AnyOf(["good", "break"], thresholds={"good": 0.48, "break": 0.92})
+    both = {"P(good)": 1 - risk, "P(break)": risk}
+    seen = seen_with(np.where(risk <= 0.5, "good", "break"), **both)
+    moved = at_point(Reference.of(seen, seen), attributes)
+    assert moved.verdict == "good"
+    np.testing.assert_array_equal(moved.compared, (1 - risk >= 0.48) & (risk < 0.92))
+    unknown = at_point(Reference.of(seen, seen), AnyOf(["good", "break", "length"]))
+    assert unknown.verdict is None
+    assert unknown.samples == {}
+
+    kelvin = 340 + 40 * risk
+    seen = seen_with(np.where(kelvin < 360, "no alarm", "alarm"), maximum=kelvin)
+    alarm = Quantities(["maximum"], "K", [350], [10], alarm={"maximum": 370})
+    moved = at_point(Reference.of(seen, seen, verdict="no alarm"), alarm)
+    np.testing.assert_array_equal(moved.compared, kelvin < 370)
+
+    boxes = Observed(seen.optics, None, {"boxes": np.arange(20.0)})
+    assert at_point(Reference.of(boxes, boxes), Boxes(["pump"])).scores == ()

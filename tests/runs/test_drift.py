@@ -61,8 +61,10 @@ def test_a_run_remembers_its_validation_images(trained):
     assert reference.images == len(validation)
     assert reference.layer == "network.head"
     assert reference.grouped is None
+    assert reference.verdict == "ok"
+    assert reference.compared.sum() == sum(row["verdict"] == "ok" for row in validation)
     expected = sorted(float(row["probability_defect"]) for row in validation)
-    np.testing.assert_allclose(reference.samples["P(defect)"], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(np.sort(reference.samples["P(defect)"]), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_deciding_anew_remembers_the_scores_of_the_new_point(trained, compose, tmp_path):
@@ -102,10 +104,23 @@ def test_darker_images_are_reported(call, line, capsys, tmp_path):
     assert cv2.imread(str(tmp_path / "out" / "drift.png")) is not None
 
 
-def test_another_threshold_compares_no_scores(call, line):
-    _, found = call(line(lambda image: image), "threshold=0.3")
-    assert "P(defect)" not in found["tests"]
-    assert "brightness" in found["tests"]
+def test_at_another_threshold_other_images_are_judged_good_of_both(call, trained, line):
+    reference = Reference.from_dict(Inspector.load(trained.folder / INSPECTOR).passport.reference)
+    table, found = call(line(lambda image: image), "threshold=0.13")
+    assert found["compared"] == sum(row["verdict"] == "ok" for row in table)
+    below = reference.samples["P(defect)"] < 0.13
+    assert found["usual_share"] == pytest.approx(below.mean())
+    assert found["tests"]["P(defect)"]["usual"] == pytest.approx(reference.samples["P(defect)"][below].mean())
+    assert found["drift"] is False
+
+
+def test_good_parts_alone_are_no_drift(call, images, trained, capsys):
+    """A line makes few defects, validation images hold many: 3 in 8 here."""
+    parts = [row["file"] for row in rows(trained.folder) if "1_io" in row["file"]]
+    assert len(parts) > 20
+    _, found = call(images / "01_train_val_test" / "1_io")
+    assert found["drift"] is False
+    assert "images judged ok together look like those of validation" in capsys.readouterr().out
 
 
 def test_one_image_is_no_distribution(call, images):
@@ -144,3 +159,31 @@ def test_the_first_image_of_each_group_is_remembered(grouped, call, images, tmp_
             shutil.copy(images / "01_train_val_test" / folder / place.name, place)
     table, found = call(tmp_path / "pairs", run=grouped.folder)
     assert (len(table), found["images"], found["judged"]) == (20, 20, 10)
+
+
+def test_groups_of_a_table_are_not_known_of_new_images(trained, quick, run_training, call, images, tmp_path):
+    """A table is no expression: `*` at its beginning is none at all."""
+    table = tmp_path / "*groups.csv"
+    splits = (trained.folder / "splits.csv").read_text(encoding="utf-8").splitlines()
+    files = [line.split(",")[0] for line in splits[1:]]
+    table.write_text(
+        "\n".join(["file,group", *(f"{file},{Path(file).stem}" for file in files)]), encoding="utf-8"
+    )
+    run = run_training(quick(f"data.group='{table}'", "trainer.max_epochs=1"), tmp_path / "run")
+    reference = Reference.from_dict(Inspector.load(run.folder / INSPECTOR).passport.reference)
+    assert reference.group is None
+    assert reference.images < reference.grouped
+    _, found = call(images, run=run.folder)
+    assert found["judged"] == found["images"]
+    assert "a table told which validation images belong together" in " ".join(found["notes"])
+
+
+def test_deciding_anew_keeps_the_expression_of_groups(grouped, compose, tmp_path):
+    """A run that is rebuilt has its groups from its own table."""
+    run = tmp_path / "run"
+    shutil.copytree(grouped.folder, run)
+    old = Reference.from_dict(Inspector.load(run / INSPECTOR).passport.reference)
+    assert decide(plain(compose("decide", [f"run={run}", "decide=youden", "decide.resamples=20"]))) == 0
+    new = Reference.from_dict(Inspector.load(run / INSPECTOR).passport.reference)
+    assert new.group == old.group == r"([0-9]{3})\."
+    assert new.images == old.images
