@@ -48,12 +48,17 @@ def compare_paired(differences: Array, groups: Sequence[str] | None = None, seed
             its own.
         seed: Of the random draws.
 
+    Raises:
+        ValueError: If there is no difference, or one is no number: it could be neither chance nor none.
+
     Example:
         >>> found = compare_paired(np.array([1.0] * 9 + [-1.0] + [0.0] * 90))
         >>> round(found.difference, 2), found.above, found.below, round(found.p, 4)  # 2 * (1 + 10) / 2 ** 10
         (0.08, 9, 1, 0.0215)
     """
     differences = np.asarray(differences, np.float64)
+    if not len(differences) or not np.isfinite(differences).all():
+        raise ValueError(f"Expected finite differences, 1 or more, but got {differences}.")
     above, below = int((differences > 0).sum()), int((differences < 0).sum())
     sums, sizes = _by_group(differences, groups)
     random = np.random.default_rng(seed)

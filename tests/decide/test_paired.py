@@ -41,3 +41,10 @@ def test_frames_of_a_video_are_one_witness():
     assert grouped.p == pytest.approx(10 / 16, abs=0.02)  # 5 of 8 ways are as uneven as 3 : 1
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
     assert compare_paired(differences, [str(number) for number in range(40)]).p == alone.p
+
+
+@pytest.mark.parametrize("differences", [[], [0.1, np.nan, 0.2], [0.1, np.inf]])
+def test_what_is_no_number_is_no_difference(differences):
+    """NaN differences had p = 0.0001."""
+    with pytest.raises(ValueError, match="Expected finite differences"):
+        compare_paired(np.array(differences))
