@@ -1,38 +1,26 @@
 """Two or more finished runs side by side, on the images that all of them were tested on."""
 
-import csv
 import itertools
 import string
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from inspection.config.suggest import did_you_mean
-from inspection.data.geometry import Geometry
-from inspection.data.images import read_image
 from inspection.data.splits import PARTS
 from inspection.decide.paired import Paired, compare_paired
 from inspection.drift.two_samples import holm
 from inspection.errors import InputError
 from inspection.pictures.files import write_png
-from inspection.pictures.grid import sample_grid
-from inspection.pictures.panel import fit_width
-from inspection.pictures.text import title_bar
 from inspection.runs import said
 from inspection.runs.console import number, table
-from inspection.runs.finished import FinishedRun
+from inspection.runs.disagreements import draw_disagreements, find_disagreements, write_disagreements
+from inspection.runs.finished import FinishedRun, Runs
 from inspection.runs.results import write_json
 
 DISAGREEMENTS = "disagreements"
-_COLUMNS = 6  # pictures in a row of the sheet
-_WIDTH = 220  # px of a picture
-
-Runs = Mapping[str, FinishedRun]
-"""By the letter that they are called by."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +70,7 @@ def compare(config: dict[str, Any]) -> int:
     output.mkdir(parents=True, exist_ok=True)
 
     _announce(runs)
-    print(f"\n{part} images: each run on all of its own (95 % intervals)")
+    print(f"\n{part} images: each run on all of its own{_intervals_in_words(runs)}")
     print(table(table_of_figures(runs, part)))
     print(f"\n{part} images that all runs share: {len(files)}")
     for note in notes:
@@ -143,16 +131,12 @@ def check_same_question(runs: Runs, part: str) -> None:
                 f"runs: {first.folder} tells {', '.join(first.classes)} apart, but {run.folder} "
                 f"{', '.join(run.classes)}; give runs that answer the same question"
             )
-        kinds = [_kind(_any_row(each, part)) for each in (first, run)]
+        kinds = [_kind(each.any_row(part)) for each in (first, run)]
         if kinds[0] != kinds[1]:
             raise InputError(
                 f"runs: {first.folder} gives {kinds[0]}, but {run.folder} {kinds[1]}; "
                 "give runs that answer the same question"
             )
-
-
-def _any_row(run: FinishedRun, part: str) -> said.Row:
-    return next(iter(run.rows[part].values()))
 
 
 def _kind(row: said.Row) -> str:
@@ -207,23 +191,60 @@ def find_common(runs: Runs, part: str) -> tuple[list[str], list[str]]:
         )
     if not agreed:
         raise InputError("runs: they were given different targets for every image that they share")
-    if len({first.groups[file] for file in agreed}) < len(agreed):
+    measured = [file for file in agreed if all(said.is_known(run.rows[part][file]) for run in runs.values())]
+    if len(measured) < len(agreed):
         notes.append(
-            "images of one group (data.group) are not independent: "
-            f"{len({first.groups[file] for file in agreed})} groups are compared"
+            f"{len(agreed) - len(measured)} images are left out: for them a run gives no number (NaN or infinite)"
+        )
+    agreed = measured
+    if not agreed:
+        raise InputError(f"runs: of no {part} image that they share do all of them give a number")
+    groups = set(joint_groups(runs, agreed))
+    if len(groups) < len(agreed):
+        notes.append(
+            f"images of one group (data.group) are not independent: {len(groups)} groups are compared"
+        )
+    if part == "val":
+        notes.append(
+            "on validation images each run chose its epoch, and those with a rule their operating point and "
+            "temperature: the figures flatter, and the run that chose among more flatters itself more"
         )
     return agreed, notes
+
+
+def joint_groups(runs: Runs, files: Sequence[str]) -> list[str]:
+    """What each image belongs to: images that are of one group to any of the runs are of one.
+
+    Example:
+        >>> from types import SimpleNamespace as Run
+        >>> a = Run(groups={"1": "x", "2": "x", "3": "3", "4": "4"})
+        >>> b = Run(groups={"1": "1", "2": "y", "3": "y", "4": "4"})
+        >>> joint_groups({"A": a, "B": b}, ["1", "2", "3", "4"])
+        ['1', '1', '1', '4']
+    """
+    leader = {file: file for file in files}
+
+    def find(file: str) -> str:
+        while leader[file] != file:
+            leader[file] = file = leader[leader[file]]
+        return file
+
+    for run in runs.values():
+        first: dict[str, str] = {}
+        for file in files:
+            leader[find(file)] = find(first.setdefault(run.groups[file], file))
+    return [find(file) for file in files]
 
 
 def compare_pairs(runs: Runs, part: str, files: Sequence[str]) -> list[PairTest]:
     """Each run against each other one; of several attributes, each attribute by itself, too."""
     first = next(iter(runs.values()))
-    example = _any_row(first, part)
+    example = first.any_row(part)
     measured = said.is_right(example) is None
-    groups = [first.groups[file] for file in files]
+    groups = joint_groups(runs, files)
     tests: list[PairTest] = []
     for of in ("", *said.attributes_of(example)):
-        values = {letter: _values(run, part, files, of) for letter, run in runs.items()}
+        values = {letter: said.values(run, part, files, of) for letter, run in runs.items()}
         for a, b in itertools.combinations(runs, 2):
             found = compare_paired(values[a] - values[b], groups)
             tests.append(PairTest(a, b, of, measured, found, found.p))
@@ -231,20 +252,19 @@ def compare_pairs(runs: Runs, part: str, files: Sequence[str]) -> list[PairTest]
     return [replace(test, p=p) for test, p in zip(tests, adjusted, strict=True)]
 
 
-def _values(run: FinishedRun, part: str, files: Sequence[str], of: str = "") -> np.ndarray:
-    """Of each image 1 for right and 0 for wrong, or how far off it is; float64 `[N]`."""
-    rows = [run.rows[part][file] for file in files]
-    if of:
-        return np.array([float(said.holds_right(row, of)) for row in rows])
-    rights = [said.is_right(row) for row in rows]
-    if None in rights:
-        return np.array([said.error(row) for row in rows])
-    return np.array(rights, np.float64)
+def _intervals_in_words(runs: Runs) -> str:
+    """Of which confidence the intervals of the runs are, as far as they say it."""
+    known = {letter: run.confidence for letter, run in runs.items()}
+    if len(set(known.values())) > 1:
+        each = ", ".join(f"{a} {'unknown' if c is None else f'{c:.4g}'}" for a, c in known.items())
+        return f" (intervals of different confidence: {each}; their widths can't be compared)"
+    confidence = next(iter(known.values()))
+    return " (intervals)" if confidence is None else f" ({100 * confidence:.4g} % intervals)"
 
 
 def _share_right(run: FinishedRun, part: str, files: Sequence[str]) -> float:
     """Share of images that are right; of quantities without an alarm the mean absolute error."""
-    return float(_values(run, part, files).mean())
+    return float(said.values(run, part, files).mean())
 
 
 def table_of_figures(runs: Runs, part: str) -> list[list[str]]:
@@ -316,91 +336,6 @@ def conclusions(tests: Sequence[PairTest], images: int, alpha: float = 0.05) -> 
         what = "has smaller errors than" if test.measured else f"is right{of} more often than"
         lines.append(f"{better} {what} {worse} (p {_p(test.p)}{several})")
     return lines
-
-
-def find_disagreements(runs: Runs, part: str, files: Sequence[str]) -> list[str]:
-    """Images of which the runs say different things: first those that some got right, the others after.
-
-    Measured quantities differ always; there the largest difference of errors comes first.
-    """
-    first = next(iter(runs.values()))
-    if said.is_right(_any_row(first, part)) is None:
-        errors = np.stack([_values(run, part, files) for run in runs.values()])
-        return [files[place] for place in np.argsort(-np.ptp(errors, axis=0), kind="stable")]
-    differing = [
-        file for file in files if len({said.verdict(run.rows[part][file]) for run in runs.values()}) > 1
-    ]
-    return sorted(differing, key=lambda file: len(set(_rights(runs, part, file))) == 1)
-
-
-def _rights(runs: Runs, part: str, file: str) -> list[bool | None]:
-    return [said.is_right(run.rows[part][file]) for run in runs.values()]
-
-
-def write_disagreements(path: Path, runs: Runs, part: str, files: Sequence[str]) -> None:
-    """Write `file, target`, and of each run what it said and whether that is right (or how far off it is)."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        first = next(iter(runs.values()))
-        measured = said.is_right(_any_row(first, part)) is None
-        judged = "error" if measured else "right"
-        writer.writerow(["file", "target", *(f"{what}_{a}" for a in runs for what in ("verdict", judged))])
-        for file in files:
-            cells = [file, said.target(first.rows[part][file])]
-            for run in runs.values():
-                row = run.rows[part][file]
-                cells += [
-                    said.verdict(row),
-                    f"{said.error(row):.3f}" if measured else str(said.is_right(row)),
-                ]
-            writer.writerow(cells)
-
-
-def draw_disagreements(runs: Runs, part: str, files: Sequence[str], count: int) -> tuple[np.ndarray, str]:
-    """A sheet of images with what each run said, in rows by who is right.
-
-    Returns:
-        RGB uint8, and why there is no sheet, or an empty string.
-    """
-    first = next(iter(runs.values()))
-    root = Path(first.data_root)
-    empty = np.zeros((1, 1, 3), np.uint8)
-    geometry = Geometry.from_dict(first.passport.geometry)
-    by_who: dict[str, list[str]] = {}
-    for file in files:
-        by_who.setdefault(_who(runs, part, file), []).append(file)
-    # One of each in turn, until there are enough.
-    turns = itertools.zip_longest(*by_who.values())
-    chosen = set(list(filter(None, itertools.chain.from_iterable(turns)))[:count])
-    rows: dict[str, list[tuple[np.ndarray, str]]] = {}
-    for who, own in by_who.items():
-        shown = [file for file in own if file in chosen]
-        for position, file in enumerate(shown):
-            try:
-                picture = geometry.picture(read_image(root / file))
-            except InputError as error:
-                return empty, f"no pictures: {error}"
-            lines = [file, f"target: {said.target(first.rows[part][file])}"]
-            lines += [f"{a}: {said.verdict(run.rows[part][file])}" for a, run in runs.items()]
-            panel = title_bar(fit_width(picture, _WIDTH, _WIDTH), lines, height=11)
-            start = position // _COLUMNS * _COLUMNS
-            end = min(start + _COLUMNS, len(shown))
-            which = f"{start + 1} to {end} of {len(own)}" if end - start < len(own) else str(len(own))
-            rows.setdefault(f"{who}: {which}", []).append((panel, ""))
-    tallest = max(panel.shape[0] for pictures in rows.values() for panel, _ in pictures)
-    return sample_grid(rows, cell=_WIDTH, height=tallest), ""
-
-
-def _who(runs: Runs, part: str, file: str) -> str:
-    """Who is right about an image, in words."""
-    rights = dict(zip(runs, _rights(runs, part, file), strict=True))
-    if None in rights.values():
-        return "largest difference of errors"
-    right = [a for a, is_right in rights.items() if is_right]
-    if not right:
-        return "none is right"
-    alone = " alone" if len(right) == 1 else ""
-    return f"{', '.join(right)}{alone} {'is' if len(right) == 1 else 'are'} right"
 
 
 def _announce(runs: Runs) -> None:

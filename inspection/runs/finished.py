@@ -1,4 +1,4 @@
-"""What a finished run wrote down: figures, answers and which image was where."""
+"""What a finished run, or an evaluation of one on new images, wrote down: figures, answers, groups."""
 
 import csv
 import json
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inspection.config.saved import read_config
+from inspection.data.splits import find_groups
 from inspection.errors import InputError
 from inspection.inspector import Passport
 from inspection.inspector.passport import read_passport
@@ -40,7 +42,7 @@ class FinishedRun:
 
     @classmethod
     def read(cls, folder: Path) -> "FinishedRun":
-        """Read a run back.
+        """Read a run back, or what `scripts/evaluate.py` found of one on new images (`<run>/evaluate/<time>`).
 
         Raises:
             InputError: If it is none, or did not get to its end.
@@ -49,26 +51,37 @@ class FinishedRun:
             raise InputError(
                 f"runs: {folder}: no such folder; give run folders such as outputs/coil/lenet/<time>"
             )
-        for name in (CONFIG, PASSPORT, FIGURES, PREDICTIONS, SPLITS):
+        # New images have no parts, and the passport is that of the run.
+        evaluated = folder.parent.name == "evaluate" or _is_evaluation(folder)
+        needed = (
+            (CONFIG, FIGURES, PREDICTIONS) if evaluated else (CONFIG, PASSPORT, FIGURES, PREDICTIONS, SPLITS)
+        )
+        for name in needed:
             if not (folder / name).is_file():
                 reason = (
                     "not a run folder"
                     if name == CONFIG
+                    else "its evaluation did not get to its end"
+                    if evaluated
                     else "its training did not get to its end, or ran as a test"
                 )
                 raise InputError(f"runs: {folder}: {reason}, {name} is missing")
         try:
-            passport = read_passport((folder / PASSPORT).read_text(encoding="utf-8"))
-        except InputError as error:
-            raise InputError(f"{folder / PASSPORT}: {error}") from None
-        try:
             figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{folder / FIGURES}: no JSON ({error})") from None
-        splits = _read(folder / SPLITS, ("file", "split", "group"))
+        place = (_run_of(folder, figures) if evaluated else folder) / PASSPORT
+        try:
+            passport = read_passport(place.read_text(encoding="utf-8"))
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from None
         rows: dict[str, dict[str, Row]] = {}
         for row in _read(folder / PREDICTIONS, ("file", "split")):
             rows.setdefault(row["split"], {})[row["file"]] = row
+        if evaluated:
+            splits = _new_images([file for own in rows.values() for file in own], folder)
+        else:
+            splits = _read(folder / SPLITS, ("file", "split", "group"))
         return cls(
             folder,
             passport,
@@ -86,12 +99,64 @@ class FinishedRun:
     @property
     def data_root(self) -> str:
         """Where the data lay."""
-        return str((self.passport.made.get("data") or {}).get("root", "a folder that is not known"))
+        return str(self._data.get("root", "a folder that is not known"))
 
     @property
     def synthetic(self) -> bool:
         """Whether the images are synthetic."""
-        return bool((self.passport.made.get("data") or {}).get("synthetic"))
+        return bool(self._data.get("synthetic"))
+
+    @property
+    def _data(self) -> Mapping[str, Any]:
+        """Of the images that were evaluated, which are not always those of the training."""
+        own = self.figures.get("data")
+        return own if isinstance(own, Mapping) else self.passport.made.get("data") or {}
+
+    @property
+    def confidence(self) -> float | None:
+        """Of its intervals; None: an older version wrote them, and does not say."""
+        value = (self.figures.get("intervals") or {}).get("confidence")
+        return value if isinstance(value, (int, float)) else None
+
+    def any_row(self, part: str) -> Row:
+        """An answer, to see of which kind they are."""
+        return next(iter(self.rows[part].values()))
+
+
+Runs = Mapping[str, FinishedRun]
+"""By the letter that they are called by."""
+
+
+def _is_evaluation(folder: Path) -> bool:
+    """Whether figures say of which run they are (`output=` may be any folder)."""
+    try:
+        return "trained_on" in json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
+def _run_of(folder: Path, figures: Mapping[str, Any]) -> Path:
+    """The run that was evaluated."""
+    places = [Path(str(figures.get("run", folder.parent.parent))), folder.parent.parent]
+    for place in places:
+        if (place / PASSPORT).is_file():
+            return place
+    raise InputError(
+        f"runs: {folder}: an evaluation of {places[0]}, which is not there (any more); call from where that "
+        "path leads to it, or give another folder"
+    )
+
+
+def _new_images(files: Sequence[str], folder: Path) -> list[dict[str, str]]:
+    """As `splits.csv` has it; groups as the evaluation found them."""
+    pattern = read_config(folder / CONFIG).get("data", {}).get("group")
+    try:
+        groups = find_groups(files, pattern)
+    except InputError:
+        groups = tuple(files)  # as the evaluation took them
+    return [
+        {"file": file, "split": "test", "group": group} for file, group in zip(files, groups, strict=True)
+    ]
 
 
 def _read(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from inspection.runs.finished import Row
+import numpy as np
+
+from inspection.runs.finished import FinishedRun, Row
 
 _TARGET, _VERDICT, _PREDICTED = "target_", "verdict_", "predicted_"
 
@@ -41,6 +43,22 @@ def error(row: Row) -> float:
     """Mean absolute error over the quantities; NaN without any."""
     errors = [abs(float(row[_PREDICTED + name]) - float(row[_TARGET + name])) for name in quantities_of(row)]
     return sum(errors) / len(errors) if errors else math.nan
+
+
+def values(run: FinishedRun, part: str, files: Sequence[str], of: str = "") -> np.ndarray:
+    """Of each image 1 for right and 0 for wrong, or how far off it is; float64 `[N]`."""
+    rows = [run.rows[part][file] for file in files]
+    if of:
+        return np.array([float(holds_right(row, of)) for row in rows])
+    rights = [is_right(row) for row in rows]
+    if None in rights:
+        return np.array([error(row) for row in rows])
+    return np.array(rights, np.float64)
+
+
+def is_known(row: Row) -> bool:
+    """Whether there is something to compare: right or wrong, or an error that is a number."""
+    return is_right(row) is not None or math.isfinite(error(row))
 
 
 def verdict(row: Row) -> str:

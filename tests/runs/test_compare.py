@@ -49,7 +49,7 @@ def make(tmp_path):
         about = {
             "classes": ["ok", "defect"],
             "test": {"f1": 0.9, "recall": None, "f1/ok": 1.0, "confusion_matrix": [[1]]},
-            "intervals": {"test": {"f1": [0.8, 0.95]}},
+            "intervals": {"confidence": 0.9, "resamples": 50, "test": {"f1": [0.8, 0.95]}},
         }
         (folder / "metrics.json").write_text(json.dumps(about | figures))
         made = {"data": {"root": str(tmp_path / "data"), "synthetic": False}}
@@ -101,6 +101,7 @@ def test_mcnemar_of_two_runs(make, call, tmp_path):
     assert found["right"] == {"A": 0.95, "B": 0.725}
     assert "A is right more often than B (p = 0.0117)" in text
     assert "0.9000 [0.8000, 0.9500]" in text
+    assert "each run on all of its own (90 % intervals)" in text
     assert "recall" in text
     assert "undefined" in text
     assert "f1/ok" not in text
@@ -259,3 +260,74 @@ def test_mistakes_of_a_person(make, call, tmp_path):
         call(a, b)
     with pytest.raises(InputError, match="none of its val images was evaluated"):
         call(a, make("c", verdicts(set())), part="val")
+
+
+def test_intervals_of_different_confidence_are_said(make, call):
+    text, _ = call(make("a", verdicts({0})), make("b", verdicts({0}), intervals={"confidence": 0.95}))
+    assert "intervals of different confidence: A 0.9, B 0.95" in text
+    text, _ = call(make("c", verdicts({0}), intervals={}), make("d", verdicts({0}), intervals={}))
+    assert "of its own (intervals)" in text
+
+
+def test_images_without_a_number_are_left_out(make, call):
+    def said(wrong):
+        return {
+            file: {"target_maximum": "350.0", "predicted_maximum": "nan" if number in wrong else "351.0"}
+            for number, file in enumerate(FILES)
+        }
+
+    text, found = call(make("a", said({0, 1})), make("b", said({1, 2})))
+    assert found["images"] == 37
+    assert found["tests"][0]["p"] == 1.0
+    assert "3 images are left out: for them a run gives no number" in text
+    with pytest.raises(InputError, match="do all of them give a number"):
+        call(make("c", said(set())), make("d", said(set(range(40)))))
+
+
+def test_images_that_any_run_takes_for_one_group_are_one(make, call):
+    groups = {file: f"video_{number // 10}" for number, file in enumerate(FILES)}
+    a, b = make("a", verdicts(set())), make("b", verdicts(set(range(20))), groups=groups)
+    _, found = call(a, b)
+    assert found["tests"][0]["p"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_validation_images_flatter(make, call):
+    runs = [make(name, verdicts({1})) for name in "ab"]
+    for run in runs:
+        for name in ("predictions.csv", "splits.csv"):
+            text = (Path(run) / name).read_text(encoding="utf-8")
+            (Path(run) / name).write_text(text.replace(",test,", ",val,"), encoding="utf-8")
+    text, _ = call(*runs, part="val")
+    assert "each run chose its epoch" in text
+
+
+def evaluated(run, answers, root, group=None):
+    """What `scripts/evaluate.py` writes of new images."""
+    folder = Path(run) / "evaluate" / "now"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(json.dumps({"data": {"group": group}}))
+    about = {"classes": ["ok", "defect"], "test": {"f1": 0.5}, "run": run, "trained_on": {"root": "old"}}
+    (folder / "metrics.json").write_text(json.dumps(about | {"data": {"root": root, "synthetic": True}}))
+    write_csv(folder / "predictions.csv", [{"file": f, "split": "test"} | row for f, row in answers.items()])
+    return str(folder)
+
+
+def test_runs_on_the_same_new_images(make, call):
+    a, b = make("a", verdicts(set())), make("b", verdicts(set()))
+    new = [f"new/{number // 10}_{number:03d}.png" for number in range(40)]
+    first = evaluated(a, verdicts(set(), files=new), "lot_7", group="/([0-9])_")
+    second = evaluated(b, verdicts(set(range(20)), files=new), "lot_7", group="(never)")
+    text, found = call(first, second)
+    assert found["images"] == 40
+    assert "SYNTHETIC images in lot_7" in text
+    assert "4 groups are compared" in text
+    with pytest.raises(InputError, match="none of its val images was evaluated"):
+        call(first, second, part="val")
+    (Path(b) / "passport.json").unlink()
+    with pytest.raises(InputError, match=r"an evaluation of .*b, which is not there"):
+        call(first, second)
+    (Path(first) / "predictions.csv").unlink()
+    with pytest.raises(
+        InputError, match=r"its evaluation did not get to its end, predictions.csv is missing"
+    ):
+        call(first, second)
