@@ -14,9 +14,10 @@ from inspection.audit.sameness import find_copies
 from inspection.data.module import ImageDataModule
 
 SECONDS = 2.0
-"""That the images may be looked at; then a part of them has to do."""
+"""That all of it may take, about; then a part of the images, or of their pairs, has to do."""
 MOST = 6_000
-"""Images that are compared with one another; 3,000 of those with 10 others each take another second."""
+"""Images that are compared with one another."""
+_LOOKING = 0.6  # share of the time; hashes and pairs have the rest
 _PARTNERS = 10
 _AT_A_TIME = 64  # images
 
@@ -29,16 +30,17 @@ def quick_findings(data: ImageDataModule, seconds: float = SECONDS) -> list[str]
 
     Args:
         data: After `setup`.
-        seconds: That may be spent on looking.
+        seconds: That may be spent, but for a block of images or pairs.
 
     Returns:
         Sentences for a person: copies and near copies in several parts, and copies with different labels.
     """
     samples = data.samples
     order = _order(len(samples.files), data.split_seed)
-    pixels, thumbnails = _look(data, order, time.monotonic() + seconds)
+    start = time.monotonic()
+    pixels, thumbnails = _look(data, order, start + _LOOKING * seconds)
     rows = order[: len(pixels)]
-    copies = find_copies(pixels, thumbnails, _PARTNERS)
+    copies = find_copies(pixels, thumbnails, _PARTNERS, start + seconds)
     parts = np.asarray(samples.parts)[rows]
     labels = ["\0".join(samples.labels.cells(samples.targets[row])) for row in rows]
     notes = []
@@ -50,8 +52,9 @@ def quick_findings(data: ImageDataModule, seconds: float = SECONDS) -> list[str]
         )
     near = [pair for pair in copies.near.tolist() if parts[pair[0]] != parts[pair[1]]]
     if near:
+        least = "at least " if copies.cut else ""
         notes.append(
-            f"{counted(len(near), 'pair of near copies lies', 'pairs of near copies lie')} in two parts "
+            f"{least}{counted(len(near), 'pair of near copies lies', 'pairs of near copies lie')} in two parts "
             f"(for example {_named(samples.files, rows, near[0])})"
         )
     if notes:

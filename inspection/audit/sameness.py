@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.audit.copies import connected, group_equal, near_copies
-from inspection.audit.findings import Case, Finding, counted
+from inspection.audit.copies import Progress, connected, group_equal, near_copies
+from inspection.audit.findings import Case, Finding, Severity, counted
 from inspection.audit.look import Album
 
 _KEEP = "keep copies in one part: {command}"
+_LEAST, _SHARE = 3, 0.01
+"""Images of a part, and share of it, with near copies in another one, from which on its figures are not true."""
 
 
 @dataclass(frozen=True)
@@ -21,22 +23,34 @@ class Copies:
         equal: Rows with the very same pixels, `[[row, ...], ...]`.
         near: Rows of pairs that show the same thing, the most alike first, int64 `[M, 2]`; none of them equal.
         alike: Their correlations, `[M]`.
+        least: Correlation from which a pair is one of near copies, in this set.
+        cut: Whether pairs were left out, so that there may be more near ones.
         first: The first row of each row's group of copies of both kinds, int64 `[N]`.
     """
 
     equal: list[list[int]]
     near: NDArray[np.int64]
     alike: NDArray[np.float32]
+    least: float
+    cut: bool
     first: NDArray[np.int64]
 
 
-def find_copies(pixels: Sequence[str | None], thumbnails: NDArray[np.uint8], partners: int = 50) -> Copies:
+def find_copies(
+    pixels: Sequence[str | None],
+    thumbnails: NDArray[np.uint8],
+    partners: int = 50,
+    until: float | None = None,
+    progress: Progress | None = None,
+) -> Copies:
     """Find equal and near images.
 
     Args:
         pixels: A digest of the pixels of each image; None: it can't be read, and is like no other.
         thumbnails: Of those that have a digest, uint8 `[M, 48, 48]`.
         partners: Images that each is compared with at most.
+        until: When the search for near ones ends, see `near_copies`.
+        progress: Called as `progress(done, total)` with numbers of pairs.
     """
     rows = np.flatnonzero([one is not None for one in pixels])
     equal = [
@@ -47,16 +61,17 @@ def find_copies(pixels: Sequence[str | None], thumbnails: NDArray[np.uint8], par
     again = np.zeros(len(pixels), bool)
     again[same[:, 1]] = True
     single = np.flatnonzero(~again[rows])
-    pairs, alike = near_copies(thumbnails[single], partners)
-    near = rows[single[pairs]]
-    return Copies(equal, near, alike, connected(np.concatenate([same, near]), len(pixels)))
+    found = near_copies(thumbnails[single], partners, until, progress)
+    near = rows[single[found.pairs]]
+    first = connected(np.concatenate([same, near]), len(pixels))
+    return Copies(equal, near, found.alike, found.least, found.cut, first)
 
 
-def copies_of(album: Album) -> Copies:
-    """Find the copies in an album."""
+def copies_of(album: Album, progress: Progress | None = None) -> Copies:
+    """Find the copies in an album; `progress(done, total)` tells of pairs."""
     looks = [album.look(row) for row in album.seen.tolist()]
     pixels = [None if look is None else look.pixels for look in album.looks]
-    return find_copies(pixels, np.stack([look.thumbnail for look in looks]))
+    return find_copies(pixels, np.stack([look.thumbnail for look in looks]), progress=progress)
 
 
 def sameness(album: Album, copies: Copies, command: str) -> list[Finding]:
@@ -110,14 +125,16 @@ def _near(album: Album, copies: Copies) -> list[Finding]:
     members = np.unique(copies.near)
     groups = len(set(first[members].tolist()))
     title = (
-        f"{len(cases)} pairs of near copies: {len(members)} images show "
-        f"{counted(groups, 'thing', 'things')}, in other light or a moment later"
+        f"{_at_least(copies)}{counted(len(cases), 'pair', 'pairs')} of near copies (likeness from "
+        f"{copies.least:.2f} on): {len(members)} images show {counted(groups, 'thing', 'things')}, in other light "
+        "or a moment later"
     )
     found = [Finding("near_copies", "note", title, tuple(cases), pictured=True)]
     differ = [case for case, pair in zip(cases, copies.near.tolist(), strict=True) if _differ(album, pair)]
     if differ:
         title = (
-            f"{counted(len(differ), 'pair of near copies has', 'pairs of near copies have')} different labels"
+            f"{_at_least(copies)}{counted(len(differ), 'pair of near copies has', 'pairs of near copies have')} "
+            "different labels"
         )
         remedy = "look at them: either a label is wrong, or they differ in something small"
         found.append(Finding("near_labels", "warning", title, tuple(differ), remedy, pictured=True))
@@ -149,15 +166,25 @@ def _across(album: Album, copies: Copies, command: str) -> list[Finding]:
             )
             for one, other, score in pairs
         )
-        tested = {row for one, other, _ in pairs for row in (one, other) if album.parts[row] == "test"}
-        of = int((album.parts == "test").sum())
-        share = f"; {len(tested)} of {of} test images are concerned" if tested else ""
+        concerned = {row for one, other, _ in pairs for row in (one, other)}
+        shares = [
+            (sum(album.parts[row] == part for row in concerned), int((album.parts == part).sum()), part)
+            for part in ("val", "test")
+        ]
+        told = " and ".join(f"{number} of {of} {part} images" for number, of, part in shares if number)
+        many = any(number >= max(_LEAST, _SHARE * of) for number, of, _ in shares)
         title = (
-            f"{counted(len(pairs), 'pair of near copies lies', 'pairs of near copies lie')} in two parts{share}: "
-            "the figures will flatter the network"
+            f"{_at_least(copies)}{counted(len(pairs), 'pair of near copies lies', 'pairs of near copies lie')} in "
+            f"two parts; {told} {'are' if len(concerned) > 1 else 'is'} concerned"
+            + (": the figures will flatter the network" if many else "")
         )
-        found.append(Finding("near_copies_across_parts", "error", title, cases, remedy, pictured=True))
+        severity: Severity = "error" if many else "warning"
+        found.append(Finding("near_copies_across_parts", severity, title, cases, remedy, pictured=True))
     return found
+
+
+def _at_least(copies: Copies) -> str:
+    return "at least " if copies.cut else ""
 
 
 def _differ(album: Album, rows: Sequence[int]) -> bool:

@@ -143,11 +143,14 @@ def _refusal(error: InputError) -> Finding:
     return Finding(_REFUSED, "error", "a training refuses this set", (Case(str(error)),))
 
 
-def _look(data: ImageDataModule, contents: Contents) -> Album:
+def _progress(data: ImageDataModule, what: str) -> Callable[[int, int], None] | None:
+    """Reports the steps of one thing, as the data module's preparations are reported."""
     report = data.progress
-    progress: Callable[[int, int], None] | None = None
-    if report is not None:
-        progress = lambda done, total: report("looking at images", done, total)  # noqa: E731
+    return None if report is None else lambda done, total: report(what, done, total)
+
+
+def _look(data: ImageDataModule, contents: Contents) -> Album:
+    progress = _progress(data, "looking at images")
     looks, faults = look_at_all(contents.files, data.camera_image, data.geometry, progress)
     samples = contents.samples
     try:
@@ -183,7 +186,7 @@ def find_all(data: ImageDataModule, contents: Contents, album: Album, output: Pa
         found += check_quantities(album, data.statistics, data.window)
     if not len(album.seen):
         return found
-    copies = copies_of(album)
+    copies = copies_of(album, _progress(data, "comparing pairs of images"))
     command, more = _suggest(data, contents, copies, output / SPLIT)
     return [*found, *sameness(album, copies, command), *more, *named_groups(album, copies.near)]
 
