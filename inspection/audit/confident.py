@@ -3,8 +3,10 @@
 Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021. A network
 may be confident in general for one class and shy of another one, so each class has its own threshold: the mean
 probability that it gets in the images that are labelled with it. An image is counted in the confident joint as
-the class that is above its threshold (the most probable of several); where that is not its label, it is a
-candidate for a wrong one. The probabilities must be of networks that did not train on the image.
+the class that is above its threshold (the most probable of several). Where that is not its label, and is more
+probable than its label, it is a candidate for a wrong one: of a class that networks are shy of the threshold is low,
+and an image may be above it that they rightly say to be of another one. The probabilities must be of networks that
+did not train on the image.
 """
 
 from dataclasses import dataclass
@@ -54,6 +56,7 @@ def doubt(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> D
     np.add.at(joint, (labels[confident], counted_as[confident]), 1)
     rows = np.flatnonzero(confident & (counted_as != labels))
     margins = probabilities[rows, counted_as[rows]] - own[rows]
+    rows, margins = rows[margins > 0], margins[margins > 0]
     order = np.argsort(-margins, kind="stable")
     rows = rows[order]
     return Doubts(rows, counted_as[rows], margins[order].astype(np.float64), thresholds, joint)

@@ -41,6 +41,22 @@ def test_a_class_that_nothing_is_labelled_with_is_not_suggested():
     assert 2 not in found.suggested
 
 
+def test_a_label_that_the_networks_say_is_not_contradicted():
+    """A shy class: its threshold is .3; an image of the other one is above it at .4, but at .6 for its label."""
+    probabilities = np.array([[0.95, 0.05], [0.6, 0.4], [0.65, 0.35], [0.75, 0.25]])
+    found = doubt(probabilities, np.array([0, 0, 1, 1]))
+    assert found.joint.tolist() == [[1, 1], [0, 1]]
+    assert found.rows.tolist() == []
+
+
+@pytest.mark.parametrize("said", [0.5, 0.3])
+def test_networks_that_say_the_same_of_every_image_of_two_classes(said):
+    labels = np.arange(20) % 2
+    found = doubt(np.tile([1 - said, said], (20, 1)), labels)
+    assert (found.margins > 0).all()
+    assert labels[found.rows].tolist() == ([] if said == 0.5 else [1] * 10)
+
+
 @pytest.mark.parametrize(("flipped", "least"), [(0.05, (0.45, 0.55)), (0.15, (0.65, 0.7))])
 def test_labels_that_were_flipped_come_out_on_top(flipped, least):
     """Networks that are right in 86 % of the images, and shy of one class.
