@@ -1,16 +1,16 @@
 """The images of a data set whose labels are in doubt, and the tables in which these are put right."""
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from inspection.data.attributes import read_attributes
 from inspection.data.corrections import correct_attributes, read_corrections, write_corrections
+from inspection.data.csv_rows import find_column, image_path, read_lines, refuse
 from inspection.data.images import read_image
 from inspection.errors import InputError
 from inspection.labelling.lock import lock
@@ -18,6 +18,8 @@ from inspection.labelling.store import Store, Values
 
 PLACE = "relabel.json"
 _COLUMNS = ("file", "attribute", "given", "suggested", "confidence")
+_YES_NO = ("False", "True")
+_AGAIN = "python scripts/audit.py task=... sweep=<folder>"
 
 
 @dataclass(frozen=True)
@@ -54,38 +56,89 @@ def read_doubted(path: Path) -> Doubted:
     place = path.parent / PLACE
     if not path.is_file() or not place.is_file():
         missing = place if path.is_file() else path
-        raise InputError(
-            f"relabel={path}: {missing} is missing; python scripts/audit.py task=... sweep=<folder> writes it"
-        )
-    about = json.loads(place.read_text(encoding="utf-8"))
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        lacks = [name for name in _COLUMNS if name not in (reader.fieldnames or [])]
-        if lacks:
-            raise InputError(f"{path}: no column {lacks[0]!r}; expected the list of an audit")
-        rows = list(reader)
-    if not rows:
-        raise InputError(f"{path}: no label is in doubt, there is nothing to look through")
+        raise InputError(f"relabel={path}: {missing} is missing; {_AGAIN} writes it")
+    about = _about(place)
     if not about["tables"]:
         raise InputError(
             f"{path}: the folders of {about['root']} say the labels, and no table can overrule them there; "
             "move the files that are in the wrong folder"
         )
+    root, names = Path(about["root"]), tuple(about["names"])
+    if not root.is_dir():
+        raise InputError(f"{place}: root {root} does not exist; was it moved? Make the list anew: {_AGAIN}")
+    exclusive = about["kind"] == "class"
+    given: dict[str, str] = {}
     hints: dict[str, str] = {}
-    for row in rows:
-        of = f"{row['attribute']}: " if row["attribute"] else ""
-        said = f"{of}{row['suggested']} ({float(row['confidence']):.2f})"
-        hints[row["file"]] = f"{hints[row['file']]}, {said}" if row["file"] in hints else f"networks: {said}"
-    return Doubted(
-        Path(about["root"]),
-        about["pictures"],
-        tuple(about["names"]),
-        about["kind"] == "class",
-        tuple(map(Path, about["tables"])),
-        tuple(hints),
-        {row["file"]: row["given"] for row in rows if not row["attribute"]},
-        hints,
-    )
+    for file, attribute, label, suggested, confidence in _rows(path, names, exclusive):
+        if not attribute:
+            given[file] = label
+        said = f"{f'{attribute}: ' if attribute else ''}{suggested} ({confidence:.2f})"
+        hints[file] = f"{hints[file]}, {said}" if file in hints else f"networks: {said}"
+    if not hints:
+        raise InputError(f"{path}: no label is in doubt, there is nothing to look through")
+    tables = tuple(map(Path, about["tables"]))
+    return Doubted(root, about["pictures"], names, exclusive, tables, tuple(hints), given, hints)
+
+
+def _about(place: Path) -> dict[str, Any]:
+    """What an audit wrote of the data set.
+
+    Raises:
+        InputError: It is something else.
+    """
+    try:
+        about = json.loads(place.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:  # also what is not UTF-8
+        raise InputError(f"{place}: can't be read ({error}); make the list anew: {_AGAIN}") from None
+    kinds = {"root": str, "pictures": str, "kind": str, "names": list, "tables": list}
+    for key, kind in kinds.items():
+        value = about.get(key) if isinstance(about, dict) else None
+        if not isinstance(value, kind) or (kind is list and not all(isinstance(one, str) for one in value)):
+            raise InputError(f"{place}: {key} is {value!r}; expected what an audit writes: {_AGAIN}")
+    return dict(about)
+
+
+def _rows(path: Path, names: Sequence[str], exclusive: bool) -> list[tuple[str, str, str, str, float]]:
+    """File, attribute, label, suggested label and confidence of each row.
+
+    Raises:
+        InputError: Rows that an audit does not write.
+    """
+    lines = read_lines(path)
+    if not lines:
+        raise InputError(f"{path}: is empty; expected the list of an audit")
+    header = [column.strip() for column in lines[0][1]]
+    places = [find_column(path, header, column) for column in _COLUMNS]
+    labels = names if exclusive else _YES_NO
+    found, faults = [], []
+    for line, fields in lines[1:]:
+        if len(fields) != len(header):
+            faults.append(f"{path}, line {line}: {len(fields)} fields, the header has {len(header)}")
+            continue
+        file, attribute, given, suggested, confidence = (fields[at].strip() for at in places)
+        wrong = [label for label in (given, suggested) if label not in labels]
+        if image_path(file) is None:
+            faults.append(f"{path}, line {line}: {file!r}; expected the path of an image below the root")
+        elif attribute not in ([""] if exclusive else names):
+            expected = "none" if exclusive else f"one of {', '.join(names)}"
+            faults.append(f"{path}, line {line}: attribute {attribute!r}; expected {expected}")
+        elif wrong:
+            faults.append(f"{path}, line {line}: label {wrong[0]!r}; expected one of {', '.join(labels)}")
+        elif (share := _share(confidence)) is None:
+            faults.append(f"{path}, line {line}: confidence {confidence!r}; expected 0 to 1, with a point")
+        else:
+            found.append((file, attribute, given, suggested, share))
+    refuse(faults, "rows that can't be used")
+    return found
+
+
+def _share(text: str) -> float | None:
+    """A number from 0 to 1; None when it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
 
 
 def store_of(doubted: Doubted) -> Store:

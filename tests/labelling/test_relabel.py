@@ -202,3 +202,56 @@ class TestLists:
         path = write_list(tmp_path / "audit", tmp_path, "class", ["ok", "defect"], [], [row])
         with pytest.raises(InputError, match="move the files"):
             read_doubted(path)
+
+
+ROW = ["1_io/a.png", "", "ok", "defect", "0.9", "0.8"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([*ROW[:4], "0,9", "0.8"], "line 2: confidence '0,9'"),
+        ([*ROW[:4], "nan", "0.8"], "line 2: confidence 'nan'"),
+        (ROW[:3], "line 2: 3 fields, the header has 6"),
+        ([*ROW[:2], "good", *ROW[3:]], "line 2: label 'good'; expected one of ok, defect"),
+        ([ROW[0], "hole", *ROW[2:]], "line 2: attribute 'hole'"),
+        (["../a.png", *ROW[1:]], "line 2: '../a.png'"),
+    ],
+)
+def test_a_row_that_no_audit_writes_is_named(tmp_path, row, message):
+    path = write_list(tmp_path, tmp_path, "class", ["ok", "defect"], [tmp_path / CORRECTIONS], [row])
+    with pytest.raises(InputError, match=r"relabel\.csv, ") as caught:
+        read_doubted(path)
+    assert message in str(caught.value)
+
+
+def test_a_list_in_another_encoding_and_one_that_was_saved_with_semicolons(tmp_path):
+    row = ["1_io/\u00fc.png", *ROW[1:]]
+    path = write_list(tmp_path, tmp_path, "class", ["ok", "defect"], [tmp_path / CORRECTIONS], [row])
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(",", ";"), encoding="utf-8")
+    assert read_doubted(path).files == ("1_io/\u00fc.png",)
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match="is not UTF-8"):
+        read_doubted(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "can't be read"),
+        (lambda text: text.replace('"names"', '"klassen"'), "names is None"),
+        (lambda text: "[1, 2]", "root is None"),
+        (
+            lambda text: json.dumps(json.loads(text) | {"root": "/nowhere at all"}),
+            "does not exist; was it moved",
+        ),
+    ],
+)
+def test_what_lies_beside_a_list_must_be_whole(tmp_path, change, message):
+    path = write_list(tmp_path, tmp_path, "class", ["ok", "defect"], [tmp_path / CORRECTIONS], [ROW])
+    place = tmp_path / "relabel.json"
+    place.write_text(change(place.read_text()))
+    with pytest.raises(InputError, match=r"relabel\.json") as caught:
+        read_doubted(path)
+    assert message in str(caught.value)
