@@ -70,13 +70,21 @@ def named_groups(album: Album, near: NDArray[np.int64]) -> list[Finding]:
     )
     evidence = f"; {sum(agree)} of {len(agree)} pairs of near copies are of one name" if agree else ""
     title = f"file names tell of {len(groups)} groups (frames of one video, tiles of one part?){evidence}"
-    divided = album.parts is not None and any(
-        len({str(album.parts[row]) for row, other in enumerate(keys) if other == key}) > 1
-        for key in groups[:50]
-    )
-    state = "warning" if divided and agree else "note"
     remedy = f"if they belong together: 'data.group=\"{_NUMBERED}\"'"
-    return [Finding("named_groups", state, title, cases, remedy)]  # type: ignore[arg-type]
+    divided = _divided(keys, groups, album)
+    if divided:
+        title += f"; {counted(divided, 'group has', 'groups have')} images in several parts"
+    return [Finding("named_groups", "warning" if divided else "note", title, cases, remedy)]
+
+
+def _divided(keys: Sequence[str | None], groups: Sequence[str], album: Album) -> int:
+    """How many of the groups lie in more than one part."""
+    if album.parts is None:
+        return 0
+    parts_of: dict[str | None, set[str]] = {}
+    for key, part in zip(keys, album.parts.tolist(), strict=True):
+        parts_of.setdefault(key, set()).add(part)
+    return sum(len(parts_of[group]) > 1 for group in groups)
 
 
 def _before_number(file: str) -> str | None:

@@ -93,9 +93,14 @@ class Album:
 
     def name(self, row: int) -> str:
         """File, label and part of an image."""
+        facts = self.facts(row)
+        return f"{self.files[row]} ({facts})" if facts else self.files[row]
+
+    def facts(self, row: int) -> str:
+        """Label and part of an image, as far as they are known."""
         facts = [] if self.targets is None else [self.label(row)]
         facts += [] if self.parts is None else [str(self.parts[row])]
-        return f"{self.files[row]} ({', '.join(facts)})" if facts else self.files[row]
+        return ", ".join(facts)
 
 
 def look_at(image: CameraImage, geometry: Geometry, name: str) -> Look:

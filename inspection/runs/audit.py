@@ -199,10 +199,9 @@ def _suggest(
     there = len(copies.near) or copies.equal
     if samples is None or not there or not can_be_grouped(samples):
         return "", []
-    apart = sum(
-        len(set(np.asarray(samples.parts)[copies.first == row].tolist())) > 1 for row in set(copies.first)
-    )
-    if not apart:
+    # A group of copies in one part is one pair of group and part.
+    pairs = set(zip(copies.first.tolist(), np.asarray(samples.parts).tolist(), strict=True))
+    if len(pairs) == len(set(copies.first.tolist())):
         return "", []
     try:
         dealt = write_grouped_split(path, samples, copies, data.split_seed)
@@ -256,7 +255,7 @@ def _write(data: ImageDataModule, album: Album, findings: list[Finding], output:
         for earlier in json.loads((output / REPORT).read_text(encoding="utf-8"))["findings"]:
             if earlier["picture"] is not None:
                 (output / earlier["picture"]).unlink(missing_ok=True)
-    captions = {file: album.name(row).removeprefix(file).strip(" ()") for row, file in enumerate(album.files)}
+    captions = {file: album.facts(row) for row, file in enumerate(album.files)}
     pictures = {}
     for finding in findings:
         if finding.pictured:

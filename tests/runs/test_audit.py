@@ -173,11 +173,16 @@ def test_a_single_pair_of_near_copies_in_two_parts_is_a_warning(images, look):
     names = ["1_io/200_0.png", "1_io/200_1.png"]
     for name, gain in zip(names, (1.0, 0.6), strict=True):
         write(images, name, (rough(200) * gain).astype(np.uint8))
-    rows = [f"1_io/{n:03d}.png,{('train', 'val', 'test')[n // 3 % 3]}" for n in range(60) if n % 3]
-    rows += [f"0_nio/{n:03d}.png,{('train', 'val', 'test')[n // 3 % 3]}" for n in range(0, 60, 3)]
+    rows = []
+    for number in range(60):
+        folder, name = ("1_io", "ok") if number % 3 else ("0_nio", "defect")
+        rows.append(f"{folder}/{number:03d}.png,{('train', 'val', 'test')[number // 3 % 3]},{name}")
+    rows += [f"{names[0]},train,ok", f"{names[1]},test,ok"]
     table = images.parent / "stated.csv"
-    table.write_text("\n".join(["file,split", *rows, f"{names[0]},train", f"{names[1]},test"]) + "\n")
-    status, found, said = look(images, f"data.splits={table}")
+    table.write_text("\n".join(["file,split,class", *rows]) + "\n")
+    copied = images.parent / "images"
+    images.rename(copied)  # a path that needs no quotes
+    status, found, said = look(copied, f"data.splits={table}", "data.classes=[ok,defect]")
     assert status == 0
     finding = found["near_copies_across_parts"]
     assert finding["severity"] == "warning"
@@ -235,10 +240,29 @@ def test_names_tell_of_groups(tmp_path, look):
             write(root, f"{folder}/cam_{video:02d}_{frame:04d}.png", rough(100 * video + frame))
     _, found, said = look(root)
     assert len(found["named_groups"]["cases"]) == 8
+    assert found["named_groups"]["severity"] == "warning"  # also without a near copy: videos in several parts
+    assert "groups have images in several parts" in found["named_groups"]["title"]
     pattern = said.split('data.group="')[1].split('"')[0]
     _, found, _ = look(root, f"data.group='{pattern}'")
     assert "named_groups" not in found
     assert "refused" not in found
+
+
+def test_all_named_groups_are_looked_at(tmp_path, look):
+    """60 groups, of which only the last lies in two parts: a note would let the leak pass."""
+    root, rows = tmp_path / "pairs", []
+    for group in range(60):
+        for frame in range(2):
+            folder, name = ("1_io", "ok") if group % 2 else ("0_nio", "defect")
+            file = f"{folder}/cam_{group:02d}_{frame:04d}.png"
+            write(root, file, rough(100 * group + frame))
+            part = "test" if group == 59 and frame else ("train", "val", "test")[group // 2 % 3]
+            rows.append(f"{file},{'train' if group == 59 and not frame else part},{name}")
+    table = tmp_path / "stated.csv"
+    table.write_text("\n".join(["file,split,class", *rows]) + "\n")
+    _, found, _ = look(root, f"data.splits={table}", "data.classes=[ok,defect]")
+    assert found["named_groups"]["severity"] == "warning"
+    assert "1 group has images in several parts" in found["named_groups"]["title"]
 
 
 def test_few_and_unequal(tmp_path, look):
