@@ -104,6 +104,21 @@ class Plan:
         if with_layer:  # all of them look at the same one
             self.heatmaps(with_layer[0], image)
 
+    def passes(self, size: tuple[int, int]) -> dict[str, int]:
+        """What takes many forward passes, and how many of each image.
+
+        Args:
+            size: Of the images, height and width.
+        """
+        found = {}
+        if "occlusion" in self.methods:
+            places = covered_places(size, self.patch, self.stride)
+            found[METHOD_NAMES["occlusion"]] = 1 + len(places.rows) * len(places.columns)
+        if self.steps:
+            maps = (len(self.methods) + 1) * len(self.targets)  # and a random order
+            found[f"curves of {maps} maps"] = 2 * (self.steps + 1) * maps
+        return found
+
     def called(self, place: int) -> str:
         """Name of one of the targets."""
         target = self.targets[place]

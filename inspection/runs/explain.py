@@ -29,6 +29,7 @@ from inspection.runs.evidence_plan import Plan
 from inspection.runs.folder import inspector_of
 from inspection.runs.inside import Show, draw_features, draw_filters
 from inspection.runs.predict import find_input
+from inspection.runs.stopwatch import Stopwatch
 
 
 def explain(config: dict[str, Any]) -> int:
@@ -159,33 +160,43 @@ def _explain_all(
     show: Show,
 ) -> None:
     """Pictures and figures of all images; what is wrong with masks is added to `errors`."""
+    size = inspector.geometry.image_size
+    if passes := plan.passes(size):
+        words = ", ".join(f"{number} for {what}" for what, number in passes.items())
+        print(f"forward passes of each image at {size[0]}x{size[1]}: {words}\n", flush=True)
     figures = EvidenceFigures(plan.subject.names, plan.pointed_at)
+    watch = Stopwatch(inspector.device)
     score = watched_scores(plan.subject)
     for batch in batches:
         verdicts = inspector.inspect_pixels(
             list(batch.pixels.cpu().numpy()), [image.shape[:2] for image in batch.images]
         )
-        found = {method: plan.heatmaps(method, batch.pixels) for method in plan.methods}
+        found: dict[Method, list[Heatmaps]] = {}
+        for method in plan.methods:
+            with watch.measure(METHOD_NAMES[method]):
+                found[method] = plan.heatmaps(method, batch.pixels)
         truth = _masks_of(inspector, batch, masks, errors) if masks else None
         measured: dict[str, list[Heatmaps]] = dict(found.items())
         if plan.steps:
             measured[RANDOM] = [_nothing(each) for each in found[plan.methods[0]]]
         curves: dict[tuple[str, int], Curves] = {}
-        for method, heats in measured.items():
+        for name, heats in measured.items():
             for place, heat in enumerate(heats):
                 if plan.steps:
-                    curves[method, place] = faithfulness(
-                        score,
-                        batch.pixels,
-                        heat.maps,
-                        heat.targets,
-                        steps=plan.steps,
-                        batch_size=plan.batch_size,
-                    )
-                figures.add(batch.files, plan.called(place), method, heat, curves.get((method, place)), truth)
-        for row, verdict in enumerate(verdicts):
-            _draw(inspector, plan, batch, row, verdict, found, curves, output)
-    _say(plan, figures, output, show)
+                    with watch.measure("curves"):
+                        curves[name, place] = faithfulness(
+                            score,
+                            batch.pixels,
+                            heat.maps,
+                            heat.targets,
+                            steps=plan.steps,
+                            batch_size=plan.batch_size,
+                        )
+                figures.add(batch.files, plan.called(place), name, heat, curves.get((name, place)), truth)
+        with watch.measure("pictures"):
+            for row, verdict in enumerate(verdicts):
+                _draw(inspector, plan, batch, row, verdict, found, curves, output)
+    _say(plan, figures, watch, output, show)
 
 
 def _nothing(like: Heatmaps) -> Heatmaps:
@@ -264,18 +275,20 @@ def _as_file(place: int, name: str) -> str:
 # --- what is said -------------------------------------------------------------------------------------------
 
 
-def _say(plan: Plan, figures: EvidenceFigures, output: Path, show: Show) -> None:
+def _say(plan: Plan, figures: EvidenceFigures, watch: Stopwatch, output: Path, show: Show) -> None:
     first, *others = [METHOD_NAMES[method] for method in plan.methods]
     beside = f" beside {', '.join(others)}" if others else ""
-    print(f"{first}{beside}, of {len({row['file'] for row in figures.rows})} images\n")
+    count = len({row["file"] for row in figures.rows})
+    print(f"{first}{beside}, of {count} {'image' if count == 1 else 'images'}\n")
     print(table(figures.means()))
+    print(f"\ntime of each image: {watch.words(count)}")
     if plan.steps:
         print(f"\ncurves show the {plan.subject.unit}: a low deletion and a high insertion are good")
         for place, target in enumerate(figures.targets):
-            name = f"faithfulness/{_as_file(place, target)}" if len(figures.targets) > 1 else "faithfulness"
+            own = f"faithfulness/{_as_file(place, target)}" if len(figures.targets) > 1 else "faithfulness"
             chart = figures.chart(target, plan.subject.unit)
-            write_png(output / f"{name}.png", chart)
-            show(name, chart)
+            write_png(output / f"{own}.png", chart)
+            show(own, chart)
     print(f"\noverlays in {output / 'overlays'}")
     if others:
         print(f"methods side by side in {output / 'comparison'}")

@@ -1,6 +1,7 @@
 """Explanations of a trained run: what is written, printed and returned."""
 
 import csv
+import re
 import shutil
 
 import cv2
@@ -107,6 +108,21 @@ def test_methods_side_by_side(call):
         assert sheet.shape[1] > 6 * 260
     _, out = call(*QUICK, "method=hires_cam", "compare=[occlusion,hires_cam]")
     assert list(dict.fromkeys(row["method"] for row in rows(out))) == ["hires_cam", "occlusion", "random"]
+
+
+def test_the_work_is_stated_before_and_its_time_afterwards(call, capsys):
+    call("steps=3", "compare=[occlusion]", "patch=20", "stride=10", "filters=false")
+    lines = capsys.readouterr().out.splitlines()
+    # Of a height of 40 and a width of 48: rows at 0, 10, 20; columns at 0, 10, 20 and, to the edge, 28.
+    work = "forward passes of each image at 40x48: 13 for occlusion, 24 for curves of 3 maps"
+    (spent,) = [line for line in lines if line.startswith("time of each image: ")]
+    assert lines.index(work) < lines.index(spent)
+    assert set(re.findall(r"([A-Za-z-]+) \d+\.\d\d s", spent)) == {
+        "Grad-CAM",
+        "occlusion",
+        "curves",
+        "pictures",
+    }
 
 
 def test_every_class_or_the_predicted_one(call):
