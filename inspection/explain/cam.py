@@ -7,11 +7,13 @@ With activations A [C, h, w] of a layer and the gradient G of the class *logit* 
     Layer-CAM   ReLU( sum_c ReLU(G_c) * A_c )                     Jiang et al., IEEE TIP 2021
     HiResCAM    ReLU( sum_c      G_c  * A_c )                     Draelos and Carin, 2020, arXiv 2011.08891
 
-with alpha = G^2 / (2 G^2 + sum_hw(A_c) G^3). Class activation maps ("cam", see `class_maps.py`) need no backward
-pass; Grad-CAM and HiResCAM are the same as they for a network that ends in global average pooling and one linear
-layer. Where the head flattens the map into linear layers (LeNet, VGG), a channel counts for one place and against
-another; the mean over places loses that, and HiResCAM is the faithful one. Occlusion (see `occlusion.py`) asks
-nothing of the network's inside and checks the others.
+with alpha = G^2 / (2 G^2 + S_c G^3) and S_c = sum_hw(A_c), but 0 where that is negative: the paper's activations
+are behind a ReLU, those of a convolution itself are not, and its denominator would pass through 0. Class
+activation maps ("cam", see `class_maps.py`) need no backward pass; Grad-CAM and HiResCAM are the same as they for
+a network that ends in global average pooling and one linear layer. Where the head flattens the map into linear
+layers (LeNet, VGG), a channel counts for one place and against another; the mean over places loses that, and
+HiResCAM is the faithful one. Occlusion (see `occlusion.py`) asks nothing of the network's inside and checks the
+others.
 """
 
 from collections.abc import Sequence

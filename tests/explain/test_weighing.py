@@ -101,6 +101,16 @@ def test_does_not_depend_on_the_scale_of_small_logits(method):
     torch.testing.assert_close(tiny.maps, small.maps, atol=0.02 if "plus" in method else 1e-4, rtol=0)
 
 
+def test_plus_plus_takes_a_negative_sum_of_activations_as_0():
+    a = torch.tensor([[[[1.0, -4.0]], [[3.0, 0.0]]]])
+    g = torch.tensor([[[[1.0, 0.5]], [[0.5, -1.0]]]])
+    raw, _ = weigh(a, g, "grad_cam_plus_plus")
+    sums = torch.tensor([0.0, 3.0])[:, None]  # not -3
+    alpha = g[0, :, 0] ** 2 / (2 * g[0, :, 0] ** 2 + sums * g[0, :, 0] ** 3)  # as `cam.py` states it
+    weights = (alpha * g[0, :, 0].relu()).sum(1)
+    torch.testing.assert_close(raw[0, 0], weights @ a[0, :, 0])
+
+
 def test_activations_that_sum_up_to_less_than_nothing_let_no_channel_drown_the_others():
     a = torch.tensor([[[[-2.0, -1.0]], [[0.2, 0.1]]]])
     g = torch.tensor([[[[0.66666, 0.66666]], [[1.0, 1.0]]]])  # 2 + S g is almost 0 for the first
