@@ -43,3 +43,10 @@ def test_training_command(name, words, compose, tmp_path, monkeypatch):
 def test_other_command(name, words):
     register_resolvers()
     preflight(name, [re.sub("[<>]", "", word) for word in words], CONF)  # <time> stands for a real one
+
+
+@pytest.mark.parametrize("page", sorted((CONF.parent / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_nothing_was_left_to_fill_in(page):
+    assert not re.search(
+        r"^(TABLE|MEASURED|SPEED|TODO|FIXME)\b", page.read_text(encoding="utf-8"), re.MULTILINE
+    )

@@ -267,7 +267,10 @@ def counts_in_words(curve: Curve, place: int) -> str:
     hits, alarms, positives = curve.hits[0, place], curve.alarms[0, place], curve.positives[0]
     calls = f"{alarms:.0f} false alarm{'' if alarms == 1 else 's'}"
     among = f" in {curve.negatives[0]:.0f}" if curve.scored.countable_negatives else ""
-    return f"{hits:.0f} of {positives:.0f} found, {calls}{among}"
+    # A rule can be met by a threshold that tells nothing apart.
+    everything = curve.scored.countable_negatives and alarms == curve.negatives[0] > 0 and hits == positives
+    useless = "; that calls everything" if everything else ""
+    return f"{hits:.0f} of {positives:.0f} found, {calls}{among}{useless}"
 
 
 def share_of(name: str, value: float) -> float:

@@ -92,6 +92,22 @@ def _group(settings: Mapping[str, Any], before: Mapping[str, Any] | None) -> str
     return str(pattern)
 
 
+def watch_set(inspector: Inspector, data: ImageDataModule, folder: Path) -> list[str]:
+    """Compare the images of a set with what the inspector was validated on; lines for the console, files beside.
+
+    Args:
+        inspector: At its own operating point.
+        data: Set up; of more images than a reference is made of, as many, evenly picked.
+        folder: For `drift.json` and `drift.png`.
+    """
+    lookout = Lookout(inspector, moved=False)
+    rows = _some(np.arange(len(data.samples.files)), VALIDATION)
+    for start in range(0, len(rows), data.batch_size):
+        some = rows[start : start + data.batch_size]
+        lookout.see([data.samples.files[row] for row in some], _observe(lookout.watch, data, some))
+    return lookout.report(folder)
+
+
 class Lookout:
     """Watches the images that an inspector is shown, and says at the end whether they look like validation's.
 

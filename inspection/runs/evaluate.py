@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 
+from inspection.audit.quick import quick_findings
 from inspection.callbacks.charts import Charts
 from inspection.callbacks.panels import PanelLogger
 from inspection.config.instantiate import class_value, instantiate
@@ -18,7 +19,7 @@ from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.passport import fit_weights
 from inspection.runs import console
-from inspection.runs.drift import build_reference
+from inspection.runs.drift import build_reference, watch_set
 from inspection.runs.evaluation import (
     be_quiet,
     evaluate_parts,
@@ -27,7 +28,7 @@ from inspection.runs.evaluation import (
     write_evaluation,
     write_inspector,
 )
-from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, inspector_of
+from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, REPORT, inspector_of
 from inspection.runs.hardware import keep_freed_memory, pick_hardware
 from inspection.runs.leaks import refuse_learned
 from inspection.runs.prepare import build_rule, check_kind, check_needs, without_weights_file
@@ -102,7 +103,9 @@ def rebuild(run: Path, given: Mapping[str, Any]) -> Rebuilt:
         raise InputError(
             f"run={run}: {error}\nto evaluate other images than the run's own, give data.root"
         ) from None
-    if not own:
+    if own:
+        data.notes += quick_findings(data)
+    else:
         refuse_learned(run, Path(inspector.passport.made["data"]["root"]), data.root, data.samples.files)
     check_needs(task, data)
     task.take(data)
@@ -168,6 +171,9 @@ def evaluate(config: Mapping[str, Any]) -> int:
     rebuilt.task.judge_by(rule)
     outcomes, trainer = _look_again(rebuilt, folder)
     _write(rebuilt, folder, outcomes, trainer)
+    if not rebuilt.own:
+        print("\n".join(["", *watch_set(rebuilt.inspector, rebuilt.data, folder)]))
+    print(f"\n{rebuilt.inspector.answers.operating_point()}\n{folder / REPORT}", flush=True)
     return 0
 
 
@@ -197,9 +203,12 @@ def decide(config: Mapping[str, Any]) -> int:
     write_inspector(run, rebuilt.config, task, rebuilt.data, rebuilt.inspector.passport.made)
     _write(rebuilt, run, outcomes, trainer)
     console.print_operating_point(task.operating, outcomes)
-    print(
-        f"\n{run}: {OPERATING}, {INSPECTOR}, {FIGURES} and predictions.csv are at this point now", flush=True
-    )
+    if "test" in outcomes:
+        print(
+            "\nthe point is chosen on validation images: whoever chooses by test figures has none left to trust"
+        )
+    files = f"{OPERATING}, {INSPECTOR}, {FIGURES}, predictions.csv and {REPORT}"
+    print(f"\n{run}: {files} are at this point now", flush=True)
     return 0
 
 

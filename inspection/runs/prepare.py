@@ -112,7 +112,10 @@ def build_rule(node: dict[str, Any], task: InspectionTask) -> Rule:
     Raises:
         InputError: If it asks for flips of what can't be flipped, or gives what is no threshold of the task.
     """
-    rule: Rule = instantiate(node)
+    try:
+        rule: Rule = instantiate(node)
+    except InputError as error:
+        raise InputError(f"decide: {error}") from None
     if rule.flips and not task.flippable:
         raise InputError(
             f"decide.flips={list(rule.flips)}: what {type(task).__name__} finds lies at places, which flips move; "

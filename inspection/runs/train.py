@@ -119,6 +119,7 @@ def _train(config: dict[str, Any], run: Path) -> dict[str, Any]:
     result = _summary(trainer, outcomes, monitor, mode)
     if trainer.is_global_zero:
         weights = "last weights" if best is None else "best checkpoint"
+        weights += " at its operating point" if task.operating is not None and task.operating.chosen else ""
         console.print_figures(outcomes, weights, data.is_synthetic)
         if task.operating is not None:
             console.print_operating_point(task.operating, outcomes)

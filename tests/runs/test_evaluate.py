@@ -2,6 +2,8 @@ import csv
 import json
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 
 from inspection.config.saved import plain
@@ -9,6 +11,7 @@ from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.runs.evaluate import decide, evaluate
 from inspection.runs.predict import predict
+from tests.conftest import write_image
 
 
 @pytest.fixture
@@ -121,7 +124,19 @@ def test_other_images_are_evaluated_aside(run, compose, draw, tmp_path, capsys):
     assert metrics["test"]["f1"] is not None
     assert "accuracy" in metrics["intervals"]["test"]
     assert {row["split"] for row in rows(tmp_path / "out")} == {"test"}
-    assert "new images" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "new images" in printed
+    assert str(tmp_path / "out" / "report.html") in printed
+    assert "DRIFT" not in printed
+
+
+def test_other_images_that_look_different_are_said_to(run, compose, draw, tmp_path, capsys):
+    other = draw(tmp_path / "dark", good=40, defects=20, seed=96)
+    for path in other.rglob("*.png"):
+        write_image(path, (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) * 0.6).astype(np.uint8))
+    evaluated(compose, run, f"data.root={other}", f"output={tmp_path / 'out'}")
+    assert "darker: brightness" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "drift.json").read_text(encoding="utf-8"))
 
 
 def test_only_good_images_of_next_week(run, compose, draw, tmp_path):

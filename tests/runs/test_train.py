@@ -196,7 +196,7 @@ def test_console_tells_the_run_in_order(trained, images):
         "epoch   1/3  train/loss ",
         "epoch   2/3  train/loss ",
         "epoch   3/3  train/loss ",
-        "best checkpoint (f1, precision, recall: of 'defect')",
+        "best checkpoint at its operating point (f1, precision, recall: of 'defect')",
         f"  f1                 {trained.result['val/f1']:.4f} (",
         "test images: target in rows, verdict in columns",
         "          ok  defect",
