@@ -41,6 +41,7 @@ def quick_findings(data: ImageDataModule, seconds: float = SECONDS) -> list[str]
     pixels, thumbnails = _look(data, order, start + _LOOKING * seconds)
     rows = order[: len(pixels)]
     copies = find_copies(pixels, thumbnails, _PARTNERS, start + seconds)
+    late = time.monotonic() > start + seconds
     parts = np.asarray(samples.parts)[rows]
     labels = ["\0".join(samples.labels.cells(samples.targets[row])) for row in rows]
     notes = []
@@ -72,6 +73,8 @@ def quick_findings(data: ImageDataModule, seconds: float = SECONDS) -> list[str]
             f"copies were looked for among {len(pixels)} of {len(samples.files)} images, drawn at random; "
             "python scripts/audit.py looks at all"
         )
+    elif copies.cut and late:
+        notes.append("the time was over before all pairs were compared; python scripts/audit.py compares all")
     return notes
 
 

@@ -65,3 +65,9 @@ def test_copies_that_stay_in_one_part_are_not_worth_a_word(set_up, tmp_path):
 def test_a_look_that_takes_too_long_is_cut_short_and_says_so(set_up):
     (note,) = quick_findings(set_up({}, count=200), seconds=0)
     assert note.startswith("copies were looked for among 64 of 200 images")
+
+
+def test_the_search_ends_with_the_time_too(set_up):
+    extra = {"1_io/dark.png": (rough(2) * 0.6).astype(np.uint8)}
+    (note,) = quick_findings(set_up(extra), seconds=0)
+    assert note.startswith("the time was over before all pairs were compared")
