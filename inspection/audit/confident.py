@@ -5,8 +5,8 @@ may be confident in general for one class and shy of another one, so each class 
 probability that it gets in the images that are labelled with it. An image is counted in the confident joint as
 the class that is above its threshold (the most probable of several). Where that is not its label, and is more
 probable than its label, it is a candidate for a wrong one: of a class that networks are shy of the threshold is
-low, and an image may be above it that they rightly say to be of another one. The probabilities must be of networks that
-did not train on the image.
+low, and an image may be above it that they rightly say to be of another one. The probabilities must be of networks
+that did not train on the image.
 """
 
 from dataclasses import dataclass

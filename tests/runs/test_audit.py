@@ -265,6 +265,37 @@ def test_all_named_groups_are_looked_at(tmp_path, look):
     assert "1 group has images in several parts" in found["named_groups"]["title"]
 
 
+def test_a_class_whose_name_ends_in_a_bracket_keeps_it(images, look, monkeypatch):
+    write(images, "0_nio/again.png", read_image(images / "1_io" / "001.png"))
+    seen = {}
+
+    def sheet(finding, read, captions):
+        seen.update(captions)
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr("inspection.runs.audit.draw_finding", sheet)
+    classes = ["data.folders=[[1_io,'Good (A)'],[0_nio,Bad]]", "data.classes=['Good (A)',Bad]"]
+    look(images, *classes, "data.defect=Bad")
+    assert seen["1_io/001.png"].startswith("Good (A), ")
+    assert seen["0_nio/again.png"].startswith("Bad, ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["task=coil", "data.synthetic.count=120"],
+        ["task=seam", "data.synthetic.videos=12", "data.synthetic.frames=3", "data.split=[0.6,0.2,0.2]"],
+        ["task=process", "data.synthetic.bursts=24", "data.synthetic.frames=2"],
+        ["task=cifar10", "data.synthetic.train=80", "data.synthetic.test=40"],
+        ["task=defect", "data.synthetic.train=40", "data.synthetic.val=20", "data.synthetic.test=20"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_synthetic_sets_have_no_copies_in_two_parts(words, look):
+    _, found, _ = look("", *words[1:], "data.root=null", task=words[:1])
+    assert not {"near_copies_across_parts", "copies_across_parts", "contradictory_labels"} & set(found)
+
+
 def test_few_and_unequal(tmp_path, look):
     root = tmp_path / "few"
     for number in range(84):
