@@ -71,5 +71,6 @@ def faithfulness_chart(curves: Mapping[str, MeanCurves], score: str, images: int
             frameon=False,
             title="mean height",
         )
+    charts[0].ticklabel_format(axis="y", useOffset=False)  # a shift of the scale is overlooked
     charts[0].set_ylabel(f"{score}, mean of {images} {'image' if images == 1 else 'images'}")
     return drawn(figure)
