@@ -175,7 +175,7 @@ def test_fewer_defects_are_said_and_all_images_compared_would_alarm(of_parts):
     assert "of the images were judged otherwise than ok, of validation 2" in " ".join(report.lines())
     blind = DriftMonitor(replace(of_parts, verdict=None, compared=np.ones(300, bool)), window=None)
     blind.see(line)
-    assert blind.report().moved_of("images")
+    assert blind.report().drift
     assert blind.report().cause().endswith("another share of defects or classes than in validation")
 
 
