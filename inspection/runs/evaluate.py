@@ -31,7 +31,13 @@ from inspection.runs.evaluation import (
 from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, REPORT, inspector_of
 from inspection.runs.hardware import keep_freed_memory, pick_hardware
 from inspection.runs.leaks import refuse_learned
-from inspection.runs.prepare import build_rule, check_kind, check_needs, without_weights_file
+from inspection.runs.prepare import (
+    build_rule,
+    check_kind,
+    check_needs,
+    first_split,
+    without_weights_file,
+)
 from inspection.runs.report import write_report
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
@@ -104,6 +110,7 @@ def rebuild(run: Path, given: Mapping[str, Any]) -> Rebuilt:
             f"run={run}: {error}\nto evaluate other images than the run's own, give data.root"
         ) from None
     if own:
+        data.split_by = first_split(run) or data.split_by
         data.notes += quick_findings(data)
     else:
         refuse_learned(run, Path(inspector.passport.made["data"]["root"]), data.root, data.samples.files)

@@ -15,11 +15,11 @@ from inspection.decide.decisions import Decision
 from inspection.decide.rule import Rule
 from inspection.decide.rules import Fixed
 from inspection.errors import InputError
-from inspection.inspector.passport import fit_weights, network_class
+from inspection.inspector.passport import fit_weights, network_class, read_passport
 from inspection.models.modes import evaluating
 from inspection.runs import console
 from inspection.runs.checkpoints import network_weights, read_checkpoint
-from inspection.runs.folder import CONFIG
+from inspection.runs.folder import CONFIG, PASSPORT
 from inspection.runs.results import hyperparameters
 from inspection.tasks.module import InspectionTask
 
@@ -72,6 +72,8 @@ def prepare(config: dict[str, Any], resume: Path | None, run: Path) -> tuple[Ima
     data.progress = console.steps()
     data.prepare_data()
     data.setup()
+    if resume is not None:
+        data.split_by = first_split(run) or data.split_by
     data.notes += quick_findings(data)
     if config["trainer"]["overfit_batches"]:
         data.notes.append(
@@ -104,6 +106,16 @@ def without_weights_file(network: dict[str, Any]) -> dict[str, Any]:
         return network if bare is None else bare(network)
     except ValueError as error:
         raise InputError(f"model: {error}") from None
+
+
+def first_split(run: Path) -> str | None:
+    """How a run's images were split when it began, in words; None where its folder does not say."""
+    try:
+        made = read_passport((run / PASSPORT).read_text(encoding="utf-8")).made
+    except (OSError, InputError):
+        return None
+    said = (made.get("data") or {}).get("split_by")
+    return None if said is None else str(said)
 
 
 def build_rule(node: dict[str, Any], task: InspectionTask) -> Rule:

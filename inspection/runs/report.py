@@ -162,7 +162,7 @@ def _facts(
         ("data", f"{len(data.samples.files):,} {kind} in {data.root}"),
         ("seen as", f"{'x'.join(map(str, data.geometry.shape))} (channels, height, width)"),
         # Of a run that is looked at again: how it was split at first, not that its table of then was read.
-        ("split", (made.get("data") or {}).get("split_by") or data.split_by),
+        ("split", data.split_by),
         ("network", f"{console.network_name(task.model.network)}, {total:,} parameters"),
     ]
     if (run / CONFIG).is_file():

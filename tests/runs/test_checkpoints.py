@@ -196,7 +196,7 @@ def test_disk_that_fills_up_under_another_file(quick, run_training, tmp_path, mo
     def full(path, *_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr("inspection.runs.train.write_predictions", full)
+    monkeypatch.setattr("inspection.runs.evaluation.write_predictions", full)
     with pytest.raises(InputError, match=r"predictions\.csv: could not be written \(No space left") as error:
         run_training(quick(), tmp_path)
     assert str(error.value).endswith(f"go on with ckpt_path={tmp_path / 'checkpoints' / 'last.ckpt'}")

@@ -48,6 +48,7 @@ def test_passport_says_what_the_config_says(quick):
         "names": ["ok", "defect"],
         "defect": "defect",
         "threshold": 0.5,
+        "temperature": 1.0,
     }
     assert (passport.mean, passport.std) == ((0.45,), (0.1,))
     assert passport.network["_target_"] == "inspection.models.small_cnn.SmallCNN"

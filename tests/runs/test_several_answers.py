@@ -83,7 +83,7 @@ def test_it_learns_and_its_figures_are_those_of_the_predictions(run):
     assert figures["test"]["f1"] == pytest.approx(sk.f1_score(target, judged, average="macro"))
     assert figures["test"]["exact_match"] == pytest.approx(sk.accuracy_score(target, judged))
     assert figures["test"]["f1"] > 0.7
-    assert figures["test"]["thresholds"] == {"bright": 0.5, "left": 0.4}
+    assert figures["test"]["thresholds"] == limits
     matrices = figures["test"]["confusion_matrices"]
     assert [matrices[name] for name in NAMES] == sk.multilabel_confusion_matrix(target, judged).tolist()
 

@@ -37,7 +37,13 @@ def test_figures_of_the_test_are_logged_once(events, trained):
 
 def test_pictures(events):
     tags = set(events.Tags()["images"])
-    wanted = {"samples", "learning_curves", "confusion_matrix/val", "confusion_matrix/test"}
+    wanted = {
+        "samples",
+        "learning_curves",
+        "confusion_matrix/val",
+        "confusion_matrix/test",
+        "operating_point",
+    }
     wanted |= {f"heatmaps/{name}_{number}" for name in ("ok", "defect") for number in (1, 2, 3, 4)}
     assert wanted <= tags
     assert tags - wanted
