@@ -220,6 +220,9 @@ class DriftReport:
             others = [test.words() for test in self.moved if test.kind != own and test.statistic != UNLIKE]
             lines += [f"  {test.words()}" for test in self.moved_of(own) if test.statistic != UNLIKE]
             lines += [f"  and with that {words}" for words in others]
+            lines.append(
+                "  the tested figures are of images like validation's: they may not hold for these verdicts"
+            )
         elif self.tests and not self.statistics:
             lines.append(
                 "no drift seen: no more images than chance makes are unlike validation or judged otherwise"

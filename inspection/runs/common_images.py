@@ -38,21 +38,33 @@ def _kind(row: said.Row) -> str:
     return "boxes" if "missed" in row else "a verdict"
 
 
+def _notes_on_what_differs(runs: Runs) -> list[str]:
+    """Question, rule and place of the images, where the runs differ in them."""
+    notes = []
+    questions = {run.passport.question for run in runs.values()}
+    if len(questions) > 1:
+        notes.append(f"the runs ask different questions: {'; '.join(sorted(questions))}")
+    if len({run.rule for run in runs.values()}) > 1:
+        notes.append(
+            "the runs were decided by different rules: what follows compares rules as much as networks; decide "
+            "them alike first (python scripts/decide.py run=<run> decide=<rule>), or look at auroc and "
+            "average_precision"
+        )
+    roots = {run.data_root for run in runs.values()}
+    if len(roots) > 1:
+        places = ", ".join(sorted(roots))
+        notes.append(f"the data lay in {places}: images of one name are taken for the same")
+    return notes
+
+
 def find_common(runs: Runs, part: str) -> tuple[list[str], list[str]]:
     """The images that can be compared, in the first run's order, and what a person should know about them.
 
     Raises:
         InputError: If there are none.
     """
-    notes = []
+    notes = _notes_on_what_differs(runs)
     first = next(iter(runs.values()))
-    questions = {run.passport.question for run in runs.values()}
-    if len(questions) > 1:
-        notes.append(f"the runs ask different questions: {'; '.join(sorted(questions))}")
-    roots = {run.data_root for run in runs.values()}
-    if len(roots) > 1:
-        places = ", ".join(sorted(roots))
-        notes.append(f"the data lay in {places}: images of one name are taken for the same")
     for (a, run), (b, other) in itertools.permutations(runs.items(), 2):
         learned = sum(other.parts.get(file) == "train" for file in run.rows[part])
         if learned:

@@ -226,3 +226,5 @@ def _announce(runs: Runs) -> None:
     for letter, run in runs.items():
         kind = "SYNTHETIC images" if run.synthetic else "images"
         print(f"  {letter}  {run.folder}  ({kind} in {run.data_root})")
+        if run.rule is not None:
+            print(f"     decided by: {run.rule}{': ' * bool(run.points)}{run.points}")

@@ -40,6 +40,18 @@ class FinishedRun:
     parts: Mapping[str, str]
     groups: Mapping[str, str]
 
+    @property
+    def rule(self) -> str | None:
+        """By which its operating point was chosen, in words; None where it has none."""
+        rule = (self.figures.get("operating_point") or {}).get("rule")
+        return None if rule is None else str(rule)
+
+    @property
+    def points(self) -> str:
+        """Its operating point in words."""
+        points = (self.figures.get("operating_point") or {}).get("points") or []
+        return ", ".join(f"{point['what']} from {point['threshold']:.4g} on" for point in points)
+
     @classmethod
     def read(cls, folder: Path) -> "FinishedRun":
         """Read a run back, or what `scripts/evaluate.py` found of one on new images (`<run>/evaluate/<time>`).

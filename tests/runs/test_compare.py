@@ -331,3 +331,20 @@ def test_runs_on_the_same_new_images(make, call):
         InputError, match=r"its evaluation did not get to its end, predictions.csv is missing"
     ):
         call(first, second)
+
+
+def test_runs_that_were_decided_differently_say_so(make, call):
+    """A difference of rules is no difference of networks."""
+    answers = {f"{number}.png": {"target": "ok", "verdict": "ok", "right": "True"} for number in range(4)}
+
+    def decided(rule, threshold):
+        return {"rule": rule, "points": [{"what": "P(defect)", "threshold": threshold}]}
+
+    by_f1 = make("a", answers, operating_point=decided("largest F1", 0.41))
+    again = make("b", answers, operating_point=decided("largest F1", 0.38))
+    by_recall = make("c", answers, operating_point=decided("recall of at least 0.99", 0.03))
+    alike, _ = call(by_f1, again)
+    assert "decided by: largest F1: P(defect) from 0.41 on" in alike
+    assert "different rules" not in alike
+    differing, _ = call(by_f1, by_recall)
+    assert "compares rules as much as networks" in differing
