@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inspection.audit.copies import SIDE
 from inspection.audit.findings import counted
-from inspection.audit.sameness import find_copies
+from inspection.audit.sameness import concerned_in_words, find_copies
 from inspection.data.module import ImageDataModule
 
 SECONDS = 2.0
@@ -54,14 +54,19 @@ def quick_findings(data: ImageDataModule, seconds: float = SECONDS) -> list[str]
     near = [pair for pair in copies.near.tolist() if parts[pair[0]] != parts[pair[1]]]
     if near:
         least = "at least " if copies.cut else ""
+        told, many = concerned_in_words({row for pair in near for row in pair}, parts)
+        size = "x".join(map(str, data.geometry.image_size))
+        pairs = counted(len(near), "pair of images looks", "pairs of images look")
         notes.append(
-            f"{least}{counted(len(near), 'pair of near copies lies', 'pairs of near copies lie')} in two parts "
+            f"{least}{pairs} like near copies in two parts, seen as {size}, {told} "
             f"(for example {_named(samples.files, rows, near[0])})"
         )
-    if notes:
+    if across or (near and many):
         notes[-1] += (
             ": the figures flatter the network; python scripts/audit.py with the same words writes a better split"
         )
+    elif near:
+        notes[-1] += ": python scripts/audit.py shows them"
     differ = [group for group in copies.equal if len({labels[at] for at in group}) > 1]
     if differ and samples.labels.kind != "quantity":
         notes.append(

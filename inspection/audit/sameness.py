@@ -1,6 +1,6 @@
 """What copies and near copies do to a set: contradictory labels, and pictures in two parts of the split."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,12 +167,7 @@ def _across(album: Album, copies: Copies, command: str) -> list[Finding]:
             for one, other, score in pairs
         )
         concerned = {row for one, other, _ in pairs for row in (one, other)}
-        shares = [
-            (sum(album.parts[row] == part for row in concerned), int((album.parts == part).sum()), part)
-            for part in ("val", "test")
-        ]
-        told = " and ".join(f"{number} of {of} {part} images" for number, of, part in shares if number)
-        many = any(number >= max(_LEAST, _SHARE * of) for number, of, _ in shares)
+        told, many = concerned_in_words(concerned, album.parts)
         title = (
             f"{_at_least(copies)}{counted(len(pairs), 'pair of near copies lies', 'pairs of near copies lie')} in "
             f"two parts; {told} {'are' if len(concerned) > 1 else 'is'} concerned"
@@ -181,6 +176,21 @@ def _across(album: Album, copies: Copies, command: str) -> list[Finding]:
         severity: Severity = "error" if many else "warning"
         found.append(Finding("near_copies_across_parts", severity, title, cases, remedy, pictured=True))
     return found
+
+
+def concerned_in_words(rows: Collection[int], parts: NDArray[np.str_]) -> tuple[str, bool]:
+    """How many images of validation and test have a near copy elsewhere, and whether a figure can tell.
+
+    Args:
+        rows: The images that have one, of any part.
+        parts: Of all images, `[N]`.
+    """
+    shares = [
+        (sum(parts[row] == part for row in rows), int((parts == part).sum()), part)
+        for part in ("val", "test")
+    ]
+    told = " and ".join(f"{number} of {of} {part} images" for number, of, part in shares if number)
+    return told, any(number >= max(_LEAST, _SHARE * of) for number, of, _ in shares)
 
 
 def _at_least(copies: Copies) -> str:
