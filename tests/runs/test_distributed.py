@@ -100,7 +100,12 @@ def test_figures_equal_those_of_a_single_process(runs, folder):
     one, two = (json.loads((run / "metrics.json").read_text()) for run in (runs[0].folder, folder))
     for part in ("val", "test"):
         assert one[part].pop("confusion_matrix") == two[part].pop("confusion_matrix")
+        errors = [run[part].pop("calibration_error") for run in (one, two)]
+        assert errors[1] == pytest.approx(errors[0], abs=1e-4)
         assert two[part] == pytest.approx(one[part], abs=1e-4, nan_ok=True)
+    first, second = (run["operating_point"]["points"][0] for run in (one, two))
+    assert second["threshold"] == pytest.approx(first["threshold"], abs=1e-4)
+    assert second["says"] == first["says"]
     assert one["best_epoch"] == two["best_epoch"]
     for row, other in zip(*(table(run / "history.csv") for run in (runs[0].folder, folder)), strict=True):
         for name, value in row.items():

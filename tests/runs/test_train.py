@@ -298,7 +298,7 @@ def test_another_seed_trains_another_network_on_the_same_split(trained, quick, r
 
 def test_without_a_best_checkpoint_the_last_weights_are_tested_and_kept(quick, run_training, tmp_path):
     run = run_training(quick("~callbacks.best", "trainer.max_epochs=1"), tmp_path)
-    assert "last weights (f1" in run.output
+    assert "last weights at its operating point (f1" in run.output
     last = network_weights(read_checkpoint(tmp_path / "checkpoints" / "last.ckpt"))
     assert same(weights(tmp_path), last)
 
