@@ -18,6 +18,8 @@ from inspection.config.saved import plain
 from inspection.errors import InputError
 from inspection.runs import train as runs
 
+pytestmark = pytest.mark.slow  # each trains twice
+
 # All that draws random numbers or keeps state over the epochs.
 SHAKY = [
     "model.dropout=0.3",
