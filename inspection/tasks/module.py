@@ -264,10 +264,9 @@ class InspectionTask(L.LightningModule, ABC):
         return outcome
 
     def _operate(
-        self, seen: list[tuple[Tensor, Kept]], rule: Rule, flips: Sequence[str]
+        self, rows: Tensor, kept: Kept, rule: Rule, flips: Sequence[str]
     ) -> tuple[OperatingPoint, Outcome]:
-        """Choose the operating point on what was said of validation images, by a rule."""
-        rows, kept = _gather(seen)
+        """Choose the operating point on what was kept of validation images, by a rule."""
         decision = self.calibrated(kept) if rule.calibrate else self.decision
         return choose(lambda each: self._judge(rows, kept, each), decision, rule, self._groups(), flips)
 
@@ -281,12 +280,12 @@ class InspectionTask(L.LightningModule, ABC):
         fitting = self.trainer.state.fn == "fit"
         if part == "val" and self._undecided and self.rule is not None and not fitting and told:
             plain = self.decision
-            self.operating, self.outcome = self._operate(self._seen, self.rule, self.flips)
+            self.operating, self.outcome = self._operate(rows, kept, self.rule, self.flips)
             if self.flips:
                 self.decision = plain
                 quick = copy(self.rule)
                 quick.resamples = 0
-                without = self._operate(self._unflipped, quick, ())[1]
+                without = self._operate(*_gather(self._unflipped), quick, ())[1]
                 self.decision = self.operating.decision
                 effect = {"without": without.main_figures(), "with": self.outcome.main_figures()}
                 self.operating = replace(self.operating, effect=effect)
