@@ -306,11 +306,12 @@ class ImageDataModule(L.LightningDataModule, ABC):
         if hasattr(self, "samples"):
             return
         samples = self.deal_out()
-        targets = samples.targets[samples.rows("train")]
-        if self.balance == "sampler" and self.whole is None:
-            self.labels.classes_to_draw(targets)  # or a refusal, before the images are decoded
-        if self.balance == "loss" and self.whole is None:
-            self.loss_weights = self.labels.loss_weights(targets)
+        if self.whole is None:
+            targets = samples.targets[samples.rows("train")]
+            if self.balance == "sampler":
+                self.labels.classes_to_draw(targets)  # or a refusal, before the images are decoded
+            if self.balance == "loss":
+                self.loss_weights = self.labels.loss_weights(targets)
         truth = self.open_truth(samples)  # first: what is wrong with it is said before images are decoded
         self._batches = _Batches(self.open_images(samples), self.labels.tensor(samples.targets), truth)
         self.samples = samples
@@ -324,25 +325,25 @@ class ImageDataModule(L.LightningDataModule, ABC):
     def deal_out(self) -> Samples:
         """Find and split the images, without a look into them."""
         found = self.find()
+        if self.whole is not None:
+            return self._take_whole(found, self.whole)
         files, targets = found.files, found.targets
-        for what, holds in self.labels.needed("train") if self.whole is None else ():
+        for what, holds in self.labels.needed("train"):
             if not holds(targets).any():
                 raise InputError(
                     f"{self.root}: no {what} was found ({len(targets)} others); "
                     "training needs all of data.classes"
                 )
-        if self.splits is None and self.whole is None and abs(sum(self.shares) - 1) > 1e-6:
+        if self.splits is None and abs(sum(self.shares) - 1) > 1e-6:
             shares = ", ".join(f"{share / sum(self.shares):.1%}" for share in self.shares)
             self.notes.append(
                 f"data.split={list(self.shares)} does not sum to 1; taken as shares of {shares}"
             )
-        groups = self._find_groups(files)
+        groups = find_groups(files, self.group)
         parts = self._share_out(found, groups)
         kinds = None if found.kinds is None else tuple(found.kinds)
         samples = Samples(tuple(files), targets, groups, parts, self.labels, kinds)
-        if self.whole is not None:
-            pass  # nothing is learned, and what is missing leaves figures undefined
-        elif self.splits is not None or found.parts is not None:
+        if self.splits is not None or found.parts is not None:
             anew = [key for key in (self.split_anew, "data.splits=null") if key is not None]
             check_given_parts(
                 samples, f"change the split that was given, or split all anew ({', '.join(anew)})"
@@ -362,20 +363,21 @@ class ImageDataModule(L.LightningDataModule, ABC):
             )
         return samples
 
-    def _find_groups(self, files: Sequence[str]) -> tuple[str, ...]:
+    def _take_whole(self, found: Found, part: str) -> Samples:
+        """All images as one part: nothing is learned, and what is missing leaves figures undefined."""
         try:
-            return find_groups(files, self.group)
+            groups = find_groups(found.files, self.group)
         except InputError as error:
-            if self.whole is None:
-                raise
             self.notes.append(f"{error}: intervals take every image for one of its own")
-            return find_groups(files, None)
+            groups = find_groups(found.files, None)
+        self.split_by = "none: all images are evaluated"
+        self.notes += self.labels.notes(part, found.targets)
+        parts = np.full(len(found.files), part, dtype="<U5")
+        kinds = None if found.kinds is None else tuple(found.kinds)
+        return Samples(tuple(found.files), found.targets, groups, parts, self.labels, kinds)
 
     def _share_out(self, found: Found, groups: Sequence[str]) -> np.ndarray:
         """Part names `[N]`, and `split_by` in words."""
-        if self.whole is not None:
-            self.split_by = "none: all images are evaluated"
-            return np.full(len(found.files), self.whole, dtype="<U5")
         indicators, by = self.labels.indicators(found.targets), self.labels.kind
         if found.kinds is not None:
             names, kind_of = np.unique(np.asarray(found.kinds), return_inverse=True)
