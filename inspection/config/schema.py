@@ -62,15 +62,10 @@ class TrainerKeys:
 
 
 @dataclass
-class TrainRoot:
-    """`conf/train.yaml`."""
-
-    usage: ClassVar[str] = "task=<task>"
-    keeps_folder: ClassVar[bool] = True  # each job has a folder of its own
+class TrainingKeys:
+    """What a training is made of: every root that takes the words of a training command has these."""
 
     seed: int
-    ckpt_path: str | None
-    test: bool
     paths: PathKeys
     task: TaskKeys
     data: Component
@@ -82,6 +77,17 @@ class TrainRoot:
     trainer: TrainerKeys
     callbacks: Mapping[str, Component]
     logger: Component | None
+
+
+@dataclass
+class TrainRoot(TrainingKeys):
+    """`conf/train.yaml`."""
+
+    usage: ClassVar[str] = "task=<task>"
+    keeps_folder: ClassVar[bool] = True  # each job has a folder of its own
+
+    ckpt_path: str | None
+    test: bool
 
 
 @dataclass
@@ -187,7 +193,7 @@ class SplitRoot:
 
 
 @dataclass
-class AuditRoot:
+class AuditRoot(TrainingKeys):
     """`conf/audit.yaml`: what a task is made of, so that the command of a training names its data here, too."""
 
     usage: ClassVar[str] = "task=<task> data.root=<folder>"
@@ -195,18 +201,6 @@ class AuditRoot:
 
     output: str | None
     sweep: str | None
-    seed: int
-    paths: PathKeys
-    task: TaskKeys
-    data: Component
-    model: Component
-    loss: Component
-    optimizer: Component
-    scheduler: Component | None
-    decide: Component
-    trainer: TrainerKeys
-    callbacks: Mapping[str, Component]
-    logger: Component | None
 
 
 @dataclass

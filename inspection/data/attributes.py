@@ -5,7 +5,7 @@ The layout of the seam set, and what pandas writes: `,name,good,error` and `0,vi
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,6 +186,15 @@ def can_be_named(name: str) -> bool:
     return image_path(name) == name
 
 
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Raise an `InputError` when a table at this place can't hold one of these names of images."""
+    for name in names:
+        if not can_be_named(name):
+            raise InputError(
+                f"{path}: {name!r} can't stand in a table as the name of an image; rename the file"
+            )
+
+
 def write_attributes(
     path: Path, names: Sequence[str], values: np.ndarray | Sequence[Sequence[bool]], attributes: Sequence[str]
 ) -> None:
@@ -210,11 +219,7 @@ def write_attributes(
         )
     if len(set(names)) != len(names):
         raise ValueError("Expected each name once.")
-    for name in names:
-        if not can_be_named(name):
-            raise InputError(
-                f"{path}: {name!r} can't stand in a table as the name of an image; rename the file"
-            )
+    check_names(Path(path), names)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([NAME, *attributes])

@@ -5,10 +5,9 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from inspection.data.attributes import can_be_named
+from inspection.data.attributes import check_names
 from inspection.data.csv_rows import NAME, find_column, image_path, read_lines, refuse
 from inspection.data.replace import replace_file
-from inspection.errors import InputError
 
 CORRECTIONS = "corrections.csv"
 """In the root of a set of class folders: what a folder says wrongly."""
@@ -62,11 +61,7 @@ def write_corrections(path: Path, corrections: Mapping[str, str]) -> None:
     if not corrections:
         path.unlink(missing_ok=True)
         return
-    for name in corrections:
-        if not can_be_named(name):
-            raise InputError(
-                f"{path}: {name!r} can't stand in a table as the name of an image; rename the file"
-            )
+    check_names(path, corrections)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([NAME, CLASS])
