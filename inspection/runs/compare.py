@@ -2,7 +2,6 @@
 
 import itertools
 import string
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from inspection.runs.common_images import check_same_question, find_common, join
 from inspection.runs.console import number, table
 from inspection.runs.disagreements import draw_disagreements, find_disagreements, write_disagreements
 from inspection.runs.finished import FinishedRun, Runs
+from inspection.runs.folder import open_output
 from inspection.runs.results import write_json
 
 DISAGREEMENTS = "disagreements"
@@ -66,9 +66,7 @@ def compare(config: dict[str, Any]) -> int:
     files, notes = find_common(runs, part)
     tests = compare_pairs(runs, part, files)
     differing = find_disagreements(runs, part, files)
-    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-    output = Path(config["output"] or next(iter(runs.values())).folder / "compare" / stamp)
-    output.mkdir(parents=True, exist_ok=True)
+    output = open_output(config["output"], next(iter(runs.values())).folder, "compare")
 
     _announce(runs)
     print(f"\n{part} images: each run on all of its own{_intervals_in_words(runs)}")

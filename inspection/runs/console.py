@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import PARTS, Samples
+from inspection.inspector import Passport
 from inspection.runs.checkpoints import trainable_and_total
 from inspection.runs.hardware import Hardware
 from inspection.tasks.operating import OperatingPoint, in_words
@@ -120,6 +121,13 @@ def announce_network(network: nn.Module, hardware: Hardware, run: Path) -> None:
         print(f"          {note}")
     print(f"hardware  {hardware.description}; {hardware.precision}{layout}; evaluation in float32")
     print(f"run       {run}\n", flush=True)
+
+
+def announce_inspector(passport: Passport) -> None:
+    """The question, and in capitals what it was trained on when that was drawn."""
+    print(f"\n{passport.task}: {passport.question}")
+    if (passport.made.get("data") or {}).get("synthetic"):
+        print("the inspector was trained on SYNTHETIC images")
 
 
 def print_figures(outcomes: Mapping[str, Outcome], weights: str, synthetic: bool) -> None:

@@ -1,7 +1,6 @@
 """A trained run looked at again: its own images, or others, at its operating point or a new one."""
 
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from inspection.runs.evaluation import (
     write_evaluation,
     write_inspector,
 )
-from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, REPORT, inspector_of
+from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, REPORT, inspector_of, open_output
 from inspection.runs.hardware import keep_freed_memory, pick_hardware
 from inspection.runs.leaks import refuse_learned
 from inspection.runs.prepare import (
@@ -163,8 +162,7 @@ def evaluate(config: Mapping[str, Any]) -> int:
     rebuilt = rebuild(run, config["data"])
     folder = run
     if not rebuilt.own:
-        folder = Path(config["output"] or run / "evaluate" / time.strftime("%Y-%m-%d_%H-%M-%S"))
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = open_output(config["output"], run, "evaluate")
         (folder / CONFIG).write_text(to_yaml(rebuilt.config), encoding="utf-8")
     elif config["output"] is not None:
         raise InputError("output: a run's own images are evaluated in its own folder; leave output out")

@@ -2,7 +2,6 @@
 
 import re
 import sys
-import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -23,10 +22,10 @@ from inspection.inspector import Inspector, Verdict
 from inspection.inspector.evidence import subject_of, watched_scores
 from inspection.pictures.evidence import Shown, comparison_sheet, evidence_picture
 from inspection.pictures.files import write_png
-from inspection.runs.console import table
+from inspection.runs.console import announce_inspector, table
 from inspection.runs.evidence_figures import RANDOM, EvidenceFigures
 from inspection.runs.evidence_plan import Plan
-from inspection.runs.folder import inspector_of
+from inspection.runs.folder import inspector_of, open_output
 from inspection.runs.inside import Show, draw_features, draw_filters
 from inspection.runs.predict import find_input
 from inspection.runs.stopwatch import Stopwatch
@@ -61,14 +60,9 @@ def explain(config: dict[str, Any]) -> int:
     if first is None:
         print("\n".join([*errors, f"\nnothing was explained: none of {len(files)} images could be read"]))
         return 1
-    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-    output = Path(config["output"] or (given.parent if given.is_file() else given) / "explain" / stamp)
-    output.mkdir(parents=True, exist_ok=True)
+    output = open_output(config["output"], given.parent if given.is_file() else given, "explain")
 
-    passport = inspector.passport
-    print(f"\n{passport.task}: {passport.question}")
-    if (passport.made.get("data") or {}).get("synthetic"):
-        print("the inspector was trained on SYNTHETIC images")
+    announce_inspector(inspector.passport)
     with SummaryWriter(str(output)) as board:
 
         def show(tag: str, picture: np.ndarray) -> None:

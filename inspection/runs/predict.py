@@ -4,7 +4,6 @@ import csv
 import glob
 import itertools
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,9 +17,9 @@ from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
 from inspection.inspector import Box, Inspector, Verdict
 from inspection.pictures.files import write_png
-from inspection.runs.console import table
+from inspection.runs.console import announce_inspector, table
 from inspection.runs.drift import Lookout
-from inspection.runs.folder import inspector_of
+from inspection.runs.folder import inspector_of, open_output
 from inspection.runs.results import write_json
 
 UNLIKE = "unlike"
@@ -45,14 +44,9 @@ def predict(config: dict[str, Any]) -> int:
     inspector = _open_inspector(given, config)
     lookout = Lookout(inspector, moved=config["threshold"] is not None)
     root, files = find_input(config["input"])
-    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-    output = Path(config["output"] or (given.parent if given.is_file() else given) / "predict" / stamp)
-    output.mkdir(parents=True, exist_ok=True)
+    output = open_output(config["output"], given.parent if given.is_file() else given, "predict")
 
-    passport = inspector.passport
-    print(f"\n{passport.task}: {passport.question}")
-    if (passport.made.get("data") or {}).get("synthetic"):
-        print("the inspector was trained on SYNTHETIC images")
+    announce_inspector(inspector.passport)
     answers = inspector.answers
     print(f"{answers.operating_point()}\n")
     shown: list[list[str]] = [["file", "verdict", *answers.headings()]]
