@@ -41,7 +41,7 @@ class MaskLogger(PanelLogger):
         assert isinstance(outcome, MaskOutcome)
         truth = data.batch(outcome.rows[positions].numpy())["mask"][:, 0].bool().numpy()
         with torch.no_grad(), torch.autocast(task.device.type, enabled=False):
-            called = task.decision.called(task(images.to(task.device)))[:, 0].cpu().numpy()
+            called = task.decision.called(task(images.to(task.device)).sigmoid())[:, 0].cpu().numpy()
         names, dice, panels = outcome.decision.names, outcome.each["dice"], []
         for place, position in enumerate(positions.tolist()):
             number, area = len(outcome.regions[position]), int(outcome.areas[position])

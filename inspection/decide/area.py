@@ -1,12 +1,12 @@
 """When a mask makes a defective part."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
+from inspection.decide.arrays import Array, library_of
 from inspection.decide.decisions import Decision
 
 
@@ -24,9 +24,9 @@ class Area(Decision):
 
     Example:
         >>> decision = Area(["ok", "defect"], "defect", min_area=3)
-        >>> logits = torch.tensor([[[[2.0, 0.5], [0.0, -0.1]]]])
-        >>> called = decision.called(logits)
-        >>> decision.labels(called.flatten(1).sum(1)).tolist()
+        >>> import numpy as np
+        >>> called = decision.called(np.array([[[[0.9, 0.6], [0.5, 0.4]]]]))
+        >>> decision.labels(called.sum((1, 2, 3))).tolist()
         [1]
     """
 
@@ -48,17 +48,17 @@ class Area(Decision):
         self.defect = self.names.index(defect)
         self.threshold, self.min_area = float(threshold), int(min_area)
 
-    def called(self, logits: Tensor) -> Tensor:
-        """Which pixels are called defective, bool, of logits of any shape."""
-        # The logit of the threshold: no second map as large as the first.
-        limit = math.inf if self.threshold == 1 else math.log(self.threshold / (1 - self.threshold))
-        return ~(logits < limit)  # NaN is nothing that could be called good
+    def called(self, probabilities: Array) -> Array:
+        """Which pixels are called defective, bool, of probabilities of any shape."""
+        good: Array = probabilities < self.threshold
+        return ~good  # NaN is nothing that could be called good
 
-    def labels(self, areas: Tensor) -> Tensor:
+    def labels(self, areas: Array) -> Array:
         """Class indices int64 `[N]`, of the numbers of called pixels `[N]`."""
-        return torch.where(areas >= self.min_area, self.defect, 1 - self.defect)
+        labels: Array = library_of(areas).where(areas >= self.min_area, self.defect, 1 - self.defect)
+        return labels
 
-    def at(self, threshold: float | Mapping[str, float]) -> "Area":
+    def at(self, threshold: float | Mapping[str, float]) -> Area:
         """With another threshold of the pixels, or with `{pixel: 0.3, min_area: 20}`, or one of these.
 
         Areas are whole numbers: a `min_area` of 19.5 is one of 20.

@@ -1,11 +1,11 @@
 """From which score on a box counts."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
+from inspection.decide.arrays import Array, library_of
 from inspection.decide.decisions import Decision
 
 
@@ -23,8 +23,9 @@ class Boxes(Decision):
         ValueError: If a score is none, or of no class, or a class has none.
 
     Example:
+        >>> import numpy as np
         >>> decision = Boxes(["motor", "valve"], {"motor": 0.5, "valve": 0.2})
-        >>> detections = torch.tensor([[0, 0, 9, 9, 0.3, 1], [0, 0, 9, 9, 0.3, 0]])
+        >>> detections = np.array([[0, 0, 9, 9, 0.3, 1], [0, 0, 9, 9, 0.3, 0]])
         >>> decision.called(detections).tolist()
         [True, False]
     """
@@ -48,13 +49,19 @@ class Boxes(Decision):
                 raise ValueError(f"score={value}: expected above 0, at most 1")
         self.scores = tuple(float(given[name]) for name in self.names)
 
-    def called(self, detections: Tensor) -> Tensor:
-        """Which detections `[..., D, 6]` count, bool `[..., D]` on the CPU: those at least at their score."""
-        limits = torch.tensor(self.scores, dtype=torch.float64)
-        scores, which = detections[..., 4].cpu().double(), detections[..., 5].long().cpu()
-        return scores >= limits[which]
+    def called(self, detections: Array) -> Array:
+        """Which detections `[..., D, 6]` count, bool `[..., D]`: those at least at their score.
 
-    def at(self, threshold: float | Mapping[str, float]) -> "Boxes":
+        Args:
+            detections: As a detector gives them, on the CPU.
+        """
+        library = library_of(detections)
+        limits = library.asarray(self.scores, dtype=library.float64)
+        which = library.asarray(detections[..., 5], dtype=library.int64)
+        called: Array = library.asarray(detections[..., 4], dtype=library.float64) >= limits[which]
+        return called
+
+    def at(self, threshold: float | Mapping[str, float]) -> Boxes:
         """With one score for all classes, or other ones for those that are named."""
         if not isinstance(threshold, Mapping):
             return Boxes(self.names, threshold)

@@ -4,16 +4,18 @@ A verdict on names is kept as a bool matrix `[N, K]`: which of the K names are s
 writes or counts such verdicts need not know which of the two kinds of question was asked.
 """
 
+from __future__ import annotations
+
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
-from torch import Tensor
-
-from inspection.decide.calibration import fit_temperature, fit_temperatures
+from inspection.decide.arrays import Array, beside, library_of
 from inspection.decide.verdicts import label_verdicts, verdicts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Decision(ABC):
@@ -28,7 +30,7 @@ class Decision(ABC):
     names: tuple[str, ...]
 
     @abstractmethod
-    def at(self, threshold: float | Mapping[str, float]) -> "Decision":
+    def at(self, threshold: float | Mapping[str, float]) -> Decision:
         """The same decision at another operating point.
 
         Raises:
@@ -63,7 +65,7 @@ class NameDecision(Decision):
         """float64 (float32 on a device without it) `[N, K]` of logits `[N, K]`."""
 
     @abstractmethod
-    def calibrated(self, logits: Tensor, targets: Tensor) -> "NameDecision":
+    def calibrated(self, logits: Tensor, targets: Tensor) -> NameDecision:
         """The same decision with the temperature at which its probabilities fit these images best.
 
         Args:
@@ -72,7 +74,7 @@ class NameDecision(Decision):
         """
 
     @abstractmethod
-    def uncalibrated(self) -> "NameDecision":
+    def uncalibrated(self) -> NameDecision:
         """The same decision with probabilities as the network was trained to give them."""
 
     @abstractmethod
@@ -85,18 +87,18 @@ class NameDecision(Decision):
         """
 
     @abstractmethod
-    def called(self, probabilities: Tensor) -> Tensor:
+    def called(self, probabilities: Array) -> Array:
         """The verdicts on probabilities `[N, K]`, bool `[N, K]`."""
 
     @abstractmethod
-    def answers(self, targets: Tensor) -> Tensor:
+    def answers(self, targets: Array) -> Array:
         """What the verdicts should have been, bool `[N, K]`."""
 
     @abstractmethod
     def agreement(self, probabilities: Tensor, targets: Tensor) -> Tensor:
         """How probable the network found the target, float `[N]`; of several attributes, the worst one."""
 
-    def words(self, called: Tensor) -> str:
+    def words(self, called: Array) -> str:
         """One verdict `[K]` in words."""
         held = [name for name, holds in zip(self.names, called.tolist(), strict=True) if holds]
         return ", ".join(held) or "none"
@@ -132,8 +134,9 @@ class OneOf(NameDecision):
         ValueError: If the threshold is no probability, or the temperature not above 0.
 
     Example:
+        >>> import numpy as np
         >>> decision = OneOf(["ok", "defect"], "defect", threshold=0.3)
-        >>> decision.words(decision.called(torch.tensor([[0.6, 0.4]]))[0])
+        >>> decision.words(decision.called(np.array([[0.6, 0.4]]))[0])
         'defect'
     """
 
@@ -159,6 +162,8 @@ class OneOf(NameDecision):
 
     def calibrated(self, logits: Tensor, targets: Tensor) -> Self:
         """With one temperature for all classes."""
+        from inspection.decide.calibration import fit_temperature
+
         return self.replaced(temperature=fit_temperature(logits, targets))
 
     def uncalibrated(self) -> Self:
@@ -170,17 +175,18 @@ class OneOf(NameDecision):
         most, which = probabilities.max(1)
         return {"": (most, which == targets)}
 
-    def labels(self, probabilities: Tensor) -> Tensor:
+    def labels(self, probabilities: Array) -> Array:
         """The verdicts as class indices, int64 `[N]`."""
         return verdicts(probabilities, self.defect, self.threshold)
 
-    def called(self, probabilities: Tensor) -> Tensor:
+    def called(self, probabilities: Array) -> Array:
         """One-hot."""
         return self.answers(self.labels(probabilities))
 
-    def answers(self, targets: Tensor) -> Tensor:
+    def answers(self, targets: Array) -> Array:
         """One-hot of class indices int64 `[N]`."""
-        return torch.nn.functional.one_hot(targets, len(self.names)).bool()
+        answers: Array = targets[:, None] == beside(targets, list(range(len(self.names))))
+        return answers
 
     def agreement(self, probabilities: Tensor, targets: Tensor) -> Tensor:
         """Probability of the target class."""
@@ -225,8 +231,9 @@ class AnyOf(NameDecision):
         ValueError: If a threshold is no probability, a temperature not above 0, or one of them of no attribute.
 
     Example:
+        >>> import numpy as np
         >>> decision = AnyOf(["error", "break"], {"break": 0.9})
-        >>> decision.words(decision.called(torch.tensor([[0.5, 0.8]]))[0])
+        >>> decision.words(decision.called(np.array([[0.5, 0.8]]))[0])
         'error'
     """
 
@@ -257,12 +264,14 @@ class AnyOf(NameDecision):
         precise = _precise(logits)
         return (precise / precise.new_tensor(self.temperatures)).sigmoid()
 
-    def calibrated(self, logits: Tensor, targets: Tensor) -> "AnyOf":
+    def calibrated(self, logits: Tensor, targets: Tensor) -> AnyOf:
         """With a temperature an attribute."""
+        from inspection.decide.calibration import fit_temperatures
+
         fitted = fit_temperatures(logits, targets)
         return AnyOf(self.names, self._by_name(self.thresholds), self._by_name(fitted))
 
-    def uncalibrated(self) -> "AnyOf":
+    def uncalibrated(self) -> AnyOf:
         """At temperature 1."""
         return AnyOf(self.names, self._by_name(self.thresholds))
 
@@ -277,19 +286,23 @@ class AnyOf(NameDecision):
     def _by_name(self, values: Sequence[float]) -> dict[str, float]:
         return dict(zip(self.names, values, strict=True))
 
-    def called(self, probabilities: Tensor) -> Tensor:
+    def called(self, probabilities: Array) -> Array:
         """At least its threshold, so that one taken from an observed probability includes that image."""
         return label_verdicts(probabilities, self.thresholds)
 
-    def answers(self, targets: Tensor) -> Tensor:
+    def answers(self, targets: Array) -> Array:
         """Of 0 or 1, `[N, A]`."""
-        return targets > 0.5
+        answers: Array = targets > 0.5
+        return answers
 
     def agreement(self, probabilities: Tensor, targets: Tensor) -> Tensor:
         """Probability of the true answer, of the attribute where it is least."""
-        return torch.where(self.answers(targets), probabilities, 1 - probabilities).amin(1)
+        held: Tensor = library_of(probabilities).where(
+            self.answers(targets), probabilities, 1 - probabilities
+        )
+        return held.amin(1)
 
-    def at(self, threshold: float | Mapping[str, float]) -> "AnyOf":
+    def at(self, threshold: float | Mapping[str, float]) -> AnyOf:
         """With one threshold for all attributes, or other ones for those that are named."""
         if not isinstance(threshold, Mapping):
             threshold = dict.fromkeys(self.names, _checked(threshold))

@@ -1,14 +1,16 @@
 """How a network's outputs become quantities with a unit, and a quantity an alarm."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
+from inspection.decide.arrays import Array, beside
 from inspection.decide.decisions import Decision
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _UNIT = math.log(math.e - 1)  # where softplus is 1
 _SLOPE = 1 - math.exp(-1)  # of softplus there
@@ -40,6 +42,7 @@ class Quantities(Decision):
             none.
 
     Example:
+        >>> import torch
         >>> heat = Quantities(["max", "mean", "min"], "K", [350, 300, 290], [20, 5, 5], alarm={"max": 360})
         >>> values = heat.values(torch.zeros(1, 3))
         >>> [round(value) for value in values[0].tolist()], heat.alarms(values).tolist()
@@ -84,6 +87,8 @@ class Quantities(Decision):
 
     def values(self, outputs: Tensor) -> Tensor:
         """Quantities `[N, T]` in the unit, float64 (float32 on a device without it), of outputs `[N, T]`."""
+        import torch
+
         precise = outputs.float() if outputs.device.type == "mps" else outputs.double()
         centre, scale = self._constants(precise)
         plain = centre + scale * precise
@@ -114,23 +119,23 @@ class Quantities(Decision):
         ((name, limit),) = self.alarm.items()
         return name, limit, limit if self.called_from is None else self.called_from
 
-    def alarms(self, values: Tensor) -> Tensor:
+    def alarms(self, values: Array) -> Array:
         """Whether what a network says `[N, T]` raises the alarm, bool `[N]`; without an alarm none does."""
         return self._reach(values, called=True)
 
-    def deserved(self, targets: Tensor) -> Tensor:
+    def deserved(self, targets: Array) -> Array:
         """Whether true quantities `[N, T]` deserve the alarm, bool `[N]`."""
         return self._reach(targets, called=False)
 
-    def _reach(self, values: Tensor, called: bool) -> Tensor:
+    def _reach(self, values: Array, called: bool) -> Array:
         if self.alarm is None:
-            return torch.zeros(len(values), dtype=torch.bool, device=values.device)
+            never: Array = beside(values, [0] * len(values)) > 0
+            return never
         name, limit, called_from = self.watched
-        return ~(
-            values[:, self.names.index(name)] < (called_from if called else limit)
-        )  # what could not be measured is an alarm
+        below: Array = values[:, self.names.index(name)] < (called_from if called else limit)
+        return ~below  # what could not be measured is an alarm
 
-    def at(self, threshold: float | Mapping[str, float]) -> "Quantities":
+    def at(self, threshold: float | Mapping[str, float]) -> Quantities:
         """The same quantities with an alarm that is raised from another value on.
 
         Args:
@@ -158,12 +163,12 @@ class Quantities(Decision):
         name, _, called_from = self.watched
         return {name: called_from}
 
-    def replaced(self, **arguments: Any) -> "Quantities":
+    def replaced(self, **arguments: Any) -> Quantities:
         """The same quantities but for some arguments of the constructor."""
         own = {name: value for name, value in self.to_dict().items() if name != "kind"}
         return Quantities(**own | arguments)
 
-    def fitted(self, targets: Tensor) -> "Quantities":
+    def fitted(self, targets: Tensor) -> Quantities:
         """The same quantities with mean and standard deviation of these targets `[N, T]` as centre and scale.
 
         A scale is at least a millionth of the largest centre: constant targets are no reason to divide by 0.
@@ -187,12 +192,12 @@ class Quantities(Decision):
         spread = [max(value, least) for value in scale]
         return self.replaced(centre=centre, scale=spread)
 
-    def measures(self, values: Tensor) -> str:
+    def measures(self, values: Array) -> str:
         """One image's quantities `[T]` in words, e.g. `maximum 351.2 K, average 300.4 K`."""
         pairs = zip(self.names, values.tolist(), strict=True)
         return ", ".join(f"{name} {value:.1f} {self.unit}" for name, value in pairs)
 
-    def words(self, values: Tensor) -> str:
+    def words(self, values: Array) -> str:
         """What a network says of one image `[T]` in words, e.g. `maximum 351.2 K, average 300.4 K: alarm`."""
         return self.measures(values) + ": alarm" * bool(self.alarms(values[None])[0])
 
@@ -216,6 +221,8 @@ class Quantities(Decision):
         """Distance of a quantity from its neighbour, at least 0; that of their centres where the output is 0."""
         distance = abs(self.centre[place] - self.centre[neighbour])
         slope = self.scale[place] / (distance * _SLOPE)
+        import torch.nn.functional as F
+
         # A larger output is a larger quantity below the middle, too: there a smaller distance.
         rise = slope if place < neighbour else -slope
         return distance * F.softplus(rise * outputs[:, place] + _UNIT)

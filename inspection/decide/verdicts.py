@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+from inspection.decide.arrays import Array, beside, library_of
 
 
-def verdicts(probabilities: Tensor, defect: int | None = None, threshold: float = 0.5) -> Tensor:
+def verdicts(probabilities: Array, defect: int | None = None, threshold: float = 0.5) -> Array:
     """The class that each image is judged to be.
 
     With a defect class, an image whose defect probability reaches the threshold (`>=`, so that a threshold
@@ -22,20 +21,21 @@ def verdicts(probabilities: Tensor, defect: int | None = None, threshold: float 
         Class indices, int64 `[N]`.
 
     Example:
-        >>> verdicts(torch.tensor([[0.8, 0.2], [0.5, 0.5]]), defect=1).tolist()
+        >>> import numpy as np
+        >>> verdicts(np.array([[0.8, 0.2], [0.5, 0.5]]), defect=1).tolist()
         [0, 1]
     """
     if defect is None:
         return probabilities.argmax(1)
-    others = probabilities.clone()
-    others[:, defect] = -1
-    chosen = others.argmax(1)
+    library = library_of(probabilities)
+    is_defect = beside(probabilities, [place == defect for place in range(probabilities.shape[1])]) > 0
+    others = library.where(is_defect, -1, probabilities)
     # Not `>=`: a probability that is NaN is no reason to call a part good.
-    chosen[~(probabilities[:, defect] < threshold)] = defect
+    chosen: Array = library.where(~(probabilities[:, defect] < threshold), defect, others.argmax(1))
     return chosen
 
 
-def label_verdicts(probabilities: Tensor, thresholds: Sequence[float]) -> Tensor:
+def label_verdicts(probabilities: Array, thresholds: Sequence[float]) -> Array:
     """Which attributes each image is judged to have.
 
     Args:
@@ -46,8 +46,10 @@ def label_verdicts(probabilities: Tensor, thresholds: Sequence[float]) -> Tensor
         Bool `[N, A]`.
 
     Example:
-        >>> label_verdicts(torch.tensor([[0.5, 0.5], [0.4, 0.9]]), [0.5, 0.6]).tolist()
+        >>> import numpy as np
+        >>> label_verdicts(np.array([[0.5, 0.5], [0.4, 0.9]]), [0.5, 0.6]).tolist()
         [[True, False], [False, True]]
     """
     # In the precision of the probabilities: float32 of 0.3 is above 0.3, and would miss its own threshold.
-    return ~(probabilities < torch.tensor(thresholds, dtype=probabilities.dtype, device=probabilities.device))
+    below: Array = probabilities < beside(probabilities, thresholds)
+    return ~below

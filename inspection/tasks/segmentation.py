@@ -88,7 +88,8 @@ class Segmentation(InspectionTask):
 
     def count(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Sum of the Dice of each image, and number of images, float32 `[2]`."""
-        dice = pixel_figures(mask_counts(self.decision.called(outputs), batch["mask"]))["dice"]
+        called = self.decision.called(outputs.sigmoid())
+        dice = pixel_figures(mask_counts(called, batch["mask"]))["dice"]
         return torch.stack([dice.sum(), torch.full_like(dice[0], len(dice))]).float()
 
     def figures_of(self, counts: Tensor) -> dict[str, float]:
@@ -102,15 +103,15 @@ class Segmentation(InspectionTask):
 
     def keep(self, outputs: Tensor, batch: Batch) -> Kept:
         """Counts of the pixels, the loss and the connected defects of each image."""
-        called = self.decision.called(outputs)
-        probabilities = outputs.sigmoid().cpu().numpy()
+        probabilities = outputs.sigmoid()
+        called = self.decision.called(probabilities)
         return {
             "pixels": mask_counts(called, batch["mask"]).cpu(),
             "losses": self.loss.each(outputs, batch["mask"]).cpu(),
             "targets": batch["target"].cpu(),
             "regions": [
                 find_regions(mask[0], heat[0])
-                for mask, heat in zip(called.cpu().numpy(), probabilities, strict=True)
+                for mask, heat in zip(called.cpu().numpy(), probabilities.cpu().numpy(), strict=True)
             ],
         }
 

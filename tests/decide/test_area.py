@@ -7,7 +7,7 @@ from inspection.decide.kinds import decision_from
 
 def test_pixels_from_their_probability_on():
     logits = torch.tensor([[-1.0, 0.0], [0.4, 3.0]])
-    assert Area("ab", "b").called(logits).tolist() == [[False, True], [True, True]]
+    assert Area("ab", "b").called(logits.sigmoid()).tolist() == [[False, True], [True, True]]
     for threshold in (0.1, 0.3, 0.75, 0.9):
         called = Area("ab", "b", threshold).called(logits)
         assert torch.equal(called, logits.double().sigmoid() >= threshold)
