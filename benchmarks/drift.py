@@ -67,7 +67,7 @@ def main() -> None:
     inspector = inspector_of(run)
     reference, random = reference_of(inspector.passport), np.random.default_rng(0)
     assert reference is not None
-    watch, root = Watch(inspector, reference.layer), Path(inspector.passport.made["data"]["root"])
+    watch, root = Watch(inspector), Path(inspector.passport.made["data"]["root"])
     with (run / "splits.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     parts = {part: [row["file"] for row in rows if row["split"] == part] for part in ("train", "val", "test")}

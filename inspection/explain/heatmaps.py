@@ -1,12 +1,16 @@
 """What a heatmap is, and the names of the methods that make one."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from torch import Tensor
 
 from inspection.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Method = Literal["grad_cam", "grad_cam_plus_plus", "layer_cam", "hires_cam", "cam", "occlusion"]
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from inspection.data.geometry import Geometry
 from inspection.decide.decisions import Decision
+from inspection.inspector.backends import Said
 from inspection.inspector.passport import Passport
 from inspection.inspector.verdict import Box, Verdict
 
@@ -16,13 +17,18 @@ Row = list[str]
 
 
 class Answers(ABC):
-    """From images to verdicts, and from verdicts to what a person reads.
+    """From what a network says to verdicts, and from verdicts to what a person reads.
 
     Args:
         decision: The operating point.
         passport: Of the inspector.
         geometry: From camera image to what the network sees, and back.
+
+    Attributes:
+        answer: The output of a network that verdicts are made of, see `Backend`.
     """
+
+    answer: str
 
     def __init__(self, decision: Any, passport: Passport, geometry: Geometry) -> None:
         self.decision: Decision = decision
@@ -30,19 +36,35 @@ class Answers(ABC):
 
     @abstractmethod
     def verdicts(
-        self, model: nn.Module, images: Tensor, camera_shapes: Sequence[tuple[int, int]], evidence: bool
+        self,
+        said: Said,
+        pixels: NDArray[np.uint8],
+        camera_shapes: Sequence[tuple[int, int]],
+        evidence: bool,
     ) -> list[Verdict]:
         """Verdicts on images.
 
         Args:
-            model: Takes the images as they are; in eval mode.
-            images: What the geometry gave, `[N, C, H, W]`, on the model's device.
+            said: What was said of them: the outputs of `wanted`.
+            pixels: What the geometry gave, uint8 `[N, C, H, W]`.
             camera_shapes: Height and width of each camera image.
-            evidence: Whether to find out what speaks for the verdict, which may take longer.
+            evidence: Whether verdicts are to say what speaks for them.
 
         Returns:
             One verdict an image.
         """
+
+    def wanted(self, evidence: bool) -> list[str]:
+        """Outputs that verdicts are made of.
+
+        Args:
+            evidence: As in `verdicts`.
+        """
+        return [self.answer]
+
+    def explained(self) -> list[int | None]:
+        """Outputs whose evidence is shown; None stands for the most probable class. Here none has any."""
+        return []
 
     @abstractmethod
     def operating_point(self) -> str:

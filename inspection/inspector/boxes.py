@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from inspection.decide.boxes import Boxes
+from inspection.inspector import backends
 from inspection.inspector.answers import Answers, Row
+from inspection.inspector.backends import Said
 from inspection.inspector.verdict import Box, Verdict
 from inspection.pictures.box_panel import DrawnBox, found_panel
 from inspection.tasks.defects import BOX_COLUMNS, BOXES, box_cells
@@ -51,16 +52,20 @@ class BoxAnswers(Answers):
     """Objects with their boxes in pixels of the camera image; the verdict counts them."""
 
     decision: Boxes
+    answer = backends.BOXES
 
     def verdicts(
-        self, model: nn.Module, images: Tensor, camera_shapes: Sequence[tuple[int, int]], evidence: bool
+        self,
+        said: Said,
+        pixels: NDArray[np.uint8],
+        camera_shapes: Sequence[tuple[int, int]],
+        evidence: bool,
     ) -> list[Verdict]:
         """Boxes are the verdict and its evidence in one."""
-        with torch.inference_mode():
-            detections = model(images).float().cpu()
+        detections = said[backends.BOXES]
         called = self.decision.called(detections)
         return [
-            self._verdict(found[counting].double().numpy(), shape)
+            self._verdict(found[counting].astype(np.float64), shape)
             for found, counting, shape in zip(detections, called, camera_shapes, strict=True)
         ]
 

@@ -117,7 +117,7 @@ def subject_of(inspector: Inspector) -> Subject | None:
         return Subject(
             model,
             decision.names,
-            answers.to_explain(),
+            answers.explained(),
             decision.probabilities,
             "probability",
         )

@@ -1,61 +1,97 @@
 """The trained thing that ships: camera image in, verdict with its evidence out."""
 
-import contextlib
+from __future__ import annotations
+
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from inspection.data.geometry import Geometry
 from inspection.decide.decisions import Decision
-from inspection.decide.finite import are_finite
 from inspection.decide.kinds import decision_from
 from inspection.errors import InputError
-from inspection.explain.hooks import hooked
+from inspection.inspector.answers import Answers
+from inspection.inspector.backends import Backend, Said
 from inspection.inspector.kinds import answers_of
-from inspection.inspector.passport import Passport, build_network, fit_weights, read_passport, write_passport
+from inspection.inspector.passport import Passport
 from inspection.inspector.verdict import Verdict
-from inspection.models.flips import Flipped
-from inspection.models.normalised import Normalised
 
-FORMAT = "inspection.inspector.4"
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from inspection.inspector.backends.torch import TorchBackend
+    from inspection.models.normalised import Normalised
 
 
 class Inspector:
-    """Geometry, normalisation, network, classes and operating point in one.
+    """Geometry, network with its normalisation, classes and operating point in one.
 
-    Inference runs in float32, as every evaluation of a run does.
+    All but what computes is of this class, whatever computes: the network as it was trained, or as it was exported
+    for ONNX Runtime or OpenVINO, which need no torch. Not for several threads at once.
 
     Args:
-        passport: Everything but the weights.
-        weights: State dict of the network.
-        device: Where it runs.
+        passport: All that it is besides its network.
+        backend: What computes.
 
-    Raises:
-        InputError: If the weights do not fit the network.
+    Attributes:
+        decision: The operating point.
+        geometry: From camera image to what the network sees, and back.
+        answers: Verdicts of its kind of question, and how they are written and drawn.
     """
 
-    def __init__(
-        self, passport: Passport, weights: Mapping[str, Tensor], device: str | torch.device = "cpu"
-    ) -> None:
-        self.passport = passport
+    def __init__(self, passport: Passport, backend: Backend) -> None:
+        self.passport, self.backend = passport, backend
         self.decision: Decision = decision_from(passport.decision)
         self.geometry = Geometry.from_dict(passport.geometry)
-        self.device = torch.device(device)
-        self.answers = answers_of(self.decision)(self.decision, passport, self.geometry)
-        network = build_network(passport.network)
-        fit_weights(network, weights, "the inspector")
-        self.model = Normalised(network, passport.mean, passport.std).to(self.device).eval()
-        self.judge = Flipped(self.model, passport.flips) if passport.flips else self.model
+        self.answers = _answers_of(passport, self.decision, self.geometry)
 
-    def with_threshold(self, threshold: float | Mapping[str, float]) -> "Inspector":
+    @classmethod
+    def of(
+        cls, passport: Passport, weights: Mapping[str, Tensor], device: str | torch.device = "cpu"
+    ) -> Inspector:
+        """The inspector of a network as it was trained; inference runs in float32, as every evaluation of a run.
+
+        Args:
+            passport: Everything but the weights.
+            weights: State dict of the network.
+            device: Where it runs.
+
+        Raises:
+            InputError: If the weights do not fit the network.
+        """
+        from inspection.inspector.backends.torch import TorchBackend
+
+        decision = decision_from(passport.decision)
+        answers = _answers_of(passport, decision, Geometry.from_dict(passport.geometry))
+        return cls(passport, TorchBackend(passport, weights, decision, answers.explained(), device))
+
+    @classmethod
+    def load(
+        cls, path: Path | str, device: str | torch.device = "cpu", threads: int | None = None
+    ) -> Inspector:
+        """Open an inspector. Nothing in its file is executed: networks come from this package alone.
+
+        Args:
+            path: A run folder, an inspector file of a run (`.safetensors`), or an exported one: `.onnx`, `.xml`,
+                `.pt2` or `.ts`, see `inspection.inspector.files`.
+            device: Where a network as it was trained runs; the exported ones run on the CPU.
+            threads: Threads that an exported one computes with; None: one a core.
+
+        Raises:
+            InputError: If the file is missing, is no inspector, or asks for a network that is not ours, or the
+                library is missing that runs it.
+        """
+        from inspection.inspector.files import load
+
+        return load(Path(path), device, threads)
+
+    def with_threshold(self, threshold: float | Mapping[str, float]) -> Inspector:
         """The same inspector at another operating point.
 
         Args:
@@ -70,25 +106,37 @@ class Inspector:
             raise InputError(str(error)) from None
         moved = copy.copy(self)  # the same network
         moved.decision, moved.passport = decision, replace(self.passport, decision=decision.to_dict())
-        moved.answers = answers_of(decision)(decision, moved.passport, self.geometry)
+        moved.answers = _answers_of(moved.passport, decision, self.geometry)
         return moved
 
-    def inspect(self, images: Sequence[np.ndarray], heatmaps: bool = False) -> list[Verdict]:
+    def inspect(
+        self,
+        images: NDArray[np.generic] | Sequence[NDArray[np.generic]],
+        heatmaps: bool = False,
+        colours: Literal["rgb", "bgr"] = "rgb",
+    ) -> list[Verdict]:
         """Verdicts on camera images.
 
         Args:
-            images: Each `[H, W]` grey or `[H, W, 3]` RGB, uint8 or uint16, as the camera gave it.
+            images: One image or several of any sizes, each `[H, W]` or `[H, W, 1]` grey or `[H, W, 3]` in colour,
+                uint8 or uint16, as the camera gave it; or a batch `[N, H, W]`, `[N, H, W, 1]` or
+                `[N, H, W, 3]`. An array with three axes whose last is 1 or 3 is one image.
             heatmaps: Whether to show the evidence where there is any: for the defect class, without one for the
                 verdict; for every attribute that has a colour.
+            colours: Order of the channels: `rgb`, or `bgr` as OpenCV's readers give it.
 
         Returns:
             One verdict an image.
 
         Raises:
             InputError: If an image is smaller than the crop, or the network gives no number for it.
+            ValueError: If `colours` is neither.
         """
-        pixels = [self.geometry.apply(image) for image in images]
-        return self.inspect_pixels(pixels, [image.shape[:2] for image in images], heatmaps)
+        if colours not in ("rgb", "bgr"):
+            raise ValueError(f"colours={colours!r}: expected 'rgb' or 'bgr'")
+        taken = [_camera_image(image, colours) for image in _single_images(images)]
+        pixels = [self.geometry.apply(image) for image in taken]
+        return self.inspect_pixels(pixels, [image.shape[:2] for image in taken], heatmaps)
 
     def inspect_pixels(
         self, pixels: Sequence[np.ndarray], camera_shapes: Sequence[tuple[int, int]], heatmaps: bool = False
@@ -98,7 +146,7 @@ class Inspector:
         Args:
             pixels: uint8 `[C, H, W]` each, from `geometry.apply`.
             camera_shapes: Height and width of each camera image, for the heatmaps.
-            heatmaps: As in `inspect`.
+            heatmaps: As in `inspect`; an inspector that was exported without them shows none.
 
         Returns:
             One verdict an image.
@@ -106,63 +154,91 @@ class Inspector:
         Raises:
             InputError: If the network gives no number for one of them.
         """
-        if not pixels:
-            return []
-        images = torch.from_numpy(np.stack(pixels)).to(self.device)
-        with hooked([self.model], _check_finite):
-            return self.answers.verdicts(self.judge, images, camera_shapes, heatmaps)
+        return self.observe_pixels(pixels, camera_shapes, heatmaps)[0]
+
+    def observe_pixels(
+        self,
+        pixels: Sequence[np.ndarray],
+        camera_shapes: Sequence[tuple[int, int]],
+        heatmaps: bool = False,
+        further: Sequence[str] = (),
+    ) -> tuple[list[Verdict], Said]:
+        """As `inspect_pixels`, and all outputs of the network besides.
+
+        Args:
+            pixels: As there.
+            camera_shapes: As there.
+            heatmaps: As there.
+            further: Outputs to compute beside those that verdicts are made of, see `Backend`.
+        """
+        if not len(pixels):
+            return [], {}
+        evidence = heatmaps and self.backend.outputs.issuperset(self.answers.wanted(True))
+        images = np.stack(pixels)
+        said = self.backend.run(images, [*self.answers.wanted(evidence), *further])
+        _check_finite(said[self.answers.answer])
+        return self.answers.verdicts(said, images, camera_shapes, evidence), said
+
+    @property
+    def trained(self) -> TorchBackend:
+        """What computes, of a network as it was trained.
+
+        Raises:
+            InputError: If the inspector was exported.
+        """
+        from inspection.inspector.backends.torch import TorchBackend
+
+        if not isinstance(self.backend, TorchBackend):
+            run = self.passport.made.get("run", "its run")
+            raise InputError(f"an exported inspector has no network to look into; give the run: {run}")
+        return self.backend
+
+    @property
+    def model(self) -> Normalised:
+        """The network as it was trained, behind its normalisation.
+
+        Raises:
+            InputError: As `trained`.
+        """
+        return self.trained.model
 
     def save(self, path: Path) -> None:
         """Write one file of tensors and JSON (safetensors); the old file stays until the new one is whole.
 
         Raises:
-            InputError: If the disk is full or the folder can't be written.
+            InputError: If the disk is full or the folder can't be written, or the inspector was exported.
         """
-        weights = {name: tensor.contiguous() for name, tensor in self.model.network.state_dict().items()}
-        partial = path.with_name(path.name + ".partial")
-        metadata = {"format": FORMAT, "passport": write_passport(self.passport)}
-        try:
-            save_file(weights, partial, metadata=metadata)
-            os.replace(partial, path)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path}: the inspector could not be written ({error})") from error
-        finally:
-            with contextlib.suppress(OSError):  # not there: renamed, or never made
-                partial.unlink()
+        from inspection.inspector.files import save
 
-    @classmethod
-    def load(cls, path: Path | str, device: str | torch.device = "cpu") -> "Inspector":
-        """Open an inspector file. Nothing in it is executed: networks come from this package alone.
-
-        Raises:
-            InputError: If the file is missing, is no inspector, or asks for a network that is not ours.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: no such inspector file")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path} is no inspector file, or a damaged one ({error})") from None
-        if metadata.get("format") != FORMAT:
-            raise InputError(
-                f"{path} is a safetensors file, but no inspector that this version knows ({FORMAT})"
-            )
-        try:
-            return cls(read_passport(metadata["passport"]), weights, device)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: its passport is damaged, or of another version ({error})") from None
+        save(self.trained, self.passport, path)
 
 
-def _check_finite(_: nn.Module, inputs: tuple[Tensor], outputs: Tensor) -> None:
+def _answers_of(passport: Passport, decision: Decision, geometry: Geometry) -> Answers:
+    return answers_of(decision)(decision, passport, geometry)
+
+
+def _single_images(
+    images: NDArray[np.generic] | Sequence[NDArray[np.generic]],
+) -> Sequence[NDArray[np.generic]]:
+    """The images of a batch, or the one that was given."""
+    if not isinstance(images, np.ndarray):
+        return images
+    one = images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3))
+    return [images] if one else list(images)
+
+
+def _camera_image(image: NDArray[np.generic], colours: str) -> NDArray:
+    """An image as the geometry takes it, `[H, W]` or RGB."""
+    if image.ndim == 3 and image.shape[2] == 1:
+        return image[..., 0]
+    return image[..., ::-1] if colours == "bgr" and image.ndim == 3 else image
+
+
+def _check_finite(answer: NDArray[np.floating]) -> None:
     """Raise rather than say anything of an image of which the network says nothing."""
-    (wrong,) = (~are_finite(outputs)).nonzero(as_tuple=True)
+    (wrong,) = (~np.isfinite(answer).reshape(len(answer), -1).all(1)).nonzero()
     if len(wrong):
-        which = "this image" if len(outputs) == 1 else f"{len(wrong)} of {len(outputs)} images"
+        which = "this image" if len(answer) == 1 else f"{len(wrong)} of {len(answer)} images"
         raise InputError(
             f"the network gives no number for {which} (NaN or infinite): its training diverged; "
             "train again with a smaller optimizer.lr"

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from inspection.decide.located import Located
 from inspection.explain.boxes import find_boxes
-from inspection.explain.class_maps import class_maps, find_grid, to_heat
 from inspection.inspector.answers import Row
+from inspection.inspector.backends import HEATMAPS, PROBABILITIES, Said
 from inspection.inspector.naming import ClassAnswers
 from inspection.inspector.verdict import Box, Verdict
 from inspection.pictures.place_panel import place_panel
@@ -22,17 +21,22 @@ class LocatedAnswers(ClassAnswers):
 
     decision: Located
 
+    def wanted(self, evidence: bool) -> list[str]:
+        """Heatmaps in any case: they say where the boxes are."""
+        return [PROBABILITIES, HEATMAPS]
+
     def verdicts(
-        self, model: nn.Module, images: Tensor, camera_shapes: Sequence[tuple[int, int]], evidence: bool
+        self,
+        said: Said,
+        pixels: NDArray[np.uint8],
+        camera_shapes: Sequence[tuple[int, int]],
+        evidence: bool,
     ) -> list[Verdict]:
         """Classes, boxes in the camera image and, as evidence, heatmaps of the defect."""
-        defect = self.decision.defect
-        with torch.inference_mode():
-            seen = class_maps(model, images, defect)
-            size = images.shape[-2], images.shape[-1]
-            heats = to_heat(seen.maps, size, find_grid(model)).cpu().numpy()
         results = []
-        for verdict, heat, shape in zip(self.named(seen.logits), heats, camera_shapes, strict=True):
+        for verdict, (heat,), shape in zip(
+            self.named(said[PROBABILITIES]), said[HEATMAPS], camera_shapes, strict=True
+        ):
             found = find_boxes(heat, self.decision.box_threshold) if verdict.called[self.name] else []
             corners = self.geometry.boxes_to_camera(np.asarray([box.box for box in found], float), shape)
             sure = verdict.probabilities[self.name]

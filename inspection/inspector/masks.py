@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from inspection.data.masks import mask_to_camera
 from inspection.decide.area import Area
 from inspection.explain.regions import Region, find_regions
 from inspection.inspector.answers import Answers, Row
+from inspection.inspector.backends import PROBABILITIES, Said
 from inspection.inspector.verdict import Defect, Verdict
 from inspection.pictures.mask_panel import mask_panel
 from inspection.tasks.defects import AREA, CALLED_PIXELS, DEFECT_COLUMNS, DEFECTS, defect_cells, to_camera
@@ -19,16 +19,19 @@ class MaskAnswers(Answers):
     """Mask, connected defects and area in pixels of the camera image; the verdict follows from the area."""
 
     decision: Area
+    answer = PROBABILITIES
 
     def verdicts(
-        self, model: nn.Module, images: Tensor, camera_shapes: Sequence[tuple[int, int]], evidence: bool
+        self,
+        said: Said,
+        pixels: NDArray[np.uint8],
+        camera_shapes: Sequence[tuple[int, int]],
+        evidence: bool,
     ) -> list[Verdict]:
         """Masks are the verdict and its evidence in one."""
-        with torch.inference_mode():
-            logits = model(images).float()
-            called = self.decision.called(logits)
-            judged = self.decision.labels(called.flatten(1).sum(1)).tolist()
-            masks, probabilities = called[:, 0].cpu().numpy(), logits.sigmoid()[:, 0].cpu().numpy()
+        probabilities = said[PROBABILITIES][:, 0]
+        masks = self.decision.called(probabilities)
+        judged = self.decision.labels(masks.sum((1, 2))).tolist()
         return [
             self._verdict(mask, heat, label, shape)
             for mask, heat, label, shape in zip(masks, probabilities, judged, camera_shapes, strict=True)

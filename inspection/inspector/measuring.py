@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from inspection.decide.quantities import Quantities
 from inspection.explain.hot_spots import find_hot_spots
 from inspection.inspector.answers import Answers, Row
+from inspection.inspector.backends import QUANTITIES, Said
 from inspection.inspector.verdict import Box, Verdict
 from inspection.pictures.thermal import thermal_panel
 
@@ -26,13 +26,17 @@ class QuantityAnswers(Answers):
     """
 
     decision: Quantities
+    answer = QUANTITIES
 
     def verdicts(
-        self, model: nn.Module, images: Tensor, camera_shapes: Sequence[tuple[int, int]], evidence: bool
+        self,
+        said: Said,
+        pixels: NDArray[np.uint8],
+        camera_shapes: Sequence[tuple[int, int]],
+        evidence: bool,
     ) -> list[Verdict]:
         """Quantities in their unit; the verdict in words is the alarm, without one the quantities."""
-        with torch.inference_mode():
-            values = self.decision.values(model(images).float()).cpu()
+        values = said[QUANTITIES]
         alarms = self.decision.alarms(values).tolist()
         results = []
         for row, shape in enumerate(camera_shapes):
@@ -45,9 +49,9 @@ class QuantityAnswers(Answers):
                 Verdict(
                     label=label,
                     called=called,
-                    boxes=self._hot_spots(images[row, 0].cpu().numpy(), shape) if evidence else [],
+                    boxes=self._hot_spots(pixels[row, 0], shape) if evidence else [],
                     quantities=dict(zip(self.decision.names, values[row].tolist(), strict=True)),
-                    peak=self._kelvin(float(images[row, 0].max()) / 255),
+                    peak=self._kelvin(float(pixels[row, 0].max()) / 255),
                 )
             )
         return results

@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from inspection.decide.decisions import AnyOf, NameDecision, OneOf
-from inspection.explain.cam import heatmaps_of
 from inspection.explain.heatmaps import METHOD_NAMES
 from inspection.inspector.answers import Answers, Row
+from inspection.inspector.backends import HEATMAPS, PROBABILITIES, Said
 from inspection.inspector.verdict import Verdict
-from inspection.models.flips import Flipped
 from inspection.pictures.colours import shown_colours
 from inspection.pictures.label_panel import LabelVerdict, label_panel
 from inspection.pictures.panel import heat_panel
@@ -23,54 +21,58 @@ class NameAnswers(Answers):
     """What classes and attributes share."""
 
     decision: NameDecision
+    answer = PROBABILITIES
 
     @abstractmethod
-    def to_explain(self) -> list[int | None]:
-        """Outputs whose evidence is shown; None stands for the verdict's."""
+    def explained(self) -> list[int | None]:
+        """Some."""
+
+    def wanted(self, evidence: bool) -> list[str]:
+        """The evidence when it is shown."""
+        return [PROBABILITIES, HEATMAPS] if evidence else [PROBABILITIES]
 
     def verdicts(
-        self, model: nn.Module, images: Tensor, camera_shapes: Sequence[tuple[int, int]], evidence: bool
+        self,
+        said: Said,
+        pixels: NDArray[np.uint8],
+        camera_shapes: Sequence[tuple[int, int]],
+        evidence: bool,
     ) -> list[Verdict]:
         """Names, their probabilities and, as evidence, heatmaps."""
-        plain = model.model if isinstance(model, Flipped) else model
-        maps = heatmaps_of(
-            plain,  # evidence of the image as it stands
-            images,
-            self.to_explain() if evidence else (),
-            method=self.passport.heatmap_method,
-            layer=self.passport.heatmap_layer,
-        )
-        if maps and plain is model:
-            logits = maps[0].logits  # of the same pass: verdict and evidence belong together
-        else:
-            with torch.inference_mode():
-                logits = model(images)
-        names = self.decision.names
-        results = []
-        for row, (verdict, shape) in enumerate(zip(self.named(logits), camera_shapes, strict=True)):
-            shown: dict[str, np.ndarray | None] = {}
-            for each in maps:
-                found = each.of(row)
-                shown[names[int(each.targets[row])]] = (
-                    None if found is None else self.geometry.heatmap_to_camera(found, shape)
-                )
-            results.append(replace(verdict, heatmaps=shown, method=maps[0].method if maps else None))
-        return results
+        verdicts = self.named(said[PROBABILITIES])
+        if not evidence:
+            return verdicts
+        method = self.passport.heatmap_method
+        return [
+            replace(verdict, heatmaps=self._shown(heats, probabilities, shape), method=method)
+            for verdict, heats, probabilities, shape in zip(
+                verdicts, said[HEATMAPS], said[PROBABILITIES], camera_shapes, strict=True
+            )
+        ]
 
-    def named(self, logits: Tensor) -> list[Verdict]:
-        """Verdicts on names alone, of logits `[N, K]`."""
-        probabilities = self.decision.probabilities(logits.cpu())
+    def _shown(
+        self, heats: NDArray[np.float32], probabilities: NDArray[np.floating], shape: tuple[int, int]
+    ) -> dict[str, np.ndarray | None]:
+        """Heatmaps of an image `[T, H, W]` over its camera image, by the name of what they explain."""
+        places = (int(probabilities.argmax()) if place is None else place for place in self.explained())
+        return {
+            self.decision.names[place]: self.geometry.heatmap_to_camera(heat, shape) if heat.any() else None
+            for place, heat in zip(places, heats, strict=True)
+        }
+
+    def named(self, probabilities: NDArray[np.floating]) -> list[Verdict]:
+        """Verdicts on names alone, of probabilities `[N, K]`."""
         called = self.decision.called(probabilities)
         names = self.decision.names
         results = []
-        for row in range(len(logits)):
-            values = dict(zip(names, probabilities[row].tolist(), strict=True))
+        for row, values in enumerate(probabilities.tolist()):
+            by_name = dict(zip(names, values, strict=True))
             label = self.decision.words(called[row])
             results.append(
                 Verdict(
                     label=label,
-                    probability=values[label] if self.decision.exclusive else None,
-                    probabilities=values,
+                    probability=by_name[label] if self.decision.exclusive else None,
+                    probabilities=by_name,
                     called=dict(zip(names, called[row].tolist(), strict=True)),
                 )
             )
@@ -86,7 +88,7 @@ class ClassAnswers(NameAnswers):
 
     decision: OneOf
 
-    def to_explain(self) -> list[int | None]:
+    def explained(self) -> list[int | None]:
         """The defect class, without one the verdict."""
         return [self.decision.defect]
 
@@ -131,7 +133,7 @@ class LabelAnswers(NameAnswers):
 
     decision: AnyOf
 
-    def to_explain(self) -> list[int | None]:
+    def explained(self) -> list[int | None]:
         """The attributes that have a colour."""
         shown = [name for name, _ in self.passport.colours or ()] or self.decision.names
         return [self.decision.names.index(name) for name in shown]

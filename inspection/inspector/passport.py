@@ -1,20 +1,14 @@
-"""What an inspector is besides its weights, and the network that it asks for."""
+"""What an inspector is besides its weights."""
 
-import importlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
-
-from torch import Tensor, nn
+from typing import Any
 
 from inspection.data.geometry import Geometry
 from inspection.decide.kinds import decision_from
 from inspection.errors import InputError
 from inspection.explain.heatmaps import Method
 from inspection.inspector.plain import as_json
-
-NETWORKS = "inspection.models."
 
 
 @dataclass(frozen=True)
@@ -29,7 +23,7 @@ class Passport:
         mean: Normalisation, a value a channel.
         std: Normalisation, a value a channel.
         geometry: See `Geometry.to_dict`.
-        heatmap_method: `auto`, or one of `inspection.explain.heatmaps.METHOD_NAMES`.
+        heatmap_method: One of `inspection.explain.heatmaps.METHOD_NAMES`.
         heatmap_layer: Dotted name in the network, or None for the last convolution.
         colours: Pairs of attribute and colour, of those that are shown; None: all, in colours of our choice.
         window: What black and white of the images stand for, in the unit of what is measured, or None where
@@ -48,7 +42,7 @@ class Passport:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     geometry: dict[str, Any]
-    heatmap_method: Method | Literal["auto"] = "auto"
+    heatmap_method: Method = "grad_cam"
     heatmap_layer: str | None = None
     colours: list[list[str]] | None = None
     window: list[float] | None = None
@@ -77,59 +71,3 @@ def read_passport(text: str) -> Passport:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"its passport is damaged, or of another version ({error})") from None
     return passport
-
-
-def network_class(target: str) -> type[nn.Module]:
-    """The class of a network of this package.
-
-    Raises:
-        InputError: If `inspection.models` has no such network.
-    """
-    module_name, _, name = target.rpartition(".")
-    if not target.startswith(NETWORKS):
-        raise InputError(
-            f"an inspector's network must be one of {NETWORKS}*, but this one asks for {target!r}"
-        )
-    try:
-        network = getattr(importlib.import_module(module_name), name, None)
-    except ModuleNotFoundError:
-        network = None
-    # Its own module, too: what a file of ours merely imports is not one of ours.
-    if not (
-        isinstance(network, type) and issubclass(network, nn.Module) and network.__module__ == module_name
-    ):
-        raise InputError(f"this version has no network {target!r}")
-    return network
-
-
-def build_network(config: Mapping[str, Any]) -> nn.Module:
-    """A network out of `_target_` and its arguments; only classes of `inspection.models` are built."""
-    network = network_class(str(config.get("_target_")))
-    return network(**{key: value for key, value in config.items() if key != "_target_"})
-
-
-def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
-    """Load weights into a network, or say in which way they are another network's.
-
-    Raises:
-        InputError: If names or shapes differ.
-    """
-    own = network.state_dict()
-    missing = [name for name in own if name not in weights]
-    foreign = [name for name in weights if name not in own]
-    shapes = [
-        f"{name} is {list(weights[name].shape)} instead of {list(own[name].shape)}"
-        for name in own
-        if name in weights and own[name].shape != weights[name].shape
-    ]
-    if missing or foreign or shapes:
-        differences = [
-            *(f"{name} is missing" for name in missing[:2]),
-            *(f"{name} is not in this network" for name in foreign[:2]),
-            *shapes[:2],
-        ]
-        raise InputError(
-            f"{source} holds the weights of another network than {type(network).__name__}: "
-            f"{'; '.join(differences)}. Use the model, image size, channels and classes that it was trained with"
-        )
-    network.load_state_dict(weights)

@@ -1,12 +1,9 @@
 """An inspector that measures what it sees, so that it can tell when that changes."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from inspection.decide.area import Area
 from inspection.decide.boxes import Boxes
@@ -16,7 +13,7 @@ from inspection.drift.observed import Observed
 from inspection.drift.optics import measure_optics
 from inspection.drift.reference import Reference
 from inspection.errors import InputError
-from inspection.explain.penultimate import feature_layer, tapped
+from inspection.inspector.backends import FEATURES
 from inspection.inspector.inspector import Inspector
 from inspection.inspector.passport import Passport
 from inspection.inspector.verdict import Verdict
@@ -29,22 +26,17 @@ class Watch:
     """Inspects images, and measures them on the way: no pass of the network is added.
 
     Args:
-        inspector: It.
-        layer: Where the features are taken, see `feature_layer`; None: there are none.
+        inspector: It. Features are measured if its passport's reference has some.
     """
 
-    def __init__(self, inspector: Inspector, layer: str | None) -> None:
-        self.inspector, self.layer = inspector, layer
+    def __init__(self, inspector: Inspector) -> None:
+        self.inspector = inspector
 
     @classmethod
     def of(cls, inspector: Inspector) -> "Watch":
-        """The watch of an inspector that has no reference yet: it finds out where its features are."""
-        geometry = inspector.geometry
-        image = torch.zeros(1, *geometry.shape, dtype=torch.uint8, device=inspector.device)
-        try:
-            return cls(inspector, feature_layer(inspector.model, image))
-        except ValueError:  # a network that looks at an image in parts
-            return cls(inspector, None)
+        """The watch of an inspector as it was trained that has no reference yet: it finds its features."""
+        inspector.trained.find_features(inspector.geometry.shape)
+        return cls(inspector)
 
     def inspect_pixels(
         self, pixels: Sequence[np.ndarray], camera_shapes: Sequence[tuple[int, int]], heatmaps: bool = False
@@ -54,19 +46,15 @@ class Watch:
         Raises:
             InputError: As there.
         """
-        taken: list[Tensor] = []
-        tap = nullcontext(taken) if self.layer is None else tapped(self.inspector.model, self.layer)
-        with tap as taken:
-            verdicts = self.inspector.inspect_pixels(pixels, camera_shapes, heatmaps)
-        optics = measure_optics(torch.from_numpy(np.stack(pixels)))
+        further = self.inspector.backend.outputs & {FEATURES}
+        verdicts, said = self.inspector.observe_pixels(pixels, camera_shapes, heatmaps, tuple(further))
+        features = said.get(FEATURES)
         decision = self.inspector.decision
         scores = [scores_of(verdict, decision) for verdict in verdicts]
         words = [verdict_of(verdict, decision) for verdict in verdicts]
         return verdicts, Observed(
-            {name: values.numpy() for name, values in optics.items()},
-            taken[0].double().numpy()
-            if taken
-            else None,  # of the image as it stands; mirrored ones come later
+            measure_optics(np.stack(pixels)),
+            None if features is None else features.astype(np.float64),
             {name: np.array([each[name] for each in scores], np.float64) for name in scores[0]},
             None if None in words else np.array(words, np.str_),
         )
@@ -128,9 +116,9 @@ def _judged_again(reference: Reference, decision: Decision) -> NDArray[np.bool_]
     names = decision.names if isinstance(decision, Quantities) else [f"P({name})" for name in decision.names]
     if not set(names) <= set(samples):  # more than are watched
         return None
-    values = torch.from_numpy(np.stack([samples[name] for name in names], 1))
+    values = np.stack([samples[name] for name in names], 1)
     if isinstance(decision, Quantities):
-        return ~decision.alarms(values).numpy()
+        return ~decision.alarms(values)
     assert isinstance(decision, AnyOf)
     return np.array([decision.words(called) for called in decision.called(values)]) == reference.verdict
 

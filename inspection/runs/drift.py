@@ -49,13 +49,15 @@ def build_reference(
     try:
         # Where it was trained: a trainer leaves the network on the CPU.
         device = pick_hardware(config["trainer"]).device
-        inspector = Inspector(passport_of(config, task, data, {}), task.model.network.state_dict(), device)
+        inspector = Inspector.of(passport_of(config, task, data, {}), task.model.network.state_dict(), device)
         watch = Watch.of(inspector)
         validation = _observe(watch, data, _some(chosen, VALIDATION))
         usual = _observe(watch, data, _some(rows["train"], USUAL))
     except InputError:  # the network gives no number for an image
         return None
-    reference = Reference.of(validation, usual, layer=watch.layer, verdict=good_verdict(inspector.decision))
+    reference = Reference.of(
+        validation, usual, layer=inspector.trained.feature_layer, verdict=good_verdict(inspector.decision)
+    )
     if grouped:
         reference = replace(reference, grouped=len(groups), group=_group(config["data"], task.reference))
     return reference.to_dict()
@@ -123,7 +125,7 @@ class Lookout:
         reference = reference_of(inspector.passport)
         if reference is not None and moved:
             reference = at_point(reference, inspector.decision)
-        self.watch = Watch(inspector, None if reference is None else reference.layer)
+        self.watch = Watch(inspector)
         self.monitor = None if reference is None else DriftMonitor(reference, window=None)
 
     def see(self, files: Sequence[str], seen: Observed) -> list[str]:

@@ -16,7 +16,8 @@ from inspection.config.saved import read_config, to_yaml
 from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.inspector import Inspector
-from inspection.inspector.passport import fit_weights
+from inspection.inspector.files import INSPECTOR
+from inspection.inspector.network import fit_weights
 from inspection.runs import console
 from inspection.runs.drift import build_reference, watch_set
 from inspection.runs.evaluation import (
@@ -27,7 +28,7 @@ from inspection.runs.evaluation import (
     write_evaluation,
     write_inspector,
 )
-from inspection.runs.folder import CONFIG, FIGURES, INSPECTOR, OPERATING, REPORT, inspector_of, open_output
+from inspection.runs.folder import CONFIG, FIGURES, OPERATING, REPORT, inspector_of, open_output
 from inspection.runs.hardware import keep_freed_memory, pick_hardware
 from inspection.runs.leaks import refuse_learned
 from inspection.runs.prepare import (

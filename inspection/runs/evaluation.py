@@ -12,8 +12,9 @@ import lightning as L
 from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.inspector import Inspector
+from inspection.inspector.files import INSPECTOR
 from inspection.inspector.passport import write_passport
-from inspection.runs.folder import FIGURES, INSPECTOR, OPERATING, PASSPORT, passport_of
+from inspection.runs.folder import FIGURES, OPERATING, PASSPORT, passport_of
 from inspection.runs.results import write_json, write_predictions
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
@@ -159,4 +160,4 @@ def write_inspector(
     """Write the inspector of a run as the task has it now, and its passport."""
     passport = passport_of(config, task, data, made | {"run": run.as_posix()})
     (run / PASSPORT).write_text(write_passport(passport) + "\n", encoding="utf-8")
-    Inspector(passport, task.model.network.state_dict()).save(run / INSPECTOR)
+    Inspector.of(passport, task.model.network.state_dict()).save(run / INSPECTOR)

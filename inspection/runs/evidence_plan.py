@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inspection.errors import InputError
-from inspection.explain.cam import heatmap_method, heatmaps_of
+from inspection.explain.cam import heatmaps_of
 from inspection.explain.class_maps import find_head
 from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps, Method, known_method
 from inspection.explain.layers import find_layer
@@ -56,7 +56,7 @@ class Plan:
         """
         passport, network = inspector.passport, subject.network
         asked = config["method"] if config["method"] != "auto" else passport.heatmap_method
-        method = heatmap_method(network) if asked == "auto" else known_method(asked, "method")
+        method = known_method(asked, "method")
         layer = config["layer"]
         if layer is not None:
             find_layer(network, layer)
@@ -84,7 +84,9 @@ class Plan:
             _colours(subject, targets, passport.colours),
             config["batch_size"],
         )
-        plan.try_out(torch.zeros(1, *inspector.geometry.shape, dtype=torch.uint8, device=inspector.device))
+        plan.try_out(
+            torch.zeros(1, *inspector.geometry.shape, dtype=torch.uint8, device=inspector.trained.device)
+        )
         return plan
 
     def try_out(self, image: Tensor) -> None:

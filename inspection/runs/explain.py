@@ -138,7 +138,7 @@ def _batches(
                 errors.append(str(error))
         if read:
             names, images, pixels = (list(column) for column in zip(*read, strict=True))
-            seen = torch.from_numpy(np.stack(pixels)).to(inspector.device)
+            seen = torch.from_numpy(np.stack(pixels)).to(inspector.trained.device)
             yield _Batch(names, [root / name for name in names], images, seen)
         bar.update(min(size, len(files) - start))
     bar.close()
@@ -159,7 +159,7 @@ def _explain_all(
         words = ", ".join(f"{number} for {what}" for what, number in passes.items())
         print(f"forward passes of each image at {size[0]}x{size[1]}: {words}\n", flush=True)
     figures = EvidenceFigures(plan.subject.names, plan.pointed_at)
-    watch = Stopwatch(inspector.device)
+    watch = Stopwatch(inspector.trained.device)
     score = watched_scores(plan.subject)
     for batch in batches:
         verdicts = inspector.inspect_pixels(

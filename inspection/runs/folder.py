@@ -7,12 +7,15 @@ from typing import Any
 
 from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
+from inspection.explain.cam import heatmap_method
+from inspection.explain.heatmaps import known_method
 from inspection.inspector import Inspector, Passport
+from inspection.inspector.files import INSPECTOR
 from inspection.inspector.passport import read_passport
 from inspection.runs.checkpoints import network_weights, read_checkpoint
 from inspection.tasks.module import InspectionTask
 
-CONFIG, CHECKPOINTS, INSPECTOR = "config.yaml", "checkpoints", "inspector.safetensors"
+CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 FIGURES, PASSPORT, OPERATING = "metrics.json", "passport.json", "operating_point.json"
 REPORT = "report.html"
 
@@ -52,6 +55,10 @@ def passport_of(
         made: Where it comes from.
     """
     heatmaps = (config.get("callbacks") or {}).get("heatmaps") or {}
+    asked = heatmaps.get("method", "auto")
+    method = (
+        heatmap_method(task.model) if asked == "auto" else known_method(asked, "callbacks.heatmaps.method")
+    )
     # The weights that training begins with are not looked for again: the inspector brings its own.
     network = config["model"] | ({"weights": None} if "weights" in config["model"] else {})
     return Passport(
@@ -62,7 +69,7 @@ def passport_of(
         mean=task.mean,
         std=task.std,
         geometry=data.geometry.to_dict(),
-        heatmap_method=heatmaps.get("method", "auto"),
+        heatmap_method=method,
         heatmap_layer=heatmaps.get("layer"),
         colours=heatmaps.get("colours"),
         flips=list(task.flips),
@@ -92,7 +99,7 @@ def inspector_of(run: Path) -> Inspector:
     place = run / PASSPORT
     try:
         passport = read_passport(place.read_text(encoding="utf-8"))
-        return Inspector(passport, network_weights(read_checkpoint(checkpoint)))
+        return Inspector.of(passport, network_weights(read_checkpoint(checkpoint)))
     except FileNotFoundError:
         raise InputError(
             f"run={run}: {PASSPORT} is missing; it was removed, or another version wrote the run"

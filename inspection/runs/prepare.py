@@ -15,7 +15,8 @@ from inspection.decide.decisions import Decision
 from inspection.decide.rule import Rule
 from inspection.decide.rules import Fixed
 from inspection.errors import InputError
-from inspection.inspector.passport import fit_weights, network_class, read_passport
+from inspection.inspector.network import fit_weights, network_class
+from inspection.inspector.passport import read_passport
 from inspection.models.modes import evaluating
 from inspection.runs import console
 from inspection.runs.checkpoints import network_weights, read_checkpoint

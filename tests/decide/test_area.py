@@ -9,9 +9,9 @@ def test_pixels_from_their_probability_on():
     logits = torch.tensor([[-1.0, 0.0], [0.4, 3.0]])
     assert Area("ab", "b").called(logits.sigmoid()).tolist() == [[False, True], [True, True]]
     for threshold in (0.1, 0.3, 0.75, 0.9):
-        called = Area("ab", "b", threshold).called(logits)
+        called = Area("ab", "b", threshold).called(logits.sigmoid())
         assert torch.equal(called, logits.double().sigmoid() >= threshold)
-    assert not Area("ab", "b", 1.0).called(logits + 50).any()
+    assert not Area("ab", "b", 1.0).called(logits.sigmoid()).any()
 
 
 def test_a_part_from_its_area_on():

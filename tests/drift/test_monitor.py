@@ -29,7 +29,7 @@ def observe(images: Images) -> Observed:
     batch = torch.from_numpy(np.stack(images))[:, None]
     with torch.no_grad():
         features = network.features(batch / 255 - 0.7).mean((2, 3)).double().numpy()
-    optics = {name: values.numpy() for name, values in measure_optics(batch).items()}
+    optics = measure_optics(batch.numpy())
     return Observed(optics, features, {"P(defect)": 1 / (1 + np.exp(-features[:, 0]))})
 
 

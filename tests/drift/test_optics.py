@@ -1,7 +1,6 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from inspection.drift.optics import COLOUR, MONO, measure_optics
 
@@ -12,7 +11,7 @@ def photograph(channels=1, seed=0):
     y, x = np.mgrid[:60, :80]
     disc = 60 + 120 / (1 + np.exp((np.hypot(y - 30, x - 40) - 15) / 1.2))
     image = np.repeat((disc + random.normal(0, 2, disc.shape))[None], channels, 0)
-    return torch.from_numpy(image.clip(0, 255).astype(np.uint8))
+    return image.clip(0, 255).astype(np.uint8)
 
 
 def one(image, name):
@@ -20,10 +19,10 @@ def one(image, name):
 
 
 def test_by_hand_with_numpy_and_opencv():
-    images = torch.stack([photograph(seed=seed) for seed in range(3)])
+    images = np.stack([photograph(seed=seed) for seed in range(3)])
     optics = measure_optics(images)
     assert tuple(optics) == MONO
-    for row, image in enumerate(images.numpy()[:, 0].astype(np.float64)):
+    for row, image in enumerate(images[:, 0].astype(np.float64)):
         laplacian = cv2.Laplacian(image, cv2.CV_64F)[1:-1, 1:-1]
         sharpness = np.log((laplacian.var() + 0.1) / (image.var() + 1))
         across = (np.diff(image, axis=1) ** 2).sum(0)
@@ -39,15 +38,14 @@ def test_by_hand_with_numpy_and_opencv():
 
 def test_each_change_moves_its_statistic_in_its_direction():
     image = photograph()
-    array = image[0].numpy()
-    blurred = torch.from_numpy(cv2.GaussianBlur(array, (0, 0), 1.5))[None]
+    blurred = cv2.GaussianBlur(image[0], (0, 0), 1.5)[None]
     assert one(blurred, "sharpness") < one(image, "sharpness") - 0.5
-    darker = (image * 0.8).to(torch.uint8)
+    darker = (image * 0.8).astype(np.uint8)
     assert one(darker, "brightness") == pytest.approx(0.8 * one(image, "brightness"), abs=0.6)
     assert one(darker, "sharpness") == pytest.approx(
         one(image, "sharpness"), abs=0.1
     )  # less light, not less sharp
-    moved = torch.roll(image, (6, 8), (1, 2))
+    moved = np.roll(image, (6, 8), (1, 2))
     assert (
         one(image, "across") + 0.05 < one(moved, "across") < one(image, "across") + 0.1
     )  # grain has edges, too
@@ -58,17 +56,14 @@ def test_colour_does_not_depend_on_the_light():
     image = photograph(3)
     assert tuple(measure_optics(image[None])) == COLOUR
     assert one(image, "red") == pytest.approx(1 / 3, abs=1e-3)
-    red = (image * torch.tensor([1.0, 0.8, 0.8])[:, None, None]).to(torch.uint8)
+    red = (image * np.array([1.0, 0.8, 0.8])[:, None, None]).astype(np.uint8)
     assert one(red, "red") > one(image, "red") + 0.03
-    assert one((red * 0.7).to(torch.uint8), "red") == pytest.approx(one(red, "red"), abs=2e-3)
+    assert one((red * 0.7).astype(np.uint8), "red") == pytest.approx(one(red, "red"), abs=2e-3)
 
 
-def test_flat_and_tiny_images_and_large_batches_have_numbers(monkeypatch):
+def test_flat_and_tiny_images_have_numbers():
     for size in [(1, 1), (2, 9), (3, 3)]:
-        for values in measure_optics(torch.zeros(2, 1, *size, dtype=torch.uint8)).values():
-            assert values.isfinite().all()
-    images = torch.stack([photograph(seed=seed) for seed in range(5)])
-    whole = measure_optics(images)
-    monkeypatch.setattr("inspection.drift.optics._AT_A_TIME", 60 * 80 * 2)
-    for name, values in measure_optics(images).items():
-        torch.testing.assert_close(values, whole[name])
+        for channels in (1, 3):
+            for values in measure_optics(np.zeros((2, channels, *size), np.uint8)).values():
+                assert np.isfinite(values).all()
+    assert all(len(values) == 0 for values in measure_optics(np.zeros((0, 1, 8, 8), np.uint8)).values())

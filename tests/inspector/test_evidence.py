@@ -8,7 +8,7 @@ from inspection.errors import InputError
 from inspection.explain.cam import heatmap
 from inspection.inspector import Inspector, Passport
 from inspection.inspector.evidence import CalledPixels, subject_of, watched_scores
-from inspection.inspector.passport import build_network
+from inspection.inspector.network import build_network
 from inspection.models.unet import UNet
 
 CNN = {"_target_": "inspection.models.small_cnn.SmallCNN", "in_channels": 1, "num_classes": 3, "width": 4}
@@ -46,7 +46,7 @@ def inspector(network, decision, **given):
         geometry=Geometry((32, 48)).to_dict(),
         **given,
     )
-    return Inspector(passport, build_network(network).state_dict())
+    return Inspector.of(passport, build_network(network).state_dict())
 
 
 IMAGES = torch.randint(0, 256, (3, 1, 32, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

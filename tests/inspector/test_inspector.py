@@ -10,8 +10,8 @@ from inspection.data.geometry import Geometry
 from inspection.decide.decisions import AnyOf, OneOf
 from inspection.errors import InputError
 from inspection.inspector import Inspector, Passport
-from inspection.inspector.inspector import FORMAT
-from inspection.inspector.passport import fit_weights
+from inspection.inspector.files import FORMAT
+from inspection.inspector.network import fit_weights
 from inspection.models.small_cnn import SmallCNN
 
 GEOMETRY = Geometry(image_size=(16, 20), crop=(2, 4, 42, 36))
@@ -54,7 +54,7 @@ def network():
 
 @pytest.fixture
 def inspector(network):
-    return Inspector(passport(), network.state_dict())
+    return Inspector.of(passport(), network.state_dict())
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_one_image_alone_gets_the_verdict_that_it_gets_among_others(inspector, i
 
 def test_heatmap_lies_over_the_camera_image(network, images):
     # Behind a ReLU, and with positive weights only: there is evidence in any image.
-    inspector = Inspector(passport(heatmap_layer="features"), network.state_dict())
+    inspector = Inspector.of(passport(heatmap_layer="features"), network.state_dict())
     verdicts = inspector.inspect(images, heatmaps=True)
     assert [v.probabilities for v in verdicts] == [
         pytest.approx(v.probabilities, abs=1e-6) for v in inspector.inspect(images)
@@ -106,7 +106,7 @@ def test_heatmap_lies_over_the_camera_image(network, images):
 
 
 def test_without_a_defect_the_heatmap_explains_the_verdict(network, images):
-    for verdict in Inspector(passport(decision=NO_DEFECT), network.state_dict()).inspect(
+    for verdict in Inspector.of(passport(decision=NO_DEFECT), network.state_dict()).inspect(
         images, heatmaps=True
     ):
         assert list(verdict.heatmaps) == [verdict.label]
@@ -131,14 +131,14 @@ def test_threshold_is_a_probability(inspector, threshold):
 
 def test_threshold_needs_a_defect_class(network):
     with pytest.raises(InputError, match="no defect class"):
-        Inspector(passport(decision=NO_DEFECT), network.state_dict()).with_threshold(0.5)
+        Inspector.of(passport(decision=NO_DEFECT), network.state_dict()).with_threshold(0.5)
 
 
 SEVERAL = AnyOf(["good", "break"], {"break": 0.4}).to_dict()
 
 
 def test_several_attributes(network, images):
-    inspector = Inspector(passport(decision=SEVERAL, heatmap_layer="features"), network.state_dict())
+    inspector = Inspector.of(passport(decision=SEVERAL, heatmap_layer="features"), network.state_dict())
     pixels = torch.from_numpy(np.stack([GEOMETRY.apply(image) for image in images]))
     with torch.no_grad():
         expected = network((pixels.float() / 255 - 0.4) / 0.2).sigmoid()
@@ -151,12 +151,12 @@ def test_several_attributes(network, images):
         assert verdict.probability is None
         assert list(verdict.heatmaps) == ["good", "break"]
         assert verdict.heatmaps["break"].shape == CAMERA
-    shown = Inspector(passport(decision=SEVERAL, colours=[["break", "red"]]), network.state_dict())
+    shown = Inspector.of(passport(decision=SEVERAL, colours=[["break", "red"]]), network.state_dict())
     assert list(shown.inspect(images[:1], heatmaps=True)[0].heatmaps) == ["break"]
 
 
 def test_thresholds_of_attributes(network, images, tmp_path):
-    inspector = Inspector(passport(decision=SEVERAL), network.state_dict())
+    inspector = Inspector.of(passport(decision=SEVERAL), network.state_dict())
     scores = [verdict.probabilities["break"] for verdict in inspector.inspect(images)]
     moved = inspector.with_threshold({"break": scores[1]})
     assert [v.called["break"] for v in moved.inspect(images)] == [score >= scores[1] for score in scores]
@@ -188,9 +188,9 @@ def test_saved_and_loaded(inspector, images, tmp_path):
 
 
 def test_layout_of_the_weights_does_not_matter(network, images, tmp_path):
-    expected = Inspector(passport(), network.state_dict()).inspect(images)
+    expected = Inspector.of(passport(), network.state_dict()).inspect(images)
     network.to(memory_format=torch.channels_last)
-    Inspector(passport(), network.state_dict()).save(tmp_path / "x.safetensors")
+    Inspector.of(passport(), network.state_dict()).save(tmp_path / "x.safetensors")
     assert Inspector.load(tmp_path / "x.safetensors").inspect(images) == expected
 
 

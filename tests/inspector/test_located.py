@@ -34,7 +34,7 @@ def inspector(monkeypatch):
     weights = CamNetwork("vgg11", 2, 0).state_dict()
     weights["head.linear.weight"] = torch.tensor([[0.0], [100 / 512]]).expand(2, 512)
     weights["head.linear.bias"] = torch.tensor([0.0, -3.0])
-    made = Inspector(passport, weights)
+    made = Inspector.of(passport, weights)
     made.model.network.map_grid = (0.0, 1.0)
     return made
 

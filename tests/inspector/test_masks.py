@@ -31,7 +31,7 @@ def inspector(monkeypatch):
     """Calls what is brighter than 100 of 255."""
     torch.manual_seed(0)
     monkeypatch.setattr(UNet, "forward", lambda self, images: 40 * (images - 100 / 255))
-    return Inspector(passport(), UNet(1, 2).state_dict())
+    return Inspector.of(passport(), UNet(1, 2).state_dict())
 
 
 def camera_image():
@@ -115,9 +115,9 @@ def test_tiles_ship_with_the_network(tmp_path):
     network = passport().network | {"tile": 384, "overlap": 288}
     geometry = Geometry(image_size=(400, 390)).to_dict()
     weights = UNet(1, 2).state_dict()
-    Inspector(passport(network=network, geometry=geometry), weights).save(tmp_path / "tiled.safetensors")
+    Inspector.of(passport(network=network, geometry=geometry), weights).save(tmp_path / "tiled.safetensors")
     tiles = Inspector.load(tmp_path / "tiled.safetensors")
-    whole = Inspector(passport(geometry=geometry), weights)
+    whole = Inspector.of(passport(geometry=geometry), weights)
     image = np.random.default_rng(0).integers(0, 256, (400, 390), dtype=np.uint8)
     seen = []
     tiles.model.network.head.register_forward_hook(lambda module, args, output: seen.append(output.shape[2:]))

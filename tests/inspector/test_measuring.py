@@ -49,7 +49,7 @@ def image():
 
 
 def test_quantities_come_in_order_and_are_the_networks(weights, image):
-    inspector = Inspector(passport(), weights)
+    inspector = Inspector.of(passport(), weights)
     (verdict,) = inspector.inspect([image])
     with torch.no_grad():
         outputs = inspector.model(torch.from_numpy(inspector.geometry.apply(image))[None])
@@ -62,28 +62,28 @@ def test_quantities_come_in_order_and_are_the_networks(weights, image):
 
 
 def test_hot_spots_are_places_in_the_camera_image(weights, image):
-    (verdict,) = Inspector(passport(), weights).inspect([image], heatmaps=True)
+    (verdict,) = Inspector.of(passport(), weights).inspect([image], heatmaps=True)
     (box,) = verdict.boxes
     assert (box.left, box.top, box.right, box.bottom) == pytest.approx((60, 20, 90, 40), abs=2)
     assert 230 + box.score * 200 == pytest.approx(230 + (2800 - LOW) / (HIGH - LOW) * 200, abs=1)
 
 
 def test_the_alarm_is_the_verdict_and_can_be_moved(weights, image):
-    inspector = Inspector(passport({"maximum": 0.0}), weights)
+    inspector = Inspector.of(passport({"maximum": 0.0}), weights)
     (verdict,) = inspector.inspect([image])
     assert (verdict.label, verdict.called) == ("alarm", {"alarm": True})
     (quiet,) = inspector.with_threshold(9999.0).inspect([image])
     assert (quiet.label, quiet.called) == ("no alarm", {"alarm": False})
     assert quiet.quantities == verdict.quantities
     with pytest.raises(InputError, match="no alarm to move"):
-        Inspector(passport(), weights).with_threshold(300.0)
-    named = Inspector(passport(), weights).with_threshold({"minimum": 0.0})
+        Inspector.of(passport(), weights).with_threshold(300.0)
+    named = Inspector.of(passport(), weights).with_threshold({"minimum": 0.0})
     assert named.inspect([image])[0].label == "alarm"
 
 
 def test_words_and_cells_of_a_verdict(weights, image):
     for alarm in (None, {"maximum": 0.0}):
-        inspector = Inspector(passport(alarm), weights)
+        inspector = Inspector.of(passport(alarm), weights)
         answers, (verdict,) = inspector.answers, inspector.inspect([image])
         assert len(answers.columns()) == len(answers.cells(verdict))
         assert len(answers.headings()) == len(answers.figures(verdict))
@@ -98,8 +98,8 @@ STEP = 200 / 255
 
 
 def test_the_pixels_own_maximum_stands_beside_what_the_network_says(weights, image):
-    answers = Inspector(passport(), weights).answers
-    (verdict,) = Inspector(passport(), weights).inspect([image])
+    answers = Inspector.of(passport(), weights).answers
+    (verdict,) = Inspector.of(passport(), weights).inspect([image])
     assert verdict.peak == pytest.approx(PEAK, abs=STEP)
     assert float(answers.cells(verdict)[3]) == pytest.approx(verdict.peak, abs=1e-3)
     assert answers.headings() == ["pixels' maximum (K)"]
@@ -126,9 +126,9 @@ def test_pixels_that_reach_an_alarm_that_is_not_raised_are_not_silent(
         return np.zeros((2, 2, 3), np.uint8)
 
     monkeypatch.setattr(measuring, "thermal_panel", panel)
-    inspector = Inspector(passport(alarm), weights)
+    inspector = Inspector.of(passport(alarm), weights)
     values = torch.tensor([[said, 300.0, 290.0]], dtype=torch.float64)
-    monkeypatch.setattr(inspector.decision, "values", lambda outputs: values)
+    monkeypatch.setattr(inspector.trained.decision, "values", lambda outputs: values)
     (verdict,) = inspector.inspect([image])
     assert ("reaches the alarm" in inspector.answers.figures(verdict)[-1]) == speaks
     inspector.answers.overlay("a.png", inspector.geometry.picture(image), verdict)
@@ -138,7 +138,7 @@ def test_pixels_that_reach_an_alarm_that_is_not_raised_are_not_silent(
 
 
 def test_the_overlay_is_of_the_camera_image(weights, image):
-    inspector = Inspector(passport({"maximum": 0.0}), weights)
+    inspector = Inspector.of(passport({"maximum": 0.0}), weights)
     (verdict,) = inspector.inspect([image], heatmaps=True)
     panel = inspector.answers.overlay("ü.png", inspector.geometry.picture(image), verdict)
     assert panel.dtype == np.uint8
@@ -150,16 +150,16 @@ def test_an_8_bit_image_is_refused_by_a_radiometric_inspector_and_taken_by_one_w
 ):
     small = (image // 16).astype(np.uint8)
     with pytest.raises(InputError, match="has 8 bits a pixel; expected 16"):
-        Inspector(passport(), weights).inspect([small])
+        Inspector.of(passport(), weights).inspect([small])
     free = {"black_level": 0, "white_level": None, "depth": None, "auto_gain": True}
-    inspector = Inspector(passport(**free), weights)
+    inspector = Inspector.of(passport(**free), weights)
     one, other = inspector.inspect([image, (image.astype(int) * 7).clip(0, 65535).astype(np.uint16)])
     assert one.quantities == pytest.approx(other.quantities, abs=0.5)  # no absolute scale
 
 
 def test_without_a_window_the_pixels_say_nothing(weights, image):
     bare = replace(passport({"maximum": 0.0}, black_level=0, white_level=None, auto_gain=True), window=None)
-    inspector = Inspector(bare, weights)
+    inspector = Inspector.of(bare, weights)
     (verdict,) = inspector.inspect([image])
     answers = inspector.answers
     assert verdict.peak is None
@@ -169,7 +169,7 @@ def test_without_a_window_the_pixels_say_nothing(weights, image):
 
 
 def test_survives_the_file(weights, image, tmp_path):
-    inspector = Inspector(passport({"maximum": 380.0}), weights)
+    inspector = Inspector.of(passport({"maximum": 380.0}), weights)
     inspector.save(tmp_path / "inspector.safetensors")
     again = Inspector.load(tmp_path / "inspector.safetensors")
     assert again.passport == inspector.passport

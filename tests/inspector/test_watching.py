@@ -33,7 +33,7 @@ def passport(**changes):
 @pytest.fixture
 def inspector():
     torch.manual_seed(0)
-    return Inspector(passport(), SmallCNN(**ARGUMENTS).state_dict())
+    return Inspector.of(passport(), SmallCNN(**ARGUMENTS).state_dict())
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_it_says_what_the_inspector_says_and_measures_on_the_way(inspector, pixe
 
 def test_flips_do_not_change_the_features(inspector, pixels):
     shapes = [(24, 32)] * 5
-    flipped = Inspector(passport(flips=["horizontal"]), inspector.model.network.state_dict())
+    flipped = Inspector.of(passport(flips=["horizontal"]), inspector.model.network.state_dict())
     _, plain = Watch.of(inspector).inspect_pixels(pixels, shapes)
     _, seen = Watch.of(flipped).inspect_pixels(pixels, shapes)
     np.testing.assert_array_equal(seen.features, plain.features)
@@ -75,11 +75,11 @@ def test_a_network_that_sees_tiles_alone_has_no_features():
 
     decision = Area(["ok", "defect"], "defect").to_dict()
     geometry = Geometry((48, 64)).to_dict()
-    inspector = Inspector(
+    inspector = Inspector.of(
         passport(network=network, decision=decision, geometry=geometry), UNet(**arguments).state_dict()
     )
     watch = Watch.of(inspector)
-    assert watch.layer is None
+    assert watch.inspector.trained.feature_layer is None
     _, seen = watch.inspect_pixels([np.zeros((1, 48, 64), np.uint8)], [(48, 64)])
     assert seen.features is None
     assert list(seen.scores) == ["called pixels"]

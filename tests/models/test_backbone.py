@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.models import get_model, list_models, regnet
 
 from inspection.explain.cam import heatmap
-from inspection.inspector.passport import fit_weights
+from inspection.inspector.network import fit_weights
 from inspection.models.backbone import TorchvisionNetwork
 from inspection.models.normalised import Normalised
 

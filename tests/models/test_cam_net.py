@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.models import get_model
 
 from inspection.errors import InputError
-from inspection.inspector.passport import fit_weights
+from inspection.inspector.network import fit_weights
 from inspection.models.cam_net import CamNetwork
 
 

@@ -72,7 +72,7 @@ def test_deciding_anew_remembers_the_scores_of_the_new_point(trained, compose, t
     shutil.copytree(trained.folder, run)
     inspector = Inspector.load(run / INSPECTOR)
     old = Reference.from_dict(inspector.passport.reference)
-    Inspector(replace(inspector.passport, reference=None), inspector.model.network.state_dict()).save(
+    Inspector.of(replace(inspector.passport, reference=None), inspector.model.network.state_dict()).save(
         run / INSPECTOR
     )
     assert decide(plain(compose("decide", [f"run={run}", "decide=youden", "decide.resamples=20"]))) == 0
@@ -133,7 +133,7 @@ def test_one_image_is_no_distribution(call, images):
 def test_an_inspector_without_a_reference_says_nothing(call, trained, images, tmp_path):
     inspector = Inspector.load(trained.folder / INSPECTOR)
     bare = tmp_path / INSPECTOR
-    Inspector(replace(inspector.passport, reference=None), inspector.model.network.state_dict()).save(bare)
+    Inspector.of(replace(inspector.passport, reference=None), inspector.model.network.state_dict()).save(bare)
     table, found = call(images, run=bare)
     assert found is None
     assert {row["unlike"] for row in table} == {""}
