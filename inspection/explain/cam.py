@@ -27,7 +27,6 @@ from inspection.errors import InputError
 from inspection.explain.class_maps import (
     Grid,
     checked_targets,
-    find_evidence,
     find_grid,
     to_heat,
     weigh_features,
@@ -46,7 +45,7 @@ from inspection.explain.layers import (
 )
 from inspection.explain.occlusion import occlusion
 from inspection.explain.recording import gradients_of, record, without_cast_cache
-from inspection.explain.weighing import weigh
+from inspection.explain.weighing import signed_maps
 
 __all__ = ["METHOD_NAMES", "Heatmaps", "Method", "heatmap", "heatmap_method", "heatmaps_of"]
 
@@ -166,9 +165,8 @@ def heatmaps_of(
             gradients = gradients_of(logits, which, activations, keep=number < len(targets))
             # Autocast would take the sums over the channels back to bf16.
             with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-                raw, scale = weigh(activations, gradients, chosen)
-                evidence = find_evidence(raw, scale, torch.finfo(activations.dtype).eps)
-                maps = _sized(torch.where(evidence[:, None, None], raw, 0.0), shape, grid, size)
+                raw, evidence = signed_maps(activations, gradients, chosen)
+                maps = _sized(raw, shape, grid, size)
             results.append(Heatmaps(maps, evidence, chosen, logits.detach().float(), which))
     return results
 

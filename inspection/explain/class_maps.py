@@ -139,7 +139,9 @@ def checked_targets(targets: Tensor | int | None, logits: Tensor) -> Tensor:
     if targets is None:
         return logits.detach().argmax(dim=1)
     if isinstance(targets, int):
-        targets = torch.full((count,), targets, device=logits.device)
+        if not 0 <= targets < classes:
+            raise ValueError(f"Expected argument `targets` in 0..{classes - 1} but got {targets}.")
+        return torch.full((count,), targets, device=logits.device)
     if targets.shape != (count,) or targets.dtype != torch.int64:
         found = f"{targets.dtype} {list(targets.shape)}"
         raise ValueError(f"Expected argument `targets` to be int64 [{count}] but got {found}.")

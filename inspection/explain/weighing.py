@@ -3,7 +3,24 @@
 import torch
 from torch import Tensor
 
+from inspection.explain.class_maps import find_evidence
 from inspection.explain.heatmaps import Method
+
+
+def signed_maps(activations: Tensor, gradients: Tensor, method: Method) -> tuple[Tensor, Tensor]:
+    """What speaks for and against a class at each place of a layer.
+
+    Args:
+        activations: See `weigh`.
+        gradients: See `weigh`.
+        method: See `weigh`.
+
+    Returns:
+        Maps `[N, h, w]`, all zero without evidence, and whether there is any, bool `[N]`; see `find_evidence`.
+    """
+    raw, scale = weigh(activations, gradients, method)
+    evidence = find_evidence(raw, scale, torch.finfo(activations.dtype).eps)
+    return torch.where(evidence[:, None, None], raw, 0.0), evidence
 
 
 def weigh(activations: Tensor, gradients: Tensor, method: Method) -> tuple[Tensor, Tensor]:

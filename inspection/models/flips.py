@@ -42,7 +42,11 @@ class Flipped(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The mean over the image and its mirror images."""
-        total = _checked(self.model(images))
+        return self.with_first(self.model(images), images)
+
+    def with_first(self, seen: Tensor, images: Tensor) -> Tensor:
+        """The same mean, where the pass over the image as it stands is done: `seen`."""
+        total = _checked(seen)
         for axes in self._views():
             seen = _checked(self.model(images.flip(axes)))
             total = total + (seen.flip(axes) if seen.ndim == 4 else seen)

@@ -1,0 +1,1 @@
+"""From a trained inspector to files that other runtimes run."""

@@ -1,0 +1,160 @@
+"""Backward passes in forward operations, as other runtimes know them: gradients with respect to maps alone.
+
+PyTorch takes most of its backward operations apart itself; these are the ones that it does not, or does in ways
+that a file format has no words for.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch._decomp import get_decompositions
+
+aten = torch.ops.aten
+
+_TAKEN_APART = (
+    aten._log_softmax_backward_data,
+    aten._softmax_backward_data,
+    aten.elu_backward,
+    aten.gelu_backward,
+    aten.hardsigmoid_backward,
+    aten.hardswish_backward,
+    aten.hardtanh_backward,
+    aten.leaky_relu_backward,
+    aten.mish_backward,
+    aten.native_batch_norm_backward,
+    aten.native_layer_norm_backward,
+    aten.select_backward,
+    aten.sigmoid_backward,
+    aten.silu_backward,
+    aten.slice_backward,
+    aten.softplus_backward,
+    aten.tanh_backward,
+    aten.threshold_backward,
+)
+
+
+def backward_operations() -> dict[Any, Callable[..., Any]]:
+    """What each backward operation is made of, as `make_fx` takes it."""
+    return {
+        **get_decompositions(_TAKEN_APART),
+        aten.convolution_backward.default: _convolution,
+        aten.max_pool2d_with_indices_backward.default: _max_pool,
+        aten.avg_pool2d_backward.default: _avg_pool,
+        aten._adaptive_avg_pool2d_backward.default: _adaptive_avg_pool,
+    }
+
+
+def _convolution(
+    gradient: Tensor,
+    maps: Tensor,
+    weight: Tensor,
+    bias_sizes: Sequence[int] | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+    wanted: Sequence[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The convolution the other way round. Weights are constants here: they get no gradient."""
+    if wanted[1] or wanted[2]:
+        return NotImplemented
+    if transposed:
+        back = aten.convolution(gradient, weight, None, stride, padding, dilation, False, [0, 0], groups)
+        return back, None, None
+    # What the stride cut off at the far edge is added again.
+    beyond = [
+        maps.shape[2 + axis]
+        - ((gradient.shape[2 + axis] - 1) * stride[axis] - 2 * padding[axis])
+        - (dilation[axis] * (weight.shape[2 + axis] - 1) + 1)
+        for axis in (0, 1)
+    ]
+    back = aten.convolution(gradient, weight, None, stride, padding, dilation, True, beyond, groups)
+    return back, None, None
+
+
+def _max_pool(
+    gradient: Tensor,
+    maps: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+    indices: Tensor,
+) -> Tensor:
+    """To each pixel that won its window; overlapping windows add up."""
+    batch, channels, height, width = maps.shape
+    nothing = torch.zeros_like(maps).view(batch, channels, height * width)
+    to, what = indices.flatten(2), gradient.flatten(2)
+    apart = all(step >= side for step, side in zip(stride or kernel, kernel, strict=True))
+    back = (
+        nothing.scatter(2, to, what)
+        if apart and list(dilation) == [1, 1]
+        else nothing.scatter_add(2, to, what)
+    )
+    return back.view(batch, channels, height, width)
+
+
+def _avg_pool(
+    gradient: Tensor,
+    maps: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Tensor:
+    """An equal share to each pixel of a window."""
+    if ceil_mode:
+        return NotImplemented
+    kernel, stride, padding = (
+        list(each) * 2 if len(each) == 1 else list(each) for each in (kernel, stride or kernel, padding)
+    )
+    channels, height, width = maps.shape[1:]
+    # How many pixels each window counts, from the sizes alone.
+    ones = torch.ones(1, 1, height, width, dtype=maps.dtype, device=maps.device)
+    whole = divisor_override or kernel[0] * kernel[1]
+    if any(padding) and not count_include_pad and not divisor_override:
+        shares = F.avg_pool2d(
+            ones, kernel, stride, padding, count_include_pad=True
+        )  # of a window on the image
+        gradient = gradient / (shares * whole)
+    else:
+        gradient = gradient / whole
+    weight = torch.ones(channels, 1, *kernel, dtype=maps.dtype, device=maps.device)
+    sizes = [None, maps, weight, None, stride, padding, [1, 1], False, [0, 0], channels, [True, False, False]]
+    return _convolution(gradient, *sizes[1:])[0]  # type: ignore[arg-type,return-value]
+
+
+def _adaptive_avg_pool(gradient: Tensor, maps: Tensor) -> Tensor:
+    """An equal share to each pixel of a window; windows of one size alone."""
+    height, width = maps.shape[2:]
+    rows, columns = gradient.shape[2:]
+    if height % rows or width % columns:
+        return _uneven_pool(gradient, (height, width))
+    share = gradient / ((height // rows) * (width // columns))
+    spread = share[:, :, :, None, :, None].expand(-1, -1, -1, height // rows, -1, width // columns)
+    return spread.reshape(maps.shape)
+
+
+def _uneven_pool(gradient: Tensor, size: tuple[int, int]) -> Tensor:
+    """Windows of adaptive pooling may overlap where the sides are no multiples: two matrix products."""
+    down, across = (
+        _windows(pixels, places).to(gradient) for pixels, places in zip(size, gradient.shape[2:], strict=True)
+    )
+    return down.T @ gradient @ across
+
+
+def _windows(pixels: int, places: int) -> Tensor:
+    """Share of each pixel in each place of adaptive pooling, `[places, pixels]`."""
+    shares = torch.zeros(places, pixels)
+    for place in range(places):
+        start, end = place * pixels // places, -(-(place + 1) * pixels // places)
+        shares[place, start:end] = 1 / (end - start)
+    return shares

@@ -1,0 +1,97 @@
+"""ONNX: what ONNX Runtime, and most other runtimes, read."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch.export import ExportedProgram
+
+from inspection.errors import InputError
+from inspection.export.formats.files import written_whole
+from inspection.export.program import INPUT
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 20
+
+
+def write_onnx(program: ExportedProgram, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a program as one ONNX file with its weights inside.
+
+    Args:
+        program: See `exported_program`.
+        path: `.onnx`.
+        metadata: Goes into the file's `metadata_props`.
+
+    Raises:
+        InputError: If a package is missing, the disk is full, or the folder can't be written.
+    """
+    save_onnx(as_onnx(program), path, metadata)
+
+
+def as_onnx(program: ExportedProgram) -> "ModelProto":
+    """A program as an ONNX model: one input, `images`, with a free number of images; outputs by their names.
+
+    Raises:
+        InputError: If a package is missing.
+    """
+    try:
+        import onnxscript  # noqa: F401  (torch's exporter is made of it)
+    except ModuleNotFoundError:
+        raise InputError(
+            'to export to ONNX or OpenVINO, onnx and onnxscript are needed: pip install "inspection[export]"'
+        ) from None
+    with quiet("onnxscript", "onnx_ir", "torch.onnx"):
+        made = torch.onnx.export(
+            program,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=output_names(program),
+            dynamic_shapes={INPUT: {0: "batch"}},
+            verbose=False,
+        )
+    assert made is not None
+    return made.model_proto
+
+
+def save_onnx(model: "ModelProto", path: Path, metadata: Mapping[str, str]) -> None:
+    """Write an ONNX model, its metadata replaced by these.
+
+    Raises:
+        InputError: If the disk is full or the folder can't be written.
+    """
+    import onnx
+
+    onnx.helper.set_model_props(model, dict(metadata))
+    with written_whole(path) as partial:
+        onnx.save_model(model, partial)
+
+
+def output_names(program: ExportedProgram) -> list[str]:
+    """Names of what a program gives, in order."""
+    spec = program.call_spec.out_spec
+    assert spec is not None
+    return [str(name) for name in spec.context]
+
+
+@contextlib.contextmanager
+def quiet(*loggers: str) -> Iterator[None]:
+    """Exporters print and log their progress; only their errors are for a person."""
+    logs = [logging.getLogger(name) for name in loggers]
+    before = [log.level for log in logs]
+    try:
+        for log in logs:
+            log.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)

@@ -1,0 +1,67 @@
+"""OpenVINO's own form (IR): `.xml` for the graph, `.bin` beside it for the weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch.export import ExportedProgram
+
+from inspection.errors import InputError
+from inspection.export.formats.files import written_whole
+from inspection.export.formats.onnx import as_onnx, output_names
+
+if TYPE_CHECKING:
+    from openvino import Model
+
+SECTION = "inspection"
+"""Where the metadata lies in the file's `rt_info`."""
+
+
+def write_openvino(program: ExportedProgram, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a program as OpenVINO IR, weights in float32.
+
+    Args:
+        program: See `exported_program`.
+        path: `.xml`; the weights go into the `.bin` beside it.
+        metadata: Goes into the file's `rt_info`, below `inspection`.
+
+    Raises:
+        InputError: If a package is missing, the disk is full, or the folder can't be written.
+    """
+    save_openvino(as_openvino(program), path, metadata)
+
+
+def as_openvino(program: ExportedProgram) -> "Model":
+    """A program as an OpenVINO model, by way of ONNX: one translation to rely on.
+
+    Raises:
+        InputError: If a package is missing.
+    """
+    try:
+        import openvino
+    except ModuleNotFoundError:
+        raise InputError(
+            'to export to OpenVINO, openvino is needed: pip install "inspection[export]"'
+        ) from None
+    model = openvino.Core().read_model(as_onnx(program).SerializeToString())
+    for output, name in zip(model.outputs, output_names(program), strict=True):
+        output.get_tensor().set_names({name})
+    return model
+
+
+def save_openvino(model: "Model", path: Path, metadata: Mapping[str, str]) -> None:
+    """Write an OpenVINO model: first the weights, then the graph that needs them.
+
+    Raises:
+        InputError: If the disk is full or the folder can't be written.
+    """
+    import openvino
+
+    for name, value in metadata.items():
+        model.set_rt_info(value, [SECTION, name])
+    with written_whole(path.with_suffix(".bin")) as weights, written_whole(path) as graph:
+        try:
+            openvino.save_model(model, graph, compress_to_fp16=False)
+        except RuntimeError as error:  # its way to say that a file can't be written
+            raise InputError(f"{path}: could not be written ({error})") from error
+        assert graph.with_suffix(".bin") == weights
