@@ -6,11 +6,19 @@ if TYPE_CHECKING:
     from inspection.inspector import Inspector, Verdict
 
 
+def can_alarm(inspector: "Inspector") -> bool:
+    """Whether there is anything of which `is_alarm` could be said: not of classes that are all equal."""
+    decision = inspector.decision
+    if decision.kind == "quantities":
+        return getattr(decision, "alarm", None) is not None
+    return decision.kind in ("boxes", "any_of") or getattr(decision, "defect", None) is not None
+
+
 def is_alarm(verdict: "Verdict", inspector: "Inspector") -> bool:
     """Whether a verdict is one that a person, or the line, is to act on.
 
-    A defect, where there is such a class; a quantity above its limit; an attribute that holds, of those that have a
-    colour where some do; anything that a detector has found. Classes that are all equal give no alarm.
+    A defect, where there is such a class; a quantity above its limit; an attribute that holds, of those that have
+    a colour where some do; anything that a detector has found. Classes that are all equal give no alarm.
 
     Args:
         verdict: On an image.

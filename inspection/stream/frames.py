@@ -99,6 +99,7 @@ class Live:
     Attributes:
         state: What the stream is doing.
         source: What it reads.
+        started: Seconds since 1970.
         elapsed: Seconds since the first frame was asked for.
         received: Frames that came. Always `inspected + dropped + failed + waiting`.
         inspected: Frames that have a verdict.
@@ -125,6 +126,7 @@ class Live:
 
     state: State
     source: str
+    started: float
     elapsed: float
     received: int
     inspected: int

@@ -4,12 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from inspection.stream.frames import Live, Result
 
 if TYPE_CHECKING:
     from inspection.inspector import Inspector
+
+Evidence = Literal["none", "alarms", "all"]
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,18 @@ class Sink(ABC):
     Attributes:
         name: In the account, unique within a stream: `csv`, `web`.
         pictures: Whether the results are to come with the frame's pixels, which its queue then holds.
-        evidence: Whether the verdicts are to come with heatmaps: those that are alarms, or all, as the stream is
-            told.
+        evidence: Which verdicts are to come with heatmaps; asked before every batch, and may be a property. What
+            another sink asks for comes, too.
+        lossy: Whether it is no matter if it misses results: the stream never waits for it, and does not count that
+            as a fault.
+        where: Path or URL of what it makes, for the console; set by `open`.
     """
 
     name: str
     pictures: bool = False
-    evidence: bool = False
+    evidence: Evidence = "none"
+    lossy: bool = False
+    where: str = ""
 
     @abstractmethod
     def open(self, about: About) -> None:

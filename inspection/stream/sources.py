@@ -7,7 +7,7 @@ import os
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -221,8 +221,8 @@ class Camera(Source):
         if any(not math.isclose(got[key], value, rel_tol=0.01) for key, value in asked.items()):
             self.close()
             raise InputError(
-                f"camera.size, camera.rate: {self.name} gives {' x '.join(f'{value:g}' for value in got.values())}, "
-                f"not {' x '.join(f'{value:g}' for value in asked.values())} (height x width x frames a second)"
+                f"camera.size, camera.rate: {self.name} gives {_figures(got.values())}, not {_figures(asked.values())} "
+                "(height x width x frames a second)"
             )
 
     def read(self, number: int) -> Frame | None:
@@ -241,8 +241,8 @@ class Camera(Source):
                 return None
             raise SourceLost("no frame came")
         captured_at, now = time.perf_counter(), time.time()
-        image, error = _retrieved(self._capture)
-        return Frame(number, f"{self._stem}_{number:06d}", captured_at, now, image, error)
+        image, wrong = _retrieved(self._capture)
+        return Frame(number, f"{self._stem}_{number:06d}", captured_at, now, image, wrong)
 
     def close(self) -> None:
         """Let others have the camera."""
@@ -435,13 +435,17 @@ def _retrieved(capture: cv2.VideoCapture) -> tuple[np.ndarray | None, str]:
     """The pixels of the frame that was grabbed, RGB; or why there are none."""
     try:
         done, image = capture.retrieve()
-    except cv2.error as error:
-        return None, one_line(error)
+    except cv2.error as caught:
+        return None, one_line(caught)
     if not done or image is None or not image.size:
         return None, "the frame can't be decoded"
     if image.ndim == 3 and image.shape[2] == 3:
         cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
     return np.asarray(image), ""
+
+
+def _figures(values: Iterable[float]) -> str:
+    return " x ".join(f"{value:g}" for value in values)
 
 
 def _frame_count(capture: cv2.VideoCapture) -> int | None:

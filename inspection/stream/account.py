@@ -1,0 +1,166 @@
+"""What became of the frames, and how long that took: in memory that does not grow."""
+
+import math
+import threading
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from inspection.stream.frames import Result
+
+WINDOW = 1000
+"""Verdicts whose latencies the figures of the moment are of."""
+LATELY = 5.0
+"""Seconds at most that the rate of the moment is of."""
+SHOWN = (
+    0.001,
+    0.002,
+    0.003,
+    0.005,
+    0.0075,
+    0.01,
+    0.015,
+    0.02,
+    0.03,
+    0.05,
+    0.075,
+    0.1,
+    0.2,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+)
+"""Edges of the histogram that is shown, in seconds."""
+# 5 % wide: so near is a quantile of the whole run to the true one.
+_EDGES = sorted({*SHOWN, *(1e-4 * 1.05**step for step in range(284))})
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of all frames that have left.
+
+    Attributes:
+        inspected: Those with a verdict.
+        dropped: By reason.
+        failed: By reason.
+        verdicts: By what the answers tally.
+        alarms: Verdicts that are alarms.
+    """
+
+    inspected: int
+    dropped: dict[str, int]
+    failed: dict[str, int]
+    verdicts: dict[str, int]
+    alarms: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.inspected + sum(self.dropped.values()) + sum(self.failed.values())
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds from capture to verdict; None: there was no verdict.
+
+    Attributes:
+        median: Half of the frames took at most so long.
+        p99: 99 of 100.
+        longest: All.
+    """
+
+    median: float | None
+    p99: float | None
+    longest: float | None
+
+
+class Account:
+    """Counts results; from any thread.
+
+    Args:
+        tallied: What verdicts are counted by, in order.
+    """
+
+    def __init__(self, tallied: Sequence[str] = ()) -> None:
+        self._lock = threading.Lock()
+        self._inspected = self._alarms = 0
+        self._dropped: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._verdicts: Counter[str] = Counter(dict.fromkeys(tallied, 0))
+        self._seconds = np.zeros(WINDOW)
+        self._done_at = np.zeros(WINDOW)
+        self._bins = [0] * (len(_EDGES) + 1)
+        self._sum = self._longest = 0.0
+
+    def add(self, result: Result, tally: Sequence[str] = (), done_at: float = 0.0) -> None:
+        """Count one.
+
+        Args:
+            result: Of a frame.
+            tally: What its verdict counts for.
+            done_at: When the verdict was there, on the clock of `time.perf_counter`.
+        """
+        with self._lock:
+            if result.status == "dropped":
+                self._dropped[result.reason] += 1
+            elif result.status == "failed":
+                self._failed[result.reason] += 1
+            else:
+                for name in tally:
+                    self._verdicts[name] += 1
+                self._alarms += result.alarm
+                place = self._inspected % WINDOW
+                self._seconds[place], self._done_at[place] = result.seconds, done_at
+                self._bins[bisect_left(_EDGES, result.seconds)] += 1
+                self._sum += result.seconds
+                self._longest = max(self._longest, result.seconds)
+                self._inspected += 1
+
+    def counts(self) -> Counts:
+        """So far, all of one moment."""
+        with self._lock:
+            return Counts(
+                self._inspected, dict(self._dropped), dict(self._failed), dict(self._verdicts), self._alarms
+            )
+
+    def lately(self) -> tuple[float, Latency]:
+        """Verdicts a second in the last seconds, and the latency of the last verdicts."""
+        with self._lock:
+            known = min(self._inspected, WINDOW)
+            seconds, done_at = self._seconds[:known].copy(), self._done_at[:known].copy()
+        if not known:
+            return 0.0, Latency(None, None, None)
+        now = time.perf_counter()
+        recent = done_at[done_at > now - LATELY]
+        span = now - recent.min() if len(recent) else 0.0
+        rate = len(recent) / span if span > 0 else 0.0
+        median, p99, longest = np.quantile(seconds, (0.5, 0.99, 1.0), method="higher").tolist()
+        return float(rate), Latency(median, p99, longest)
+
+    def latency(self) -> Latency:
+        """Of all verdicts, from a histogram: at most 5 % too long, from a tenth of a millisecond on."""
+        with self._lock:
+            bins, longest = list(self._bins), self._longest
+        total = sum(bins)
+        if not total:
+            return Latency(None, None, None)
+        cumulative = list(accumulate(bins))
+        edges = [*_EDGES, math.inf]
+        median, p99 = (
+            min(edges[bisect_left(cumulative, math.ceil(share * total))], longest) for share in (0.5, 0.99)
+        )
+        return Latency(median, p99, longest)
+
+    def histogram(self) -> tuple[tuple[tuple[float, int], ...], float]:
+        """Cumulative counts by upper edge, the last one infinite; and the sum of the seconds."""
+        with self._lock:
+            cumulative, seconds = list(accumulate(self._bins)), self._sum
+        shown = tuple((edge, cumulative[bisect_left(_EDGES, edge)]) for edge in SHOWN)
+        return (*shown, (math.inf, cumulative[-1])), seconds
