@@ -42,6 +42,10 @@ SHOWN = (
 _EDGES = sorted({*SHOWN, *(1e-4 * 1.05**step for step in range(284))})
 
 
+Entry = tuple[Result, Sequence[str], float]
+"""A result, what its verdict counts for, and when it was there on the clock of `time.perf_counter`."""
+
+
 @dataclass(frozen=True)
 class Counts:
     """Of all frames that have left.
@@ -99,29 +103,27 @@ class Account:
         self._bins = [0] * (len(_EDGES) + 1)
         self._sum = self._longest = 0.0
 
-    def add(self, result: Result, tally: Sequence[str] = (), done_at: float = 0.0) -> None:
-        """Count one.
-
-        Args:
-            result: Of a frame.
-            tally: What its verdict counts for.
-            done_at: When the verdict was there, on the clock of `time.perf_counter`.
-        """
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Count some."""
         with self._lock:
-            if result.status == "dropped":
-                self._dropped[result.reason] += 1
-            elif result.status == "failed":
-                self._failed[result.reason] += 1
-            else:
-                for name in tally:
-                    self._verdicts[name] += 1
-                self._alarms += result.alarm
-                place = self._inspected % WINDOW
-                self._seconds[place], self._done_at[place] = result.seconds, done_at
-                self._bins[bisect_left(_EDGES, result.seconds)] += 1
-                self._sum += result.seconds
-                self._longest = max(self._longest, result.seconds)
-                self._inspected += 1
+            for result, tally, done_at in entries:
+                if result.status == "dropped":
+                    self._dropped[result.reason] += 1
+                elif result.status == "failed":
+                    self._failed[result.reason] += 1
+                else:
+                    self._add_verdict(result, tally, done_at)
+
+    def _add_verdict(self, result: Result, tally: Sequence[str], done_at: float) -> None:
+        for name in tally:
+            self._verdicts[name] += 1
+        self._alarms += result.alarm
+        place = self._inspected % WINDOW
+        self._seconds[place], self._done_at[place] = result.seconds, done_at
+        self._bins[bisect_left(_EDGES, result.seconds)] += 1
+        self._sum += result.seconds
+        self._longest = max(self._longest, result.seconds)
+        self._inspected += 1
 
     def counts(self) -> Counts:
         """So far, all of one moment."""

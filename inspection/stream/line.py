@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ class Place:
     """A frame's place in the line.
 
     Attributes:
-        frame: It.
+        frame: It; without pixels where there will be no verdict.
         pixels: What the geometry made of it; None until then.
         status: How it ends: expected to be inspected until something else is found.
         reason: Why it has no verdict.
@@ -44,7 +45,7 @@ class Place:
         if self.status == "inspected":
             self.status, self.reason, self.error = status, reason, error
             self.done_at = time.perf_counter()
-            self.pixels = None
+            self.pixels, self.frame = None, replace(self.frame, image=None)  # many may stay for a while
 
 
 class Line:
@@ -127,14 +128,15 @@ class Line:
         if self._raws and self._raws[0] is place:
             self._raws.popleft()
 
-    def to_prepare(self) -> Place | None:
-        """The oldest frame that nobody has begun to prepare; waits for one. None when no more will come."""
+    def to_prepare(self) -> tuple[Place, Frame] | None:
+        """The oldest frame that nobody has begun to prepare, and its place; waits for one. None: no more come."""
         with self._lock:
             while not self._raws:
                 if self._ended:
                     return None
                 self._raw.wait()
-            return self._raws.popleft()
+            place = self._raws.popleft()
+            return place, place.frame
 
     def prepared(self, place: Place, pixels: NDArray[np.uint8] | None, error: str = "") -> None:
         """Say what came of preparing a frame, which may have been dropped in the meantime.

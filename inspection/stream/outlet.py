@@ -28,12 +28,14 @@ class Outlet:
     Args:
         sink: Opened.
         overflow: What happens when the sink is too slow. `drop_oldest`: it misses the oldest results that wait.
-            `block`: the stream waits for it, but not for one that can't write (a full disk): that one misses.
+            `block`: the stream waits for it, but not for one that can't write (a full disk): that one misses, as a
+            lossy one always does.
         say: Takes what a person is to know.
     """
 
     def __init__(self, sink: Sink, overflow: Overflow, say: Callable[[str], None]) -> None:
-        self.sink, self.overflow, self._say = sink, overflow, say
+        self.sink, self._say = sink, say
+        self.overflow: Overflow = "drop_oldest" if sink.lossy else overflow
         self.capacity = PICTURES if sink.pictures else CAPACITY
         self.error = ""
         self._condition = threading.Condition()
@@ -86,22 +88,21 @@ class Outlet:
             self._hurried = True
             self._condition.notify_all()
 
-    def finish(self, within: float | None) -> None:
-        """No more results come: write what waits, then close the sink.
-
-        Args:
-            within: Seconds; what is not written then counts as missed. None: as long as it takes, unless it can't
-                write.
-        """
+    def end(self) -> None:
+        """No more results come: what waits is written, then the sink is closed."""
         with self._condition:
             self._ended = True
             self._condition.notify_all()
-        self._thread.join(within)
+
+    def is_done(self) -> bool:
+        """Whether the sink is closed."""
+        return not self._thread.is_alive()
+
+    def abandon(self) -> None:
+        """What is not written now counts as missed."""
         with self._condition:
-            self._missed += len(self._queue) + len(self._writing)
-            self._queue.clear()
-            self._writing = []
-            self._broken = True  # whatever the thread does from now on is not counted
+            self._ended = self._hurried = True
+            self._give_up()
 
     def _run(self) -> None:
         pause = FIRST
@@ -162,11 +163,15 @@ class Outlet:
     def _break(self, why: str) -> None:
         with self._condition:
             self._say(f"sink {self.sink.name}: broke ({why}); the stream goes on without it")
-            self.error, self._broken = why, True
-            self._missed += len(self._queue) + len(self._writing)
-            self._queue.clear()
-            self._writing, self._bytes = [], 0
-            self._condition.notify_all()
+            self.error = why
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._missed += len(self._queue) + len(self._writing)
+        self._queue.clear()
+        self._writing, self._bytes = [], 0
+        self._broken = True  # whatever the thread does from now on is not counted
+        self._condition.notify_all()
 
 
 def bare(result: Result) -> Result:

@@ -221,8 +221,8 @@ class Camera(Source):
         if any(not math.isclose(got[key], value, rel_tol=0.01) for key, value in asked.items()):
             self.close()
             raise InputError(
-                f"camera.size, camera.rate: {self.name} gives {_figures(got.values())}, not {_figures(asked.values())} "
-                "(height x width x frames a second)"
+                f"camera.size, camera.rate: {self.name} gives {_figures(got.values())}, "
+                f"not {_figures(asked.values())} (height x width x frames a second)"
             )
 
     def read(self, number: int) -> Frame | None:

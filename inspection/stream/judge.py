@@ -1,0 +1,114 @@
+"""From pixels to verdicts, whatever single frames do to the network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.errors import InputError
+from inspection.stream.alarms import is_alarm
+from inspection.stream.frames import Frame
+from inspection.stream.sink import Evidence
+from inspection.stream.sources import one_line
+
+if TYPE_CHECKING:
+    from inspection.inspector import Inspector, Verdict
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the network said of a frame.
+
+    Attributes:
+        verdict: None: it said nothing.
+        alarm: See `is_alarm`.
+        error: Why there is no verdict.
+    """
+
+    verdict: "Verdict | None"
+    alarm: bool = False
+    error: str = ""
+
+
+class Judge:
+    """Prepares and inspects frames.
+
+    Args:
+        inspector: At the operating point that is to be used.
+    """
+
+    def __init__(self, inspector: "Inspector") -> None:
+        self.inspector = inspector
+
+    def warm_up(self, batch: int) -> None:
+        """Let the network see batches of every size once: the first of a size takes longer.
+
+        Raises:
+            InputError: It gives no number even for a black image.
+        """
+        pixels = np.zeros(self.inspector.geometry.shape, np.uint8)
+        crop = self.inspector.geometry.crop
+        shape = self.inspector.geometry.image_size if crop is None else (crop[3], crop[2])
+        for count in range(batch, 0, -1):
+            self.inspector.inspect_pixels([pixels] * count, [shape] * count)
+
+    def prepare(self, frame: Frame) -> tuple[Pixels | None, str]:
+        """What the network is to see of a frame; or why there is nothing."""
+        assert frame.image is not None
+        try:
+            return self.inspector.geometry.apply(frame.image, frame.name), ""
+        except InputError as error:
+            return None, one_line(error)
+
+    def judge(
+        self, pixels: Sequence[Pixels], shapes: Sequence[tuple[int, int]], evidence: Evidence
+    ) -> list[Judged]:
+        """Verdicts on a batch: where it fails as a whole, each image is tried alone.
+
+        Args:
+            pixels: From `prepare`, one or more.
+            shapes: Height and width of each camera image.
+            evidence: Which verdicts are to have heatmaps.
+        """
+        try:
+            verdicts = self.inspector.inspect_pixels(pixels, shapes, evidence == "all")
+        except Exception as error:
+            if len(pixels) == 1:
+                return [Judged(None, error=_in_words(error))]
+            return [
+                judged
+                for own, shape in zip(pixels, shapes, strict=True)
+                for judged in self.judge([own], [shape], evidence)
+            ]
+        alarms = [is_alarm(verdict, self.inspector) for verdict in verdicts]
+        if evidence == "alarms" and any(alarms):
+            self._explain(verdicts, alarms, pixels, shapes)
+        return [Judged(verdict, alarm) for verdict, alarm in zip(verdicts, alarms, strict=True)]
+
+    def _explain(
+        self,
+        verdicts: list["Verdict"],
+        alarms: Sequence[bool],
+        pixels: Sequence[Pixels],
+        shapes: Sequence[tuple[int, int]],
+    ) -> None:
+        """Give the alarms their heatmaps: what was said of them stays."""
+        rows = [row for row, alarm in enumerate(alarms) if alarm]
+        try:
+            again = self.inspector.inspect_pixels(
+                [pixels[row] for row in rows], [shapes[row] for row in rows], True
+            )
+        except Exception:  # they have their verdicts; evidence is an extra
+            return
+        for row, explained in zip(rows, again, strict=True):
+            verdicts[row] = replace(verdicts[row], heatmaps=explained.heatmaps, method=explained.method)
+
+
+def _in_words(error: Exception) -> str:
+    """A person's mistake speaks for itself; of others the kind is said, too."""
+    words = one_line(error)
+    return words if isinstance(error, InputError) else f"{type(error).__name__}: {words}"

@@ -1,0 +1,358 @@
+"""Capture, preparation, network and sinks, each at its own pace, and every frame accounted for."""
+
+import math
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from inspection.errors import InputError
+from inspection.stream.account import WINDOW, Account, Entry
+from inspection.stream.frames import Live, Result, State
+from inspection.stream.judge import Judge, Judged
+from inspection.stream.line import Line, Overflow, Place
+from inspection.stream.outlet import Outlet
+from inspection.stream.reconnect import Reconnecting
+from inspection.stream.sink import About, Evidence, Sink
+from inspection.stream.sources import Source, SourceLost, one_line
+
+Ended = Literal["source ended", "enough frames", "stopped", "source lost", "broke"]
+_FOR_SINKS = 0.2
+"""Share of the time that a stop may take which is the sinks' own."""
+_LEAST = 0.5
+"""Seconds that sinks get at the end in any case: it takes them a few milliseconds, unless they hang."""
+_LOOK = 0.05
+"""Seconds between two looks at whether somebody wants to stop."""
+_MESSAGES = 200
+"""Messages that are kept for the summary, the last ones."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a stream runs.
+
+    Attributes:
+        overflow: See `Line`; None: `drop_oldest` of a live source, `block` of files.
+        queue: Frames that can wait.
+        batch: Images in the network at once, at most.
+        within: Seconds from its capture that a frame waits at most for others to fill the batch. 0: while the
+            network is at work, whatever comes is the next batch.
+        frames: After how many it ends; None: when the source does.
+        reconnect: How often a source that is lost is tried in a row; None: for ever.
+        stop_within: Seconds in which what waits is finished when the stream is to stop.
+
+    Raises:
+        InputError: A value that cannot be.
+    """
+
+    overflow: Overflow | None = None
+    queue: int = 16
+    batch: int = 8
+    within: float = 0.0
+    frames: int | None = None
+    reconnect: int | None = None
+    stop_within: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise InputError(f"batch={self.batch}: expected 1 or more")
+        if self.queue < self.batch:
+            raise InputError(f"queue={self.queue}: expected room for a batch (batch={self.batch}) or more")
+        if not 0 <= self.within < math.inf:
+            raise InputError(f"deadline={self.within}: expected 0 or more seconds")
+        if not 0 <= self.stop_within < math.inf:
+            raise InputError(f"stop_within={self.stop_within}: expected 0 or more seconds")
+        for name, value, least in (("frames", self.frames, 1), ("reconnect", self.reconnect, 0)):
+            if value is not None and value < least:
+                raise InputError(f"{name}={value}: expected {least} or more, or null")
+
+
+class Stream:
+    """Reads a source to its end, or until somebody stops it.
+
+    One thread captures, one prepares (crop, resize), one runs the network and hands out the results, one writes
+    for each sink. All queues between them are bounded.
+
+    Args:
+        source: Not opened.
+        judge: Of the frames.
+        sinks: Not opened.
+        policy: How it runs.
+        output: Folder of the sinks' files; it is there.
+    """
+
+    def __init__(
+        self, source: Source, judge: Judge, sinks: Sequence[Sink], policy: Policy, output: Path
+    ) -> None:
+        self.policy, self.output = policy, output
+        self.messages: deque[str] = deque(maxlen=_MESSAGES)
+        """What a person is to know, the newest last."""
+        self.account = Account(judge.inspector.answers.tallied())
+        self.ended: Ended | None = None
+        self.why = ""
+        self.started = time.time()
+        self._judge, self._sinks = judge, list(sinks)
+        self._wake = threading.Event()  # of a source that waits for its camera
+        self._source = Reconnecting(source, policy.reconnect, self._say, self._wake.wait)
+        self._done = threading.Event()
+        self._emit = threading.Lock()
+        self._requests: list[tuple[float, float]] = []  # to stop: when asked, and the seconds for that
+        self._began = self._over = 0.0
+        self._outlets: list[Outlet] = []
+
+    def open(self) -> None:
+        """Open source and sinks and warm up the network.
+
+        Raises:
+            InputError: One of them can't be opened; nothing is left open.
+        """
+        self._source.open()
+        opened: list[Sink] = []
+        try:
+            self.overflow = self.policy.overflow or ("drop_oldest" if self._source.live else "block")
+            self._line = Line(self.policy.queue, self.overflow)
+            self._judge.warm_up(self.policy.batch)
+            about = About(self._judge.inspector, self._source.name, self._source.rate, self.output, self.live)
+            for sink in self._sinks:
+                sink.open(about)
+                opened.append(sink)
+        except BaseException:
+            for sink in opened:
+                sink.close()
+            self._source.close()
+            raise
+        self._outlets = [Outlet(sink, self.overflow, self._say) for sink in self._sinks]
+
+    def run(self, tick: Callable[[], None] = lambda: None) -> None:
+        """From the first frame to the closed sinks.
+
+        Args:
+            tick: Called all the time, for whoever shows something.
+        """
+        self.started, self._began = time.time(), time.perf_counter()
+        for outlet in self._outlets:
+            outlet.start()
+        for work in (self._capture, self._prepare, self._infer):
+            threading.Thread(target=self._guarded, args=(work,), name=work.__name__[1:], daemon=True).start()
+        while not self._done.is_set() and time.perf_counter() < self._deadline(1 - _FOR_SINKS):
+            tick()
+            self._heed()
+            self._done.wait(_LOOK)
+        self._finish_line()
+        self._over = time.perf_counter()
+        for lossy in (False, True):
+            self._finish([outlet for outlet in self._outlets if outlet.sink.lossy == lossy], tick)
+
+    def stop(self, within: float | None = None) -> None:
+        """Ask for the end; only takes note of it, so that a signal handler may call it.
+
+        Args:
+            within: Seconds in which what waits is finished; None: those of the policy.
+        """
+        self._requests.append((time.perf_counter(), self.policy.stop_within if within is None else within))
+
+    def _deadline(self, share: float) -> float:
+        """When the time of those who asked for the end is over, or a share of it."""
+        return min((asked + share * within for asked, within in self._requests), default=math.inf)
+
+    def _heed(self) -> None:
+        if self._requests and not self._wake.is_set():
+            self._end("stopped")
+            self._wake.set()
+            self._line.end()
+
+    def _finish_line(self) -> None:
+        """Whatever has no result now is dropped."""
+        for outlet in self._outlets:  # the network may wait for one of them, and hold the lock
+            if self._requests:
+                outlet.hurry()
+        left = self._line.abandon()
+        self._end("stopped")
+        with self._emit:
+            self._hand_out(self._entries(left, {}))
+
+    def _finish(self, outlets: Sequence[Outlet], tick: Callable[[], None]) -> None:
+        for outlet in outlets:
+            outlet.end()
+        # A live source's sinks are not waited for any longer than when somebody stops it.
+        limit = self._over + self.policy.stop_within if self.overflow == "drop_oldest" else math.inf
+        while not all(outlet.is_done() for outlet in outlets):
+            if time.perf_counter() >= max(min(limit, self._deadline(1.0)), self._over + _LEAST):
+                break
+            tick()
+            time.sleep(_LOOK / 5)
+        for outlet in outlets:
+            outlet.abandon()
+
+    def _say(self, message: str) -> None:
+        self.messages.append(message)
+
+    def _end(self, ended: Ended, why: str = "") -> None:
+        """Note why it ends: the first reason counts, unless something breaks later."""
+        if self.ended is None or (ended == "broke" and self.ended != "broke"):
+            self.ended, self.why = ended, why
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Run a thread: one that breaks ends the stream, and not only itself."""
+        try:
+            work()
+        except Exception as error:
+            self._end("broke", f"{type(error).__name__}: {one_line(error)}")
+            self._say(traceback.format_exc())
+            self._line.end()
+            self._done.set()
+
+    def _capture(self) -> None:
+        most = math.inf if self.policy.frames is None else self.policy.frames
+        number = 0
+        try:
+            while number < most:
+                frame = self._source.read(number)
+                if frame is None:
+                    self._end("source ended")
+                    return
+                if not self._line.put(frame):
+                    return
+                number += 1
+            self._end("enough frames")
+        except SourceLost as error:
+            self._end("source lost", str(error))
+        finally:
+            self._source.close()
+            self._line.end()
+
+    def _prepare(self) -> None:
+        while (raw := self._line.to_prepare()) is not None:
+            place, frame = raw
+            self._line.prepared(place, *self._judge.prepare(frame))
+
+    def _infer(self) -> None:
+        line, policy = self._line, self.policy
+        while places := line.take(policy.batch, policy.within):
+            entries = self._entries(places, self._judged(places))
+            with self._emit:
+                if not line.leave(places):
+                    return
+                self._hand_out(entries)
+        self._done.set()
+
+    def _judged(self, places: Sequence[Place]) -> dict[int, Judged]:
+        """What the network says of those that it is to see, by their number."""
+        numbers, pixels, shapes = [], [], []
+        for place in places:
+            frame, own = place.frame, place.pixels  # a stop that can't wait takes them away
+            if own is not None and frame.image is not None:
+                numbers.append(frame.number)
+                pixels.append(own)
+                shapes.append(frame.image.shape[:2])
+        judged = self._judge.judge(pixels, shapes, self._evidence()) if pixels else ()
+        return dict(zip(numbers, judged, strict=True))
+
+    def _evidence(self) -> Evidence:
+        wanted = {outlet.sink.evidence for outlet in self._outlets}
+        return "all" if "all" in wanted else "alarms" if "alarms" in wanted else "none"
+
+    def _entries(self, places: Sequence[Place], judged: Mapping[int, Judged]) -> list[Entry]:
+        """What became of frames, for the account."""
+        now = time.perf_counter()
+        tally = self._judge.inspector.answers.tally
+        entries = []
+        for place in places:
+            result = _result(place, judged.get(place.frame.number), now)
+            entries.append((result, () if result.verdict is None else tally(result.verdict), now))
+        return entries
+
+    def _hand_out(self, entries: Sequence[Entry]) -> None:
+        """Count the results, and give them to the sinks."""
+        self.account.add(entries)
+        results = [result for result, *_ in entries]
+        for outlet in self._outlets:
+            outlet.put(results)
+
+    def live(self) -> Live:
+        """The figures of the moment."""
+        counts = self.account.counts()
+        rate, latency = self.account.lately()
+        histogram, seconds = self.account.histogram()
+        received = self._line.received  # after the counts: none of them is ahead of it
+        elapsed = (self._over or time.perf_counter()) - self._began if self._began else 0.0
+        return Live(
+            state=self._state(),
+            source=self._source.name,
+            started=self.started,
+            elapsed=elapsed,
+            received=received,
+            inspected=counts.inspected,
+            dropped=counts.dropped,
+            failed=counts.failed,
+            waiting=received - counts.total,
+            capacity=self.policy.queue,
+            total=self._total(),
+            verdicts=counts.verdicts,
+            alarms=counts.alarms,
+            rate=rate,
+            mean_rate=counts.inspected / elapsed if elapsed else 0.0,
+            median=latency.median,
+            p99=latency.p99,
+            window=WINDOW,
+            histogram=histogram,
+            seconds=seconds,
+            reconnects=self._source.reconnects,
+            sinks={outlet.sink.name: outlet.figures() for outlet in self._outlets},
+        )
+
+    def _state(self) -> State:
+        if not self._began:
+            return "opening"
+        if self._over:
+            return "ended"
+        if self._requests:
+            return "stopping"
+        return "reconnecting" if self._source.lost else "running"
+
+    def _total(self) -> int | None:
+        total, frames = self._source.total, self.policy.frames
+        return total if frames is None else frames if total is None else min(total, frames)
+
+    def summary(self) -> dict[str, Any]:
+        """All there is to say at the end, plain values."""
+        counts, latency, live = self.account.counts(), self.account.latency(), self.live()
+        return {
+            "source": self._source.name,
+            "started": datetime.fromtimestamp(self.started).astimezone().isoformat(timespec="milliseconds"),
+            "seconds": live.elapsed,
+            "ended": self.ended,
+            "why": self.why,
+            "policy": asdict(self.policy) | {"overflow": self.overflow},
+            "received": live.received,
+            "inspected": counts.inspected,
+            "dropped": counts.dropped,
+            "failed": counts.failed,
+            "verdicts": counts.verdicts,
+            "alarms": counts.alarms,
+            "rate": live.mean_rate,
+            "latency": asdict(latency),
+            "reconnects": live.reconnects,
+            "sinks": {name: asdict(figures) for name, figures in live.sinks.items()},
+            "messages": list(self.messages),
+        }
+
+
+def _result(place: Place, judged: Judged | None, now: float) -> Result:
+    """What became of a frame."""
+    frame = place.frame
+    common = (frame.number, frame.name, frame.time, frame.position)
+    if place.status != "inspected":
+        return Result(*common, place.done_at - frame.captured_at, place.status, place.reason, place.error)
+    assert judged is not None
+    seconds = now - frame.captured_at
+    if judged.verdict is None:
+        return Result(*common, seconds, "failed", "not inspected", judged.error)
+    return Result(
+        *common, seconds, "inspected", verdict=judged.verdict, alarm=judged.alarm, image=frame.image
+    )

@@ -1,0 +1,297 @@
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspection.data.geometry import Geometry
+from inspection.errors import InputError
+from inspection.stream.judge import Judge
+from inspection.stream.pipeline import Policy, Stream
+from inspection.stream.sources import SourceLost
+from tests.stream.conftest import PATIENCE, FakeInspector, FakeSource, Gate, Kept, check, picture, run_stream
+
+
+def of(results, status):
+    return [result.number for result in results if result.status == status]
+
+
+def test_every_frame_of_a_file_is_inspected_in_order():
+    inspector = FakeInspector()
+    made = run_stream(FakeSource([picture(value) for value in range(100)]), inspector, queue=8, batch=4)
+    assert (made.ended, made.overflow) == ("source ended", "block")
+    assert [result.verdict.label for result in made.kept] == ["ok", "defect"] * 50
+    assert [result.alarm for result in made.kept] == [False, True] * 50
+    assert sum(inspector.batches[4:], []) == list(range(100))  # after four to warm up
+    assert made.summary()["verdicts"] == {"ok": 50, "defect": 50}
+    assert made.summary()["alarms"] == 50
+
+
+def test_while_the_network_is_busy_the_next_batch_gathers(gate):
+    """So a lone frame waits for no other, and at full load the batches are full."""
+    inspector = FakeInspector()
+    given = [picture(100), gate.wait, *(picture(value) for value in range(9)), gate.open]
+    inspector.before = lambda values: gate() if values == [100] else None
+    made = run_stream(FakeSource(given), inspector, queue=16, batch=4)
+    first, *later = inspector.batches[4:]  # after four to warm up
+    assert first == [100]
+    assert sum(later, []) == list(range(9))
+    assert len(later[0]) == 4
+    assert of(made.kept, "inspected") == list(range(10))
+
+
+def test_a_live_source_drops_the_oldest_and_the_newest_get_their_verdict(gate):
+    inspector = FakeInspector()
+
+    def before(values):
+        if values == [1]:
+            gate()
+
+    def wait_for_network():
+        assert gate.reached.wait(PATIENCE)
+
+    given = [picture(1), wait_for_network, *(picture(2 * value) for value in range(1, 31)), gate.open]
+    inspector.before = before
+    made = run_stream(FakeSource(given, live=True), inspector, queue=4, batch=2, reconnect=0)
+    assert made.overflow == "drop_oldest"
+    assert made.summary()["dropped"] == {"overflow": 26}
+    assert of(made.kept, "inspected") == [0, 27, 28, 29, 30]
+    assert all(result.reason == "overflow" and result.image is None for result in made.kept[1:27])
+    assert (made.ended, made.why) == ("source lost", "unplugged")
+
+
+def test_a_frame_that_cant_be_decoded_fails_alone():
+    made = run_stream(FakeSource([picture(0), "torn", picture(2)]))
+    assert [(result.status, result.reason, result.error) for result in made.kept] == [
+        ("inspected", "", ""),
+        ("failed", "not decoded", "torn"),
+        ("inspected", "", ""),
+    ]
+    assert made.summary()["failed"] == {"not decoded": 1}
+
+
+def test_a_frame_of_another_size_is_resized_or_refused():
+    geometry = Geometry(image_size=(4, 4), crop=(0, 0, 8, 8))
+    sizes = [(8, 8), (6, 8), (16, 20), (8, 8)]
+    made = run_stream(FakeSource([picture(0, size) for size in sizes]), FakeInspector(geometry=geometry))
+    assert of(made.kept, "failed") == [1]
+    assert made.kept[1].reason == "not prepared"
+    assert "fake_000001: the image is 8 x 6 pixels (width x height), smaller than" in made.kept[1].error
+
+
+def test_another_depth_than_the_inspectors_is_said():
+    deep = np.zeros((4, 4), np.uint16)
+    made = run_stream(FakeSource([deep, picture(0)]), FakeInspector(geometry=Geometry((4, 4), depth=8)))
+    assert "has 16 bits a pixel; expected 8" in made.kept[0].error
+    assert of(made.kept, "inspected") == [1]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(RuntimeError("no\nmemory"), "RuntimeError: no memory"), (InputError("NaN"), "NaN")]
+)
+def test_of_a_batch_that_fails_only_the_culprit_does(error, said):
+    def before(values):
+        if 13 in values:
+            raise error
+
+    made = run_stream(FakeSource([picture(value) for value in range(30)]), FakeInspector(before), batch=8)
+    assert of(made.kept, "failed") == [13]
+    assert (made.kept[13].reason, made.kept[13].error) == ("not inspected", said)
+    assert made.summary()["failed"] == {"not inspected": 1}
+
+
+def test_a_network_that_always_fails_fails_every_frame_and_the_stream_goes_on():
+    broken = FakeInspector()
+    warm = []
+
+    def before(values):
+        warm.append(values)
+        if len(warm) > 8:
+            raise RuntimeError("gone")
+
+    broken.before = before
+    made = run_stream(FakeSource([picture(value) for value in range(20)]), broken)
+    assert made.summary()["failed"] == {"not inspected": 20}
+    assert made.live().median is None
+
+
+def test_a_network_that_does_not_work_at_all_is_found_before_the_first_frame():
+    def before(_):
+        raise InputError("no number")
+
+    source, sink = FakeSource([picture(0)]), Kept()
+    made = Stream(source, Judge(FakeInspector(before)), [sink], Policy(), Path("."))
+    with pytest.raises(InputError, match="no number"):
+        made.open()
+    assert (source.opened, source.closed, sink.closed) == (1, 1, 0)
+
+
+def test_a_sink_that_cant_be_opened_leaves_nothing_open():
+    class Taken(Kept):
+        def open(self, about):
+            raise InputError("the port is taken")
+
+    source, sink = FakeSource([picture(0)]), Kept()
+    made = Stream(source, Judge(FakeInspector()), [sink, Taken()], Policy(), Path("."))
+    with pytest.raises(InputError, match="port is taken"):
+        made.open()
+    assert (source.closed, sink.closed) == (1, 1)
+
+
+def test_after_enough_frames_it_ends():
+    made = run_stream(FakeSource([picture(value) for value in range(50)]), frames=7)
+    assert (made.ended, made.summary()["received"]) == ("enough frames", 7)
+    assert made.live().total == 7
+
+
+def test_a_stop_finishes_what_waits(gate):
+    """The network is at its first frame, eight wait: all nine get their verdict."""
+    hold = Gate()
+
+    def before(values):
+        if values == [100]:
+            gate()
+
+    def tick(made):
+        if hold.reached.is_set() and not made._requests:
+            made.stop()
+        if made._requests and made.ended:
+            gate.open()
+            hold.open()
+
+    given = [picture(100), gate.wait, *(picture(value) for value in range(8)), hold, picture(50)]
+    made = run_stream(FakeSource(given), FakeInspector(before), tick=tick, queue=8, stop_within=PATIENCE)
+    assert made.ended == "stopped"
+    assert made.summary()["dropped"] == {}
+    assert made.summary()["inspected"] == 9
+
+
+def test_what_a_stop_can_t_finish_in_time_is_dropped(gate):
+    """The network never answers: in the network and before it, all count as dropped, and the end comes in time."""
+
+    def before(values):
+        if 100 in values:
+            gate()
+
+    def tick(made):
+        if made.live().received == 9 and not made._requests:
+            made.stop()
+
+    hold = Gate()
+    given = [picture(100), gate.wait, *(picture(value) for value in range(8)), hold]
+    began = time.monotonic()
+    made = run_stream(FakeSource(given), FakeInspector(before), tick=tick, queue=8, stop_within=0.3)
+    assert time.monotonic() - began < PATIENCE / 2
+    assert made.summary()["dropped"] == {"stopped": 9}
+    gate.open()  # a verdict that comes too late changes nothing
+    hold.open()
+    time.sleep(0.05)
+    check(made, made.kept)
+
+
+def test_a_second_stop_does_not_wait(gate):
+    def tick(made):
+        if gate.reached.is_set():
+            made.stop()
+            made.stop(0.0)
+
+    given = [picture(100)]
+    inspector = FakeInspector(lambda values: gate() if values == [100] else None)
+    began = time.monotonic()
+    made = run_stream(FakeSource(given), inspector, tick=tick, stop_within=10 * PATIENCE)
+    assert time.monotonic() - began < PATIENCE
+    assert made.summary()["dropped"] == {"stopped": 1}
+    gate.open()
+
+
+def test_a_stop_does_not_wait_for_a_camera_that_is_away():
+    def tick(made):
+        if made.live().state == "reconnecting":
+            made.stop()
+
+    given = [picture(0), SourceLost("unplugged"), *[SourceLost("still")] * 1000]
+    made = run_stream(FakeSource(given, live=True), tick=tick)
+    assert (made.ended, made.summary()["inspected"]) == ("stopped", 1)
+
+
+def test_a_camera_that_comes_back_goes_on_where_it_was(monkeypatch):
+    monkeypatch.setattr("inspection.stream.reconnect.FIRST", 0.001)
+    source = FakeSource([picture(0), SourceLost("unplugged"), picture(2), picture(4)], live=True)
+    made = run_stream(source, frames=3)
+    assert [result.number for result in made.kept] == [0, 1, 2]
+    assert made.summary()["reconnects"] == 1
+    assert [message.split(" after ")[0] for message in made.messages] == [
+        "fake: unplugged; trying to reach it again",
+        "fake: back",
+    ]
+
+
+def test_a_source_that_breaks_ends_the_stream_with_all_frames_accounted_for():
+    made = run_stream(FakeSource([picture(0), picture(2), ZeroDivisionError("bug")]))
+    assert (made.ended, made.why) == ("broke", "ZeroDivisionError: bug")
+    assert made.summary()["inspected"] == 2
+    assert "Traceback" in made.messages[-1]
+
+
+def test_a_part_of_ours_that_breaks_does_not_hang():
+    inspector = FakeInspector()
+    inspector.answers.tally = lambda verdict: 1 / 0
+    made = Stream(FakeSource([picture(0)] * 5), Judge(inspector), [], Policy(), Path("."))
+    made.open()
+    made.run()
+    assert (made.ended, made.why) == ("broke", "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "explained"), [("none", []), ("alarms", [1, 3, 5]), ("all", [0, 1, 2, 3, 4, 5])]
+)
+def test_evidence_is_found_for_those_that_a_sink_asks_for(wanted, explained):
+    inspector, sink = FakeInspector(), Kept(evidence=wanted, pictures=True, name="shown")
+    made = run_stream(FakeSource([picture(value) for value in range(6)]), inspector, [sink])
+    assert sorted(inspector.explained) == explained
+    assert [result.number for result in sink.results if result.verdict.heatmaps] == explained
+    assert all(not result.verdict.heatmaps for result in made.kept)  # who takes no pictures holds none
+    assert [result.image is not None for result in sink.results] == [True] * 6
+    assert [result.image is not None for result in made.kept] == [False] * 6
+
+
+def test_evidence_that_fails_costs_no_verdict():
+    inspector = FakeInspector()
+    plain = inspector.inspect_pixels
+
+    def inspect_pixels(pixels, shapes, heatmaps=False):
+        if heatmaps:
+            raise RuntimeError("no gradient")
+        return plain(pixels, shapes)
+
+    inspector.inspect_pixels = inspect_pixels
+    made = run_stream(FakeSource([picture(1)]), inspector, [Kept(evidence="alarms", name="shown")])
+    assert of(made.kept, "inspected") == [0]
+
+
+def test_latencies_are_from_capture_to_verdict():
+    inspector = FakeInspector(lambda values: time.sleep(0.02))
+    made = run_stream(FakeSource([picture(0)] * 5), inspector, batch=1)
+    live = made.live()
+    assert 0.02 <= live.median <= live.p99
+    assert made.summary()["latency"]["median"] == pytest.approx(live.median, rel=0.06)
+    assert live.histogram[-1] == (float("inf"), 5)
+    assert dict(live.histogram)[0.015] == 0
+    assert live.seconds == pytest.approx(sum(result.seconds for result in made.kept))
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"batch": 0}, "batch=0"),
+        ({"queue": 4, "batch": 8}, r"queue=4: expected room for a batch \(batch=8\)"),
+        ({"within": -1}, "deadline=-1"),
+        ({"stop_within": float("nan")}, "stop_within=nan"),
+        ({"frames": 0}, "frames=0: expected 1 or more, or null"),
+        ({"reconnect": -1}, "reconnect=-1: expected 0 or more, or null"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused(policy, said):
+    with pytest.raises(InputError, match=said):
+        Policy(**policy)
