@@ -261,7 +261,7 @@ class Stream:
         """What became of frames, for the account."""
         now = time.perf_counter()
         tally = self._judge.inspector.answers.tally
-        entries = []
+        entries: list[Entry] = []
         for place in places:
             result = _result(place, judged.get(place.frame.number), now)
             entries.append((result, () if result.verdict is None else tally(result.verdict), now))

@@ -63,7 +63,8 @@ def test_a_frame_may_be_dropped_while_it_is_prepared():
     line.put(frame(0))
     place, raw = line.to_prepare()
     line.put(frame(1))
-    assert raw.image is not None and place.frame.image is None  # memory is given back
+    assert raw.image is not None
+    assert place.frame.image is None  # memory is given back
     line.prepared(place, PIXELS)
     prepare(line, 1)
     assert numbers(line.take(4)) == [(0, "overflow"), (1, "")]

@@ -1,5 +1,5 @@
-import threading
 import time
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ def test_every_frame_of_a_file_is_inspected_in_order():
     assert (made.ended, made.overflow) == ("source ended", "block")
     assert [result.verdict.label for result in made.kept] == ["ok", "defect"] * 50
     assert [result.alarm for result in made.kept] == [False, True] * 50
-    assert sum(inspector.batches[4:], []) == list(range(100))  # after four to warm up
+    assert list(chain(*inspector.batches[4:])) == list(range(100))  # after four to warm up
     assert made.summary()["verdicts"] == {"ok": 50, "defect": 50}
     assert made.summary()["alarms"] == 50
 
@@ -36,7 +36,7 @@ def test_while_the_network_is_busy_the_next_batch_gathers(gate):
     made = run_stream(FakeSource(given), inspector, queue=16, batch=4)
     first, *later = inspector.batches[4:]  # after four to warm up
     assert first == [100]
-    assert sum(later, []) == list(range(9))
+    assert list(chain(*later)) == list(range(9))
     assert len(later[0]) == 4
     assert of(made.kept, "inspected") == list(range(10))
 
@@ -237,10 +237,9 @@ def test_a_source_that_breaks_ends_the_stream_with_all_frames_accounted_for():
 def test_a_part_of_ours_that_breaks_does_not_hang():
     inspector = FakeInspector()
     inspector.answers.tally = lambda verdict: 1 / 0
-    made = Stream(FakeSource([picture(0)] * 5), Judge(inspector), [], Policy(), Path("."))
-    made.open()
-    made.run()
+    made = run_stream(FakeSource([picture(0)] * 5), inspector)
     assert (made.ended, made.why) == ("broke", "ZeroDivisionError: division by zero")
+    assert made.summary()["dropped"] == {"stopped": made.summary()["received"]}
 
 
 @pytest.mark.parametrize(
