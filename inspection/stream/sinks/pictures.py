@@ -1,0 +1,134 @@
+"""The pictures of defects as files."""
+
+import contextlib
+import os
+import re
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from inspection.data.images import CameraImage
+from inspection.errors import InputError
+from inspection.stream.frames import Result
+from inspection.stream.sink import About, Sink
+from inspection.stream.sinks.drawing import explained, jpeg
+from inspection.stream.sinks.lines import bytes_of, iso_time
+
+_LABEL = 60  # bytes of a verdict in a file name
+_SHOWN = 1600  # px: longer side of the drawn one, at most
+
+
+class PictureSink(Sink):
+    """`defects/`: of each alarm the camera's own pixels as PNG, fit to train with, and a JPEG with the evidence.
+
+    When there are too many, the oldest go. A file is whole or not there.
+
+    Args:
+        count: Alarms whose pictures are kept at most.
+        megabytes: Of all pictures together, at most.
+
+    Raises:
+        InputError: Nothing could be kept.
+    """
+
+    name = "pictures"
+    pictures = True
+    evidence = True
+
+    def __init__(self, count: int = 500, megabytes: float = 500) -> None:
+        if count < 1:
+            raise InputError(f"sinks.pictures.count={count}: expected 1 or more")
+        self._count, self._bytes = count, bytes_of(megabytes, "sinks.pictures.megabytes")
+        self._kept: deque[tuple[tuple[Path, ...], int]] = deque()
+        self._size = 0
+        self.where = ""
+
+    def open(self, about: About) -> None:
+        """Make the folder."""
+        self._inspector = about.inspector
+        self._folder = about.output / "defects"
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self._folder}: the folder can't be made ({error.strerror})") from None
+        self.where = str(self._folder)
+
+    def write(self, results: Sequence[Result]) -> None:
+        """Those of alarms."""
+        for result in results:
+            if result.alarm and result.verdict is not None and result.image is not None:
+                self._keep(result)
+
+    def _keep(self, result: Result) -> None:
+        assert result.verdict is not None
+        assert result.image is not None
+        stem = f"{result.number:09d}_{_stamp(result.time)}_{_slug(result.verdict.label)}"
+        drawn = explained(self._inspector, result.image, result.verdict, _SHOWN)
+        contents = {
+            self._folder / f"{stem}.png": encode_png(result.image),
+            self._folder / f"{stem}_evidence.jpg": jpeg(drawn, 90),
+        }
+        size = sum(len(content) for content in contents.values())
+        self._make_room(size)
+        try:
+            for path, content in contents.items():
+                write_whole(path, content)
+        except OSError:
+            for path in contents:
+                path.unlink(missing_ok=True)
+            raise
+        if not self._kept or self._kept[-1][0] != tuple(contents):  # offered once more after a failure
+            self._kept.append((tuple(contents), size))
+            self._size += size
+
+    def _make_room(self, size: int) -> None:
+        assert self._bytes is not None
+        while self._kept and (len(self._kept) >= self._count or self._size + size > self._bytes):
+            paths, freed = self._kept.popleft()
+            self._size -= freed
+            for path in paths:
+                with contextlib.suppress(OSError):  # somebody has taken it away, or looks at it
+                    path.unlink()
+
+
+def encode_png(image: CameraImage) -> bytes:
+    """All bits of a camera image, grey or RGB, 8 or 16 bit."""
+    blue_first = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    done, data = cv2.imencode(".png", blue_first, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    assert done  # what a camera gives
+    return data.tobytes()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is whole whenever somebody looks.
+
+    Raises:
+        OSError: It can't be written; the old one, if there was one, is as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def _stamp(seconds: float) -> str:
+    """The time as file names may have it: `2026-11-21T15-04-05.678`."""
+    return iso_time(seconds)[:23].replace(":", "-")
+
+
+def _slug(label: str) -> str:
+    """A verdict as a part of a file name, letters of any language.
+
+    Example:
+        >>> _slug("scratch, dent/2")
+        'scratch_dent_2'
+    """
+    clean = re.sub(r"\W+", "_", label).strip("_").encode("utf-8", "ignore")[:_LABEL]
+    return clean.decode("utf-8", "ignore") or "defect"

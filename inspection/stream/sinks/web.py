@@ -1,0 +1,291 @@
+"""A live web page of the stream."""
+
+import contextlib
+import itertools
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.resources import files
+from typing import Any, Literal
+
+from inspection.data.images import CameraImage
+from inspection.errors import InputError
+from inspection.inspector.plain import as_json
+from inspection.inspector.verdict import Verdict
+from inspection.stream.frames import Live, Result
+from inspection.stream.roles import Role, can_alarm, role_of
+from inspection.stream.sink import About, Sink
+from inspection.stream.sinks.about import described
+from inspection.stream.sinks.drawing import explained, has_evidence, jpeg, shown
+from inspection.stream.sinks.lines import iso_time
+from inspection.stream.sinks.metrics import CONTENT_TYPE, exposition
+from inspection.stream.sinks.server import Answer, Asked, ReadOnlyServer
+
+APART = 0.25
+"""Seconds between two pictures, of frames as of defects: however many look, and however fast the line is."""
+WATCHED = 3.0
+"""Seconds after which somebody who asked for news is taken to have gone."""
+LATE = 3.0
+"""Seconds without a frame from which on the newest verdict says nothing of what is under the camera now."""
+TAPE = 240
+"""Newest frames whose verdicts are shown as marks."""
+_LARGE, _SMALL = 1280, 300  # px: longer side
+_HELD = 6  # newest pictures that can still be asked for
+_PARTING = 1.5  # seconds at most that pages are given to hear of the end
+
+_MARKS: dict[Role, str] = {"good": "g", "defect": "d", "other": "o", "failed": "f"}
+_PAGE = {
+    "/": ("live.html", "text/html; charset=utf-8"),
+    "/live.css": ("live.css", "text/css; charset=utf-8"),
+    "/live.js": ("live.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+Kind = Literal["plain", "evidence", "small"]
+
+
+@dataclass
+class _Shot:
+    """A result with its pictures, which are made when somebody asks, once."""
+
+    number: int
+    result: Result
+    image: CameraImage | None
+    made: dict[str, bytes] = field(default_factory=dict)
+    more: int = 0  # of defects: further ones that came right behind
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class WebSink(Sink):
+    """A page for a wall screen, a desk or a phone; `/metrics` for Prometheus, `/healthz` for whoever restarts things.
+
+    Read-only. The stream hands over references and waits for nobody: pictures are drawn in the threads of those who
+    look, at most some a second however many look, and evidence is asked for only while somebody does.
+
+    Args:
+        host: Address to listen at: `127.0.0.1` for this machine alone, `0.0.0.0` for its network. There is no
+            password: whoever reaches it sees the pictures.
+        port: 0 for any that is free.
+        names: Host names by which it may be asked besides `localhost` and addresses.
+        defects: Last ones that are shown.
+
+    Raises:
+        InputError: One of these can't be.
+    """
+
+    name = "web"
+    pictures = True
+
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 8080, names: Sequence[str] = (), defects: int = 24
+    ) -> None:
+        if defects < 0:
+            raise InputError(f"sinks.web.defects={defects}: expected 0 or more")
+        self._host, self._port, self._names = host, port, list(names)
+        self._lock = threading.Lock()  # held for moments only
+        self._numbers = itertools.count(1)
+        self._tape: deque[str] = deque(maxlen=TAPE)
+        self._latest: Result | None = None
+        self._pick: Result | None = None  # what is shown next
+        self._held: deque[_Shot] = deque(maxlen=_HELD)
+        self._defects: deque[_Shot] = deque(maxlen=defects)
+        self._kept_at = self._pinned_at = self._explained_at = -APART
+        self._watched_at = self._wanted_at = -WATCHED
+        self._came_at = 0.0
+        self._told: tuple[float, bytes] = (-1.0, b"")
+        self._ending = False
+        self._end_told = threading.Event()
+        self.where = ""
+
+    @property
+    def evidence(self) -> bool:  # type: ignore[override]  # it changes
+        """Whether somebody looks who has not seen evidence just now."""
+        now = time.monotonic()
+        return now - self._wanted_at < WATCHED and now - self._explained_at >= APART
+
+    def open(self, about: About) -> None:
+        """Begin to serve."""
+        self._about, self._inspector = about, about.inspector
+        self._started, self._came_at = time.time(), time.monotonic()
+        self._can_alarm = can_alarm(about.inspector.decision)
+        self._facts = self._facts_of(about)
+        page = files("inspection.stream.sinks") / "page"
+        self._page = {path: Answer((page / file).read_bytes(), kind) for path, (file, kind) in _PAGE.items()}
+        self._server = ReadOnlyServer(self._site, self._host, self._port, self._names, "sinks.web")
+        self.where = self._server.url
+
+    def write(self, results: Sequence[Result]) -> None:
+        """Remember the newest, and no failure or defect behind which it would be lost."""
+        now = time.monotonic()
+        roles = [role_of(result, self._can_alarm) for result in results]
+        with self._lock:
+            self._came_at = now
+            for result, role in zip(results, roles, strict=True):
+                if result.status == "dropped":
+                    self._tape.append("-")
+                    continue
+                self._tape.append(_MARKS[role])
+                self._latest = result
+                if self._pick is None or _weight(result, role) >= _weight(
+                    self._pick, role_of(self._pick, self._can_alarm)
+                ):
+                    self._pick = result
+                if result.verdict is not None and result.verdict.method is not None:
+                    self._explained_at = now
+        for result, role in zip(results, roles, strict=True):
+            if role == "defect":
+                self._keep(result, now)
+
+    def close(self) -> None:
+        """Tell those who look that it is over, then serve no more."""
+        self._ending = True
+        if time.monotonic() - self._watched_at < WATCHED:
+            self._end_told.wait(_PARTING)
+        self._server.close()
+
+    # ---- what is remembered ----------------------------------------------------------------------------------
+
+    def _keep(self, result: Result, now: float) -> None:
+        """The small and the large pictures of a defect: not its pixels, which may be many."""
+        if not self._defects.maxlen:
+            return
+        if self._defects and now - self._kept_at < APART:
+            self._defects[-1].more += 1
+            return
+        self._kept_at = now
+        shot = _Shot(next(self._numbers), result, result.image)
+        for kind in ("plain", "evidence", "small"):
+            self._picture(shot, kind)
+        shot.image, shot.result = None, _without_pixels(result)
+        with self._lock:
+            self._defects.append(shot)
+
+    def _pinned(self, now: float) -> _Shot | None:
+        """The frame that is shown now, the same one for all who look; a newer one after a moment."""
+        with self._lock:
+            if self._pick is not None and now - self._pinned_at >= APART:
+                self._pinned_at = now
+                self._held.append(_Shot(next(self._numbers), self._pick, self._pick.image))
+                self._pick = None
+            return self._held[-1] if self._held else None
+
+    def _picture(self, shot: _Shot, kind: Kind) -> bytes | None:
+        with shot.lock:
+            if kind not in shot.made:
+                if shot.image is None or shot.result.verdict is None:
+                    return None
+                try:
+                    shot.made[kind] = self._drawn(shot.image, shot.result.verdict, kind)
+                except InputError:  # smaller than the crop
+                    return None
+            return shot.made[kind]
+
+    def _drawn(self, image: CameraImage, verdict: Verdict, kind: Kind) -> bytes:
+        if kind == "plain":
+            return jpeg(shown(self._inspector, image, _LARGE))
+        if kind == "small":
+            return jpeg(explained(self._inspector, image, verdict, _SMALL), 80)
+        return jpeg(explained(self._inspector, image, verdict, _LARGE))
+
+    # ---- what is told ----------------------------------------------------------------------------------------
+
+    def _site(self, asked: Asked) -> Answer | None:
+        if asked.path in self._page:
+            return self._page[asked.path]
+        if asked.path == "/state.json":
+            return self._news("evidence=1" in asked.query.split("&"))
+        if asked.path == "/metrics":
+            labels = {key: str(self._facts[key]) for key in ("task", "source", "inspector", "version")}
+            text = exposition(self._live(), labels, self._started)
+            return Answer(text.encode("utf-8", "replace"), CONTENT_TYPE)
+        if asked.path == "/healthz":
+            return self._health()
+        return self._picture_at(asked.path)
+
+    def _picture_at(self, path: str) -> Answer | None:
+        """`/pictures/12/small.jpg`."""
+        match path.split("/"):
+            case ["", "pictures", number, ("plain.jpg" | "evidence.jpg" | "small.jpg") as name]:
+                with self._lock:
+                    shots = [*self._held, *self._defects]
+                shot = next((each for each in shots if str(each.number) == number), None)
+                content = None if shot is None else self._picture(shot, name.removesuffix(".jpg"))  # type: ignore[arg-type]
+                return None if content is None else Answer(content, "image/jpeg")
+        return None
+
+    def _health(self) -> Answer:
+        live = self._live()
+        ended = live.state == "ended"
+        words = {"state": live.state, "received": live.received, "inspected": live.inspected}
+        return Answer(json.dumps(words).encode() + b"\n", "application/json", 503 if ended else 200)
+
+    def _news(self, evidence: bool) -> Answer:
+        """The same for all who ask within a moment."""
+        now = time.monotonic()
+        self._watched_at = now
+        if evidence:
+            self._wanted_at = now
+        told_at, content = self._told
+        if now - told_at >= APART / 2 or self._ending:
+            content = json.dumps(as_json(self._state(now)), ensure_ascii=True, allow_nan=False).encode()
+            self._told = (now, content)
+        if self._ending:
+            self._end_told.set()
+        return Answer(content, "application/json")
+
+    def _state(self, now: float) -> dict[str, Any]:
+        live, shot = self._live(), self._pinned(now)
+        with self._lock:
+            tape, defects, silent = "".join(self._tape), list(self._defects), now - self._came_at
+        return {
+            **self._facts,
+            "state": live.state,
+            "silent": round(silent, 1),
+            "late": live.state == "running" and live.received > 0 and silent > LATE,
+            "shown": None if shot is None else self._told_of(shot),
+            "tape": tape,
+            "defects": [self._told_of(each) for each in reversed(defects)],
+            "elapsed": live.elapsed,
+            "total": live.total,
+            "rate": live.rate,
+            "mean_rate": live.mean_rate,
+            "median_ms": None if live.median is None else 1000 * live.median,
+            "p99_ms": None if live.p99 is None else 1000 * live.p99,
+            "waiting": live.waiting,
+            "capacity": live.capacity,
+            "received": live.received,
+            "inspected": live.inspected,
+            "dropped": dict(live.dropped),
+            "failed": dict(live.failed),
+            "alarms": live.alarms,
+            "verdicts": dict(live.verdicts),
+            "reconnects": live.reconnects,
+            "drifted": live.drifted,
+            "drift": list(live.drift),
+            "sinks": {name: each.error for name, each in live.sinks.items() if each.error},
+        }
+
+    def _told_of(self, shot: _Shot) -> dict[str, Any]:
+        result = shot.result
+        verdict = result.verdict
+        answers = self._inspector.answers
+        figures = [] if verdict is None else list(zip(answers.headings(), answers.figures(verdict), strict=False))
+        return {
+            "id": shot.number,
+            "frame": result.number,
+            "name": result.name,
+            "time": iso_time(result.time),
+            "latency_ms": 1000 * result.seconds,
+            "role": role_of(result, self._can_alarm),
+            "label": result.reason if verdict is None else verdict.label,
+            "error": result.error,
+            "figures": figures,
+            "picture": bool(shot.made) or shot.image is not None,
+            "evidence": "evidence" in shot.made and not verdict if verdict is None else has_evidence(verdict),
+            "unlike": list(result.unlike),
+            "more": shot.more,
+        }
