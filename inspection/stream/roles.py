@@ -6,6 +6,7 @@ from inspection.stream.frames import Result
 
 if TYPE_CHECKING:
     from inspection.decide.decisions import Decision
+    from inspection.inspector import Inspector
 
 Role = Literal["good", "defect", "other", "failed"]
 
@@ -30,3 +31,16 @@ def role_of(result: Result, alarms: bool) -> Role:
     if result.alarm:
         return "defect"
     return "good" if alarms else "other"
+
+
+def alarming(inspector: "Inspector") -> list[str]:
+    """Which of what the answers tally are alarms, see `is_alarm`."""
+    decision = inspector.decision
+    if decision.kind == "boxes":
+        return list(decision.names)
+    if decision.kind == "quantities":
+        return ["alarm"]
+    if decision.kind == "any_of":
+        return [name for name, _ in inspector.passport.colours or ()] or list(decision.names)
+    defect: int | None = getattr(decision, "defect", None)
+    return [] if defect is None else [decision.names[defect]]

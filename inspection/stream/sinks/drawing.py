@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Picture = NDArray[np.uint8]
 
+_HEAT = 320  # px: longer side of a heatmap, whose peaks are kept
+
 
 def shown(inspector: "Inspector", image: CameraImage, most: int) -> Picture:
     """A camera image as the network sees its greys, at most so many pixels high and wide; RGB uint8."""
@@ -36,8 +38,11 @@ def explained(inspector: "Inspector", image: CameraImage, verdict: Verdict, most
     height, width = image.shape[:2]
     picture = shown(inspector, image, most)
     size = picture.shape[1], picture.shape[0]
+    # Of a fine map single pixels are hot: kept as they are seen on a small picture, they are seen on a large one.
+    scale = min(1.0, _HEAT / max(size))
+    small = max(1, round(scale * size[0])), max(1, round(scale * size[1]))
     heats = {
-        name: fit_heat(heat.astype(np.float32, copy=False), *size)
+        name: fit_heat(heat.astype(np.float32, copy=False), *small)
         for name, heat in verdict.heatmaps.items()
         if heat is not None
     }
@@ -54,7 +59,11 @@ def explained(inspector: "Inspector", image: CameraImage, verdict: Verdict, most
     if verdict.boxes and verdict.mask is None:
         x, y = size[0] / width, size[1] / height
         boxes = [
-            DrawnBox((box.left * x, box.top * y, box.right * x, box.bottom * y), f"{box.label} {box.score:.2f}", "found")
+            DrawnBox(
+                (box.left * x, box.top * y, box.right * x, box.bottom * y),
+                f"{box.label} {box.score:.2f}",
+                "found",
+            )
             for box in verdict.boxes
         ]
         picture = draw_boxes(picture, boxes, size[0])

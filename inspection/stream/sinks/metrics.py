@@ -1,5 +1,6 @@
 """The figures of a stream as Prometheus reads them."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
@@ -13,18 +14,19 @@ Sample = tuple[str, Mapping[str, str], float]
 """Suffix of the name, labels, value."""
 
 
-def exposition(live: Live, facts: Mapping[str, str], started: float) -> str:
+def exposition(live: Live, facts: Mapping[str, str]) -> str:
     """The text format 0.0.4, see https://prometheus.io/docs/instrumenting/exposition_formats/.
 
     Args:
         live: The figures of the moment.
         facts: Who inspects: labels of `inspection_info`.
-        started: When the stream was started, seconds since 1970.
     """
     counts = {"dropped": _reasons(live.dropped, DROPPED), "failed": _reasons(live.failed, FAILED)}
     parts = [
         _metric("info", "gauge", "What is inspected, and by what.", [("", facts, 1)]),
-        _metric("start_time_seconds", "gauge", "When the stream was started, since 1970.", [("", {}, started)]),
+        _metric(
+            "start_time_seconds", "gauge", "When the stream was started, since 1970.", [("", {}, live.started)]
+        ),
         _metric(
             "state",
             "gauge",
@@ -32,9 +34,13 @@ def exposition(live: Live, facts: Mapping[str, str], started: float) -> str:
             [("", {"state": name}, name == live.state) for name in get_args(State)],
         ),
         _metric("frames_received_total", "counter", "Frames that came.", [("", {}, live.received)]),
-        _metric("frames_inspected_total", "counter", "Frames that have a verdict.", [("", {}, live.inspected)]),
+        _metric(
+            "frames_inspected_total", "counter", "Frames that have a verdict.", [("", {}, live.inspected)]
+        ),
         *(
-            _metric(f"frames_{what}_total", "counter", f"Frames that {words}, by reason.", _by("reason", reasons))
+            _metric(
+                f"frames_{what}_total", "counter", f"Frames that {words}, by reason.", _by("reason", reasons)
+            )
             for (what, reasons), words in zip(counts.items(), ("were dropped", "failed"), strict=True)
         ),
         _metric("frames_waiting", "gauge", "Frames that wait for their verdict.", [("", {}, live.waiting)]),
@@ -65,7 +71,10 @@ def exposition(live: Live, facts: Mapping[str, str], started: float) -> str:
             ],
         ),
         _metric(
-            "source_reconnects_total", "counter", "How often the source was opened again.", [("", {}, live.reconnects)]
+            "source_reconnects_total",
+            "counter",
+            "How often the source was opened again.",
+            [("", {}, live.reconnects)],
         ),
         _metric(
             "drifted",
@@ -74,7 +83,9 @@ def exposition(live: Live, facts: Mapping[str, str], started: float) -> str:
             [] if live.drifted is None else [("", {}, live.drifted)],
         ),
         *(
-            _metric(f"sink_{what}", kind, words, [("", {"sink": n}, get(each)) for n, each in live.sinks.items()])
+            _metric(
+                f"sink_{what}", kind, words, [("", {"sink": n}, get(each)) for n, each in live.sinks.items()]
+            )
             for what, kind, words, get in (
                 ("written_total", "counter", "Results that a sink has written.", lambda each: each.written),
                 ("missed_total", "counter", "Results that a sink has not written.", lambda each: each.missed),
@@ -94,7 +105,9 @@ def _metric(name: str, kind: str, words: str, samples: Sequence[Sample]) -> str:
     lines = [f"# HELP {full} {words}", f"# TYPE {full} {kind}"]
     for suffix, labels, value in samples:
         given = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        lines.append(f"{full}{suffix}{{{given}}} {_number(value)}" if given else f"{full}{suffix} {_number(value)}")
+        lines.append(
+            f"{full}{suffix}{{{given}}} {_number(value)}" if given else f"{full}{suffix} {_number(value)}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -114,9 +127,9 @@ def _number(value: float) -> str:
         >>> [_number(value) for value in (3, 0.25, float("inf"), float("nan"), True)]
         ['3', '0.25', '+Inf', 'NaN', '1']
     """
-    if value != value:
+    if math.isnan(value):
         return "NaN"
-    if value in (float("inf"), float("-inf")):
+    if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) else repr(float(value))
 

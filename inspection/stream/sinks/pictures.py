@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from inspection.data.images import CameraImage
 from inspection.errors import InputError
 from inspection.stream.frames import Result
-from inspection.stream.sink import About, Sink
+from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.drawing import explained, jpeg
 from inspection.stream.sinks.lines import bytes_of, iso_time
 
@@ -36,7 +37,7 @@ class PictureSink(Sink):
 
     name = "pictures"
     pictures = True
-    evidence = True
+    evidence: Evidence = "alarms"
 
     def __init__(self, count: int = 500, megabytes: float = 500) -> None:
         if count < 1:
@@ -44,7 +45,6 @@ class PictureSink(Sink):
         self._count, self._bytes = count, bytes_of(megabytes, "sinks.pictures.megabytes")
         self._kept: deque[tuple[tuple[Path, ...], int]] = deque()
         self._size = 0
-        self.where = ""
 
     def open(self, about: About) -> None:
         """Make the folder."""
@@ -96,7 +96,7 @@ class PictureSink(Sink):
 
 def encode_png(image: CameraImage) -> bytes:
     """All bits of a camera image, grey or RGB, 8 or 16 bit."""
-    blue_first = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    blue_first: Any = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
     done, data = cv2.imencode(".png", blue_first, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     assert done  # what a camera gives
     return data.tobytes()

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
 from inspection.errors import InputError
@@ -85,7 +85,9 @@ class ReadOnlyServer:
         except (OSError, UnicodeError) as error:
             raise InputError(_unavailable(error, host, port, key)) from None
         real = self._server.server_address[1]
-        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, f"[{host}]" if ":" in host else host)
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(
+            host, f"[{host}]" if ":" in host else host
+        )
         self.url = f"http://{shown}:{real}/"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name=key, daemon=True
@@ -100,7 +102,9 @@ class ReadOnlyServer:
         self._thread.join(5)
 
 
-class _Server(socketserver.ThreadingTCPServer):  # `HTTPServer` asks the network for this machine's name: seconds
+class _Server(
+    socketserver.ThreadingTCPServer
+):  # `HTTPServer` asks the network for this machine's name: seconds
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
@@ -164,7 +168,10 @@ class _Handler(BaseHTTPRequestHandler):
             words = "This page is not known by that name; it can be told in the key names of the sink web.\n"
             return Answer(words.encode(), _TEXT, 421)
         path, _, query = self.path.partition("?")
-        found = self.site(Asked(path, query))
+        try:
+            found = self.site(Asked(path, query))
+        except Exception as error:  # the page's own trouble; the console belongs to the stream
+            return Answer(f"This could not be made: {type(error).__name__}\n".encode(), _TEXT, 500)
         return found or Answer(b"There is no such page.\n", _TEXT, 404)
 
     def _answer(self, answer: Answer, further: Mapping[str, str] | None = None) -> None:
@@ -217,4 +224,7 @@ def _unavailable(error: OSError | UnicodeError, host: str, port: int, key: str) 
         )
     if number in (errno.EACCES, errno.EPERM):
         return f"{key}.port={port}: this port needs more rights; take one from 1024 on, or 0 for any that is free"
-    return f"{key}.host={host}: no address of this machine ({error}); 127.0.0.1 is for it alone, 0.0.0.0 for its network"
+    return (
+        f"{key}.host={host}: no address of this machine ({error}); "
+        f"127.0.0.1 is for it alone, 0.0.0.0 for its network"
+    )

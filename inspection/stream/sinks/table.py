@@ -29,7 +29,6 @@ class CsvSink(Sink):
 
     def __init__(self, megabytes: float | None = 256) -> None:
         self._limit = bytes_of(megabytes, "sinks.csv.megabytes")
-        self.where = ""
 
     def open(self, about: About) -> None:
         """Begin the file."""

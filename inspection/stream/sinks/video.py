@@ -16,7 +16,7 @@ from inspection.errors import InputError
 from inspection.pictures.text import Colour, draw_text, shorten
 from inspection.stream.frames import Result
 from inspection.stream.roles import can_alarm, role_of
-from inspection.stream.sink import About, Sink
+from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.drawing import Picture, explained, shown
 from inspection.stream.sinks.lines import iso_time
 
@@ -25,7 +25,9 @@ Suffix = Literal[".mkv", ".avi", ".mp4"]
 CODECS: dict[str, str] = {".mkv": "mp4v", ".avi": "MJPG", ".mp4": "mp4v"}
 """What every OpenCV encodes by itself."""
 _USUAL_RATE = 25.0
-_RESERVE = 64_000_000  # bytes: OpenCV does not say when a disk is full, so the film ends while there is some room
+_RESERVE = (
+    64_000_000  # bytes: OpenCV does not say when a disk is full, so the film ends while there is some room
+)
 _LETTERS = 20  # px
 _BAR = 34  # px
 # Colour, and a sign for who can't tell colours: of Okabe and Ito, dark enough for white letters.
@@ -40,11 +42,11 @@ _LOOK: dict[str, tuple[Colour, str]] = {
 class VideoSink(Sink):
     """`video_001.mkv`, ...: each inspected frame with its evidence, and below it verdict, time and number.
 
-    A frame that failed is a dark picture that says why. Dropped frames are left out: the numbers jump. All pictures
-    have the size that the first frame makes; others are fitted into it with black edges.
+    A frame that failed is a dark picture that says why. Dropped frames are left out: the numbers jump. All
+    pictures have the size that the first frame makes; others are fitted into it with black edges.
 
-    The last quarter of a megabyte is in the encoder: a process that is killed loses it. What came before can be
-    played from a `.mkv` or `.avi`; a `.mp4` that was not ended can't be played at all.
+    The last quarter of a megabyte is in the encoder: a process that is killed loses it. What came before can
+    be played from a `.mkv` or `.avi`; a `.mp4` that was not ended can't be played at all.
 
     Args:
         suffix: `.mkv` (MPEG-4), `.avi` (Motion JPEG: ten times as large, and the least loss by a kill), `.mp4`
@@ -76,11 +78,13 @@ class VideoSink(Sink):
         if suffix not in CODECS:
             raise InputError(f"sinks.video.suffix={suffix}: expected one of {', '.join(CODECS)}")
         if codec is not None and len(codec) != 4:
-            raise InputError(f"sinks.video.codec={codec}: expected four letters, such as {CODECS[suffix]}, or null")
+            raise InputError(
+                f"sinks.video.codec={codec}: expected four letters, such as {CODECS[suffix]}, or null"
+            )
         for key, value in {"rate": rate, "minutes": minutes, "keep": keep, "height": height}.items():
             if value is not None and not value > 0:
                 raise InputError(f"sinks.video.{key}={value}: expected more than 0")
-        self.evidence = evidence
+        self.evidence: Evidence = "all" if evidence else "none"
         self._suffix, self._codec, self._rate = suffix, codec or CODECS[suffix], rate
         self._minutes, self._keep, self._height = minutes, keep, height
         self._files: deque[Path] = deque()
@@ -88,7 +92,6 @@ class VideoSink(Sink):
         self._size: tuple[int, int] | None = None  # of the camera's picture in the film
         self._number = self._frames = 0
         self._newest = -1  # frame in the film
-        self.where = ""
 
     def open(self, about: About) -> None:
         """Find out whether the codec works: one that is missing is told before the first frame."""
@@ -140,7 +143,7 @@ class VideoSink(Sink):
             # The longer side, of which a picture of this height has so much at most.
             high, wide = result.image.shape[:2]
             most = max(1, round(max(high, wide) * min(1.0, self._height / high)))
-            if self.evidence or result.verdict.boxes or result.verdict.mask is not None:
+            if result.verdict.heatmaps or result.verdict.boxes or result.verdict.mask is not None:
                 picture = explained(self._inspector, result.image, result.verdict, most)
             else:
                 picture = shown(self._inspector, result.image, most)
@@ -169,7 +172,12 @@ class VideoSink(Sink):
         )  # fmt: skip
         if room > 100:
             draw_text(
-                bar, place, (self._size[0] - 8, middle), height=_LETTERS * 3 // 4, colour=(255, 255, 255), anchor="rm"
+                bar,
+                place,
+                (self._size[0] - 8, middle),
+                height=_LETTERS * 3 // 4,
+                colour=(255, 255, 255),
+                anchor="rm",
             )
         return bar
 
@@ -218,7 +226,9 @@ def letterboxed(picture: Picture, size: tuple[int, int]) -> Picture:
         return picture[:height, :width]  # to even sides
     scale = min(width / picture.shape[1], height / picture.shape[0])
     wide, high = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    fitted = cv2.resize(picture, (wide, high), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    fitted = cv2.resize(
+        picture, (wide, high), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
     film = np.zeros((height, width, 3), np.uint8)
     left, top = (width - wide) // 2, (height - high) // 2
     film[top : top + high, left : left + wide] = fitted

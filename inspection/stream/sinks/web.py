@@ -1,24 +1,24 @@
 """A live web page of the stream."""
 
-import contextlib
 import itertools
 import json
+import math
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from inspection.data.images import CameraImage
 from inspection.errors import InputError
 from inspection.inspector.plain import as_json
 from inspection.inspector.verdict import Verdict
 from inspection.stream.frames import Live, Result
-from inspection.stream.roles import Role, can_alarm, role_of
-from inspection.stream.sink import About, Sink
+from inspection.stream.roles import Role, alarming, can_alarm, role_of
+from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.about import described
 from inspection.stream.sinks.drawing import explained, has_evidence, jpeg, shown
 from inspection.stream.sinks.lines import iso_time
@@ -54,17 +54,17 @@ class _Shot:
 
     number: int
     result: Result
-    image: CameraImage | None
-    made: dict[str, bytes] = field(default_factory=dict)
+    evidence: bool  # whether there is something to draw over the image
+    made: dict[Kind, bytes] = field(default_factory=dict)
     more: int = 0  # of defects: further ones that came right behind
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class WebSink(Sink):
-    """A page for a wall screen, a desk or a phone; `/metrics` for Prometheus, `/healthz` for whoever restarts things.
+    """A page for a wall screen, a desk or a phone; `/metrics` for Prometheus, `/healthz` for a supervisor.
 
-    Read-only. The stream hands over references and waits for nobody: pictures are drawn in the threads of those who
-    look, at most some a second however many look, and evidence is asked for only while somebody does.
+    Read-only. The stream hands over references and waits for nobody: pictures are drawn in the threads of those
+    who look, at most some a second however many look, and evidence is asked for only while somebody does.
 
     Args:
         host: Address to listen at: `127.0.0.1` for this machine alone, `0.0.0.0` for its network. There is no
@@ -79,6 +79,7 @@ class WebSink(Sink):
 
     name = "web"
     pictures = True
+    lossy = True
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 8080, names: Sequence[str] = (), defects: int = 24
@@ -89,54 +90,54 @@ class WebSink(Sink):
         self._lock = threading.Lock()  # held for moments only
         self._numbers = itertools.count(1)
         self._tape: deque[str] = deque(maxlen=TAPE)
-        self._latest: Result | None = None
-        self._pick: Result | None = None  # what is shown next
+        self._next: Result | None = None  # is shown next
+        self._next_weight = 0
         self._held: deque[_Shot] = deque(maxlen=_HELD)
         self._defects: deque[_Shot] = deque(maxlen=defects)
-        self._kept_at = self._pinned_at = self._explained_at = -APART
-        self._watched_at = self._wanted_at = -WATCHED
+        self._kept_at = self._pinned_at = self._explained_at = self._watched_at = self._wanted_at = -math.inf
         self._came_at = 0.0
         self._told: tuple[float, bytes] = (-1.0, b"")
         self._ending = False
         self._end_told = threading.Event()
-        self.where = ""
 
     @property
-    def evidence(self) -> bool:  # type: ignore[override]  # it changes
-        """Whether somebody looks who has not seen evidence just now."""
+    def evidence(self) -> Evidence:  # type: ignore[override]  # it changes
+        """All of a batch, some times a second, while somebody looks; of the others the alarms."""
         now = time.monotonic()
-        return now - self._wanted_at < WATCHED and now - self._explained_at >= APART
+        if now - self._wanted_at >= WATCHED:
+            return "none"
+        if now - self._explained_at < APART:
+            return "alarms"
+        self._explained_at = now
+        return "all"
 
     def open(self, about: About) -> None:
         """Begin to serve."""
-        self._about, self._inspector = about, about.inspector
-        self._started, self._came_at = time.time(), time.monotonic()
+        self._inspector, self._answers, self._figures = about.inspector, about.inspector.answers, about.live
+        self._came_at = time.monotonic()
         self._can_alarm = can_alarm(about.inspector.decision)
-        self._facts = self._facts_of(about)
+        self._facts = _facts(about)
         page = files("inspection.stream.sinks") / "page"
         self._page = {path: Answer((page / file).read_bytes(), kind) for path, (file, kind) in _PAGE.items()}
         self._server = ReadOnlyServer(self._site, self._host, self._port, self._names, "sinks.web")
         self.where = self._server.url
 
     def write(self, results: Sequence[Result]) -> None:
-        """Remember the newest, and no failure or defect behind which it would be lost."""
+        """Remember the newest, and what must not be lost behind it."""
         now = time.monotonic()
-        roles = [role_of(result, self._can_alarm) for result in results]
+        seen = [(result, role_of(result, self._can_alarm)) for result in results]
         with self._lock:
             self._came_at = now
-            for result, role in zip(results, roles, strict=True):
+            watched = now - self._watched_at < WATCHED
+            for result, role in seen:
+                self._tape.append("-" if result.status == "dropped" else _MARKS[role])
                 if result.status == "dropped":
-                    self._tape.append("-")
                     continue
-                self._tape.append(_MARKS[role])
-                self._latest = result
-                if self._pick is None or _weight(result, role) >= _weight(
-                    self._pick, role_of(self._pick, self._can_alarm)
-                ):
-                    self._pick = result
-                if result.verdict is not None and result.verdict.method is not None:
-                    self._explained_at = now
-        for result, role in zip(results, roles, strict=True):
+                weight = _weight(result, role)
+                # Between two looks a defect may come and go; where nobody looks, the newest is as good.
+                if self._next is None or weight >= self._next_weight or not watched:
+                    self._next, self._next_weight = result, weight
+        for result, role in seen:
             if role == "defect":
                 self._keep(result, now)
 
@@ -157,32 +158,33 @@ class WebSink(Sink):
             self._defects[-1].more += 1
             return
         self._kept_at = now
-        shot = _Shot(next(self._numbers), result, result.image)
-        for kind in ("plain", "evidence", "small"):
+        shot = self._shot(result)
+        for kind in get_args(Kind):
             self._picture(shot, kind)
-        shot.image, shot.result = None, _without_pixels(result)
+        shot.result = _bare(result)
         with self._lock:
             self._defects.append(shot)
 
     def _pinned(self, now: float) -> _Shot | None:
         """The frame that is shown now, the same one for all who look; a newer one after a moment."""
         with self._lock:
-            if self._pick is not None and now - self._pinned_at >= APART:
+            if self._next is not None and now - self._pinned_at >= APART:
                 self._pinned_at = now
-                self._held.append(_Shot(next(self._numbers), self._pick, self._pick.image))
-                self._pick = None
+                self._held.append(self._shot(self._next))
+                self._next = None
             return self._held[-1] if self._held else None
 
+    def _shot(self, result: Result) -> _Shot:
+        verdict = result.verdict
+        return _Shot(next(self._numbers), result, verdict is not None and has_evidence(verdict))
+
     def _picture(self, shot: _Shot, kind: Kind) -> bytes | None:
+        """None: there is none."""
         with shot.lock:
-            if kind not in shot.made:
-                if shot.image is None or shot.result.verdict is None:
-                    return None
-                try:
-                    shot.made[kind] = self._drawn(shot.image, shot.result.verdict, kind)
-                except InputError:  # smaller than the crop
-                    return None
-            return shot.made[kind]
+            image, verdict = shot.result.image, shot.result.verdict
+            if kind not in shot.made and image is not None and verdict is not None:
+                shot.made[kind] = self._drawn(image, verdict, kind)
+            return shot.made.get(kind)
 
     def _drawn(self, image: CameraImage, verdict: Verdict, kind: Kind) -> bytes:
         if kind == "plain":
@@ -190,6 +192,11 @@ class WebSink(Sink):
         if kind == "small":
             return jpeg(explained(self._inspector, image, verdict, _SMALL), 80)
         return jpeg(explained(self._inspector, image, verdict, _LARGE))
+
+    def _live(self) -> Live:
+        """At the end of a stream its sinks are closed first."""
+        live = self._figures()
+        return replace(live, state="ended") if self._ending else live
 
     # ---- what is told ----------------------------------------------------------------------------------------
 
@@ -200,7 +207,7 @@ class WebSink(Sink):
             return self._news("evidence=1" in asked.query.split("&"))
         if asked.path == "/metrics":
             labels = {key: str(self._facts[key]) for key in ("task", "source", "inspector", "version")}
-            text = exposition(self._live(), labels, self._started)
+            text = exposition(self._live(), labels)
             return Answer(text.encode("utf-8", "replace"), CONTENT_TYPE)
         if asked.path == "/healthz":
             return self._health()
@@ -209,11 +216,11 @@ class WebSink(Sink):
     def _picture_at(self, path: str) -> Answer | None:
         """`/pictures/12/small.jpg`."""
         match path.split("/"):
-            case ["", "pictures", number, ("plain.jpg" | "evidence.jpg" | "small.jpg") as name]:
+            case ["", "pictures", number, name] if name.removesuffix(".jpg") in get_args(Kind):
                 with self._lock:
                     shots = [*self._held, *self._defects]
                 shot = next((each for each in shots if str(each.number) == number), None)
-                content = None if shot is None else self._picture(shot, name.removesuffix(".jpg"))  # type: ignore[arg-type]
+                content = None if shot is None else self._picture(shot, cast(Kind, name.removesuffix(".jpg")))
                 return None if content is None else Answer(content, "image/jpeg")
         return None
 
@@ -270,10 +277,12 @@ class WebSink(Sink):
         }
 
     def _told_of(self, shot: _Shot) -> dict[str, Any]:
-        result = shot.result
+        result, answers = shot.result, self._answers
         verdict = result.verdict
-        answers = self._inspector.answers
-        figures = [] if verdict is None else list(zip(answers.headings(), answers.figures(verdict), strict=False))
+        # `strict` is not for headings that an inspector's own answers do not fill
+        figures = (
+            [] if verdict is None else list(zip(answers.headings(), answers.figures(verdict), strict=True))
+        )
         return {
             "id": shot.number,
             "frame": result.number,
@@ -281,11 +290,42 @@ class WebSink(Sink):
             "time": iso_time(result.time),
             "latency_ms": 1000 * result.seconds,
             "role": role_of(result, self._can_alarm),
-            "label": result.reason if verdict is None else verdict.label,
+            "label": f"not inspected: {result.reason}" if verdict is None else verdict.label,
             "error": result.error,
             "figures": figures,
-            "picture": bool(shot.made) or shot.image is not None,
-            "evidence": "evidence" in shot.made and not verdict if verdict is None else has_evidence(verdict),
+            "picture": bool(shot.made) or (result.image is not None and verdict is not None),
+            "evidence": shot.evidence,
+            "explained": verdict is not None and verdict.method is not None,
             "unlike": list(result.unlike),
             "more": shot.more,
         }
+
+
+def _facts(about: About) -> dict[str, Any]:
+    """What does not change while the stream runs."""
+    inspector = about.inspector
+    made = inspector.passport.made
+    decision = inspector.decision
+    defect = getattr(decision, "defect", None)
+    of = [made.get("run"), f"inspection {version}" if (version := made.get("inspection")) else None]
+    return {
+        **described(about),
+        "inspector": ", ".join(each for each in of if each),
+        "synthetic": bool((made.get("data") or {}).get("synthetic")),
+        "session": secrets.token_hex(8),
+        "alarms_are": "alarms" if defect is None else "defects",
+        "alarming": alarming(inspector),
+        "alarm_possible": can_alarm(decision),
+    }
+
+
+def _weight(result: Result, role: Role) -> int:
+    """Of what came since somebody looked the heaviest is shown: a defect, a failure, a frame with its evidence."""
+    explained = result.verdict is not None and result.verdict.method is not None
+    return {"defect": 4, "failed": 2}.get(role, 0) + explained
+
+
+def _bare(result: Result) -> Result:
+    """Without what takes much memory."""
+    assert result.verdict is not None
+    return replace(result, image=None, verdict=replace(result.verdict, heatmaps={}, mask=None))
