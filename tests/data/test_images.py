@@ -259,6 +259,16 @@ def test_to_channels():
     np.testing.assert_array_equal(to_channels(GREY, 1), GREY[None])
     np.testing.assert_array_equal(to_channels(GREY, 3), np.stack([GREY] * 3))
     np.testing.assert_array_equal(to_channels(COLOUR, 3), COLOUR.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(
+    "view", [np.s_[3:, 2:-1], np.s_[::-1], np.s_[:, ::-1], np.s_[..., ::-1], np.s_[:1, :1]]
+)
+def test_to_channels_of_a_view_of_an_image(view):
+    image = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)[view]
+    planes = to_channels(image, 3)
+    assert planes.flags.c_contiguous
+    np.testing.assert_array_equal(planes, image.transpose(2, 0, 1))
     for image in (GREY, COLOUR):
         for channels in (1, 3):
             assert to_channels(image, channels).flags.c_contiguous
