@@ -32,16 +32,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-from inspection.stream.frames import Frame, Result
-from inspection.stream.judge import Judge
-from inspection.stream.pipeline import Policy, Stream
-from inspection.stream.sink import About, Sink
-from inspection.stream.sources import Source
 
 from benchmarks.exports import AS_TRAINED, EXPORTS, images_of, inspector_file
 from benchmarks.paced import Figures, PacedCamera, Picture
 from inspection.data.images import read_image
 from inspection.inspector.inspector import Inspector
+from inspection.stream.frames import Frame, Result
+from inspection.stream.judge import Judge
+from inspection.stream.pipeline import Policy, Stream
+from inspection.stream.sink import About, Sink
+from inspection.stream.sources import Source
 
 SIZE = (640, 480)
 """Of a frame, width and height."""

@@ -23,6 +23,17 @@ from inspection.config.folders import register_resolvers
 from inspection.errors import InputError
 
 RECORD, TRACEBACK, HYDRA = "job.json", "traceback.txt", ".hydra"
+PACKAGES = dict.fromkeys(
+    ("torch", "torchvision", "lightning", "torchmetrics", "tensorboard", "faster_coco_eval", "safetensors"),
+    "train",
+) | {
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "onnx": "export",
+    "onnxscript": "export",
+    "nncf": "export",
+}
+"""What not everybody installs, and the extra that it comes with."""
 Result = Mapping[str, Any] | int | None
 Function = Callable[[DictConfig, Path], Result]
 
@@ -74,7 +85,7 @@ class Job:
             return self._in_sweep(cfg, record, int(hydra.job.num))
         with record:
             try:
-                result = self.function(cfg, run)
+                result = self._work(cfg, run)
             except InputError as error:
                 record.drop_if_nothing_began()
                 exit_with(error)
@@ -83,9 +94,20 @@ class Job:
 
     def _or_exit(self, cfg: DictConfig, run: Path) -> Result:
         try:
-            return self.function(cfg, run)
+            return self._work(cfg, run)
         except InputError as error:
             exit_with(error)
+
+    def _work(self, cfg: DictConfig, run: Path) -> Result:
+        try:
+            return self.function(cfg, run)
+        except ModuleNotFoundError as error:
+            extra = PACKAGES.get(str(error.name).partition(".")[0])
+            if extra is None:
+                raise
+            raise InputError(
+                f'{error.name} is not installed, and this command needs it: pip install "inspection[{extra}]"'
+            ) from error
 
     def _in_sweep(self, cfg: DictConfig, record: "_Record", number: int) -> float | None:
         """One job of a sweep: its failure is a row in the table, and the next job goes on."""
@@ -101,7 +123,7 @@ class Job:
         result: Result = None
         try:
             with record, _own_process():
-                result = self.function(cfg, record.run)
+                result = self._work(cfg, record.run)
                 record.finish(result)
         except Exception as error:
             print(f"job {number + 1} failed: {first_line(error)}", file=sys.stderr, flush=True)

@@ -177,7 +177,7 @@ def graph_of(inspector: Inspector, heatmap: bool = True) -> AnsweringGraph:
         heatmap: Whether heatmaps are among what comes out, where there are any.
     """
     answers, passport = inspector.answers, inspector.passport
-    explained = answers.to_explain() if heatmap and isinstance(answers, NameAnswers) else []
+    explained = answers.explained() if heatmap and isinstance(answers, NameAnswers) else []
     located = isinstance(inspector.decision, Located)
     features = None
     if passport.reference is not None:

@@ -53,7 +53,7 @@ def test_passport_says_what_the_config_says(quick):
     assert (passport.mean, passport.std) == ((0.45,), (0.1,))
     assert passport.network["_target_"] == "inspection.models.small_cnn.SmallCNN"
     assert passport.network["num_classes"] == 2
-    assert (passport.heatmap_method, passport.heatmap_layer) == ("auto", None)  # no heatmaps were asked for
+    assert (passport.heatmap_method, passport.heatmap_layer) == ("grad_cam", None)  # the network's own
 
 
 def test_what_else_the_data_know_is_in_the_passport(quick, compose):

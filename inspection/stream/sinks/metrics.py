@@ -25,7 +25,10 @@ def exposition(live: Live, facts: Mapping[str, str]) -> str:
     parts = [
         _metric("info", "gauge", "What is inspected, and by what.", [("", facts, 1)]),
         _metric(
-            "start_time_seconds", "gauge", "When the stream was started, since 1970.", [("", {}, live.started)]
+            "start_time_seconds",
+            "gauge",
+            "When the stream was started, since 1970.",
+            [("", {}, live.started)],
         ),
         _metric(
             "state",
