@@ -111,6 +111,7 @@ class EvaluateRoot:
     keeps_folder: ClassVar[bool] = False
 
     run: str
+    inspector: str | None
     output: str | None
     data: NewDataKeys
 

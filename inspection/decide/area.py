@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspection.decide.arrays import Array, library_of
 from inspection.decide.decisions import Decision
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Area(Decision):
@@ -52,6 +55,10 @@ class Area(Decision):
         """Which pixels are called defective, bool, of probabilities of any shape."""
         good: Array = probabilities < self.threshold
         return ~good  # NaN is nothing that could be called good
+
+    def outputs(self, answers: Tensor) -> Tensor:
+        """Logits of the pixels."""
+        return answers.float().logit(1e-7)
 
     def labels(self, areas: Array) -> Array:
         """Class indices int64 `[N]`, of the numbers of called pixels `[N]`."""

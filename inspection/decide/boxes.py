@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspection.decide.arrays import Array, library_of
 from inspection.decide.decisions import Decision
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Boxes(Decision):
@@ -60,6 +63,10 @@ class Boxes(Decision):
         which = library.asarray(detections[..., 5], dtype=library.int64)
         called: Array = library.asarray(detections[..., 4], dtype=library.float64) >= limits[which]
         return called
+
+    def outputs(self, answers: Tensor) -> Tensor:
+        """Detections as they are."""
+        return answers
 
     def at(self, threshold: float | Mapping[str, float]) -> Boxes:
         """With one score for all classes, or other ones for those that are named."""

@@ -46,6 +46,14 @@ class Decision(ABC):
         return tuple(self.points())
 
     @abstractmethod
+    def outputs(self, answers: Tensor) -> Tensor:
+        """What a network could have given, of what was made of it: logits of probabilities, for example.
+
+        Args:
+            answers: Of an inspector, see `inspection.inspector.backends.Backend`.
+        """
+
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Plain values: `kind`, and the arguments of the class (see `inspection.decide.kinds`)."""
 
@@ -104,6 +112,10 @@ class NameDecision(Decision):
         return ", ".join(held) or "none"
 
 
+_LEAST, _EPS = 1e-300, 1e-15
+"""Of probabilities, whose logits have to stay numbers; `_EPS` of those that count from either end."""
+
+
 def _precise(logits: Tensor) -> Tensor:
     """In float64 where the device has it: near 0 and 1 float32 has few numbers left."""
     return logits.float() if logits.device.type == "mps" else logits.double()
@@ -159,6 +171,10 @@ class OneOf(NameDecision):
     def probabilities(self, logits: Tensor) -> Tensor:
         """Softmax."""
         return (_precise(logits) / self.temperature).softmax(1)
+
+    def outputs(self, answers: Tensor) -> Tensor:
+        """Logits, that of the surest class near 0."""
+        return answers.double().clamp_min(_LEAST).log() * self.temperature
 
     def calibrated(self, logits: Tensor, targets: Tensor) -> Self:
         """With one temperature for all classes."""
@@ -263,6 +279,12 @@ class AnyOf(NameDecision):
         """Sigmoid."""
         precise = _precise(logits)
         return (precise / precise.new_tensor(self.temperatures)).sigmoid()
+
+    def outputs(self, answers: Tensor) -> Tensor:
+        """Logits."""
+        return answers.double().logit(_EPS) * answers.new_tensor(
+            self.temperatures, dtype=answers.double().dtype
+        )
 
     def calibrated(self, logits: Tensor, targets: Tensor) -> AnyOf:
         """With a temperature an attribute."""

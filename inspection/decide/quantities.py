@@ -102,6 +102,26 @@ class Quantities(Decision):
             columns.append(columns[-1] - self._step(precise, place, place - 1))
         return torch.stack(columns, 1)
 
+    def outputs(self, answers: Tensor) -> Tensor:
+        """What gives these quantities `[N, T]`; of ordered ones a step of 0 is given as one that can't be seen."""
+        import torch
+
+        precise = answers.double()
+        centre, scale = self._constants(precise)
+        plain = (precise - centre) / scale
+        if not self.ordered:
+            return plain
+        columns = list(plain.unbind(1))
+        middle = len(self.names) // 2
+        for place in range(len(self.names)):
+            if place == middle:
+                continue
+            neighbour = place + 1 if place < middle else place - 1
+            distance, rise = self._slope(place, neighbour)
+            step = ((precise[:, place] - precise[:, neighbour]).abs() / distance).clamp_min(1e-12)
+            columns[place] = (step + (-(-step).expm1()).log() - _UNIT) / rise  # softplus turned round
+        return torch.stack(columns, 1)
+
     def standardised(self, values: Tensor) -> Tensor:
         """Quantities in the unit `[N, T]` about 0 with size about 1: what a loss compares."""
         centre, scale = self._constants(values)
@@ -219,13 +239,17 @@ class Quantities(Decision):
 
     def _step(self, outputs: Tensor, place: int, neighbour: int) -> Tensor:
         """Distance of a quantity from its neighbour, at least 0; that of their centres where the output is 0."""
-        distance = abs(self.centre[place] - self.centre[neighbour])
-        slope = self.scale[place] / (distance * _SLOPE)
         import torch.nn.functional as F
 
-        # A larger output is a larger quantity below the middle, too: there a smaller distance.
-        rise = slope if place < neighbour else -slope
+        distance, rise = self._slope(place, neighbour)
         return distance * F.softplus(rise * outputs[:, place] + _UNIT)
+
+    def _slope(self, place: int, neighbour: int) -> tuple[float, float]:
+        """Distance of two centres, and by how much a step's softplus rises with its output there."""
+        distance = abs(self.centre[place] - self.centre[neighbour])
+        slope = self.scale[place] / (distance * _SLOPE)
+        # A larger output is a larger quantity below the middle, too: there a smaller distance.
+        return distance, slope if place < neighbour else -slope
 
 
 def _checked_alarm(alarm: Mapping[str, float] | None, names: Sequence[str]) -> dict[str, float] | None:

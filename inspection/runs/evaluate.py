@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 
 from inspection.audit.quick import quick_findings
 from inspection.callbacks.charts import Charts
@@ -17,7 +18,6 @@ from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.files import INSPECTOR
-from inspection.inspector.network import fit_weights
 from inspection.runs import console
 from inspection.runs.drift import build_reference, watch_set
 from inspection.runs.evaluation import (
@@ -43,6 +43,14 @@ from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
 NEW = "new"
+_SILENT: dict[str, Any] = {
+    "devices": 1,
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "use_distributed_sampler": False,
+}
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ def rebuild(run: Path, given: Mapping[str, Any]) -> Rebuilt:
         refuse_learned(run, Path(inspector.passport.made["data"]["root"]), data.root, data.samples.files)
     check_needs(task, data)
     task.take(data)
-    fit_weights(task.model.network, inspector.model.network.state_dict(), f"run={run}")
+    task.model = inspector.model  # what is evaluated is what ships
     task.operated = inspector.passport.operating
     task.reference = inspector.passport.reference
     return Rebuilt(run, config, data, task, inspector, own)
@@ -135,16 +143,57 @@ def make_trainer(config: Mapping[str, Any], task: InspectionTask, folder: Path) 
     ):
         shutil.rmtree(folder / "pictures" / place, ignore_errors=True)  # of an earlier operating point
     return L.Trainer(
+        **_SILENT,
         accelerator=config["trainer"]["accelerator"],
-        devices=1,
-        logger=False,
         callbacks=callbacks,  # type: ignore[arg-type]  # they are callbacks, both
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         default_root_dir=str(folder),
-        use_distributed_sampler=False,
     )
+
+
+def answer_by(task: InspectionTask, inspector: Inspector) -> None:
+    """Let a task evaluate what an inspector says, of whatever backend, at its operating point.
+
+    Args:
+        task: Of the run that the inspector comes from.
+        inspector: As trained, or exported.
+
+    Raises:
+        InputError: If it is of another task or other classes.
+    """
+    own, other = task.decision, inspector.decision
+    if type(own) is not type(other) or own.names != other.names:
+        raise InputError(
+            f"inspector: it answers for {', '.join(other.names)} ({other.kind}), the run for "
+            f"{', '.join(own.names)} ({own.kind}); give one that was exported from this run"
+        )
+    backend, name = inspector.backend, inspector.answers.answer
+    task.answers = lambda images: torch.from_numpy(backend.run(images.cpu().numpy(), [name])[name])
+    task.decision, task.flips = other, ()  # flips are in its answers
+
+
+def outcome_with(rebuilt: Rebuilt, inspector: Inspector, part: str = "val") -> Outcome:
+    """What an inspector achieves on images of a run, with the figures of the run's task.
+
+    Args:
+        rebuilt: The run; each call evaluates it anew.
+        inspector: As trained, or exported.
+        part: `val` or `test`.
+
+    Raises:
+        InputError: If the part has no images, or the inspector is of another task.
+    """
+    task, data = rebuilt.task, rebuilt.data
+    if not len(data.samples.rows(part)):
+        raise InputError(f"run={rebuilt.folder}: it has no images of part {part!r} to compare on")
+    before = task.decision, task.flips, task.answers
+    answer_by(task, inspector)
+    be_quiet()
+    trainer = L.Trainer(**_SILENT, accelerator="cpu", default_root_dir=str(rebuilt.folder))
+    look = trainer.validate if part == "val" else trainer.test
+    look(task, datamodule=data, verbose=False)
+    task.decision, task.flips, task.answers = before
+    assert task.outcome is not None
+    return task.outcome
 
 
 def evaluate(config: Mapping[str, Any]) -> int:
@@ -161,14 +210,19 @@ def evaluate(config: Mapping[str, Any]) -> int:
     """
     run = Path(config["run"])
     rebuilt = rebuild(run, config["data"])
+    if config["inspector"] is not None:
+        rebuilt = replace(rebuilt, inspector=Inspector.load(config["inspector"]))
+        answer_by(rebuilt.task, rebuilt.inspector)
     folder = run
-    if not rebuilt.own:
+    if not rebuilt.own or config["inspector"] is not None:
         folder = open_output(config["output"], run, "evaluate")
         (folder / CONFIG).write_text(to_yaml(rebuilt.config), encoding="utf-8")
     elif config["output"] is not None:
         raise InputError("output: a run's own images are evaluated in its own folder; leave output out")
     rebuilt.task.take_over(rebuilt.inspector.decision, chosen=True)
-    rebuilt.task.flips = tuple(rebuilt.inspector.passport.flips)
+    if config["inspector"] is None:
+        rebuilt.task.flips = tuple(rebuilt.inspector.passport.flips)
+    rebuilt.task.operated = rebuilt.inspector.passport.operating
     # Intervals as those of the operating point, which may have been chosen anew since the training.
     asked = {
         name: rebuilt.task.operated[name] for name in ("confidence", "resamples") if rebuilt.task.operated
@@ -176,7 +230,7 @@ def evaluate(config: Mapping[str, Any]) -> int:
     rule = build_rule(rebuilt.config["decide"] | asked, rebuilt.task)
     rebuilt.task.judge_by(rule)
     outcomes, trainer = _look_again(rebuilt, folder)
-    _write(rebuilt, folder, outcomes, trainer)
+    _write(rebuilt, folder, outcomes, trainer, config["inspector"])
     if not rebuilt.own:
         print("\n".join(["", *watch_set(rebuilt.inspector, rebuilt.data, folder)]))
     print(f"\n{rebuilt.inspector.answers.operating_point()}\n{folder / REPORT}", flush=True)
@@ -228,14 +282,20 @@ def _look_again(rebuilt: Rebuilt, folder: Path) -> tuple[dict[str, Outcome], L.T
     return evaluate_parts(trainer, task, data, None, test=config["test"] or not rebuilt.own), trainer
 
 
-def _write(rebuilt: Rebuilt, folder: Path, outcomes: dict[str, Outcome], trainer: L.Trainer) -> None:
-    """Write and print what was found."""
+def _write(
+    rebuilt: Rebuilt, folder: Path, outcomes: dict[str, Outcome], trainer: L.Trainer, given: str | None = None
+) -> None:
+    """Write and print what was found, by an inspector that was given or by the run's own."""
     config, data, task = rebuilt.config, rebuilt.data, rebuilt.task
     made = figures_of_making(rebuilt.folder, config, rebuilt.inspector.passport.made)
     if not rebuilt.own:
         made = made | {"data": origin(data), "trained_on": made["data"], "run": rebuilt.folder.as_posix()}
+    by = "the run's inspector"
+    if given is not None:
+        by = f"{given} ({rebuilt.inspector.backend.name})"
+        made = made | {"inspector": given, "backend": rebuilt.inspector.backend.name}
     write_evaluation(folder, made, task, data, outcomes)
     shown = outcomes if rebuilt.own else {NEW: outcomes["test"]}
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     write_report(folder, rebuilt.folder, config, task, data, shown, made, callbacks)
-    console.print_figures(shown, "the run's inspector", data.is_synthetic)
+    console.print_figures(shown, by, data.is_synthetic)

@@ -118,6 +118,10 @@ class Detection(InspectionTask):
             return Said(network.losses(self.model.normalise(images), boxes, box_class), None, None)
         return Said({}, self.model(images).float(), None)
 
+    def answered(self, batch: Batch, answers: Tensor) -> Said:
+        """Detections of the answers. The loss is that of the network: boxes alone have none."""
+        return self.outputs_of(batch)._replace(detections=super().answered(batch, answers))
+
     def loss_of(self, outputs: Said, batch: Batch) -> Tensor:
         """The sum of the terms; NaN where there are none."""
         if not outputs.terms:

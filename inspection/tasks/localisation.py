@@ -78,6 +78,10 @@ class CamLocalisation(Classification):
         seen = class_maps(self.model, images, self.decision.defect)
         return Seen(seen.logits, seen.maps)
 
+    def answered(self, batch: Batch, answers: Tensor) -> Seen:
+        """Logits of the answers. The maps are the network's own: heatmaps have no scale that images share."""
+        return self.outputs_of(batch)._replace(logits=super().answered(batch, answers))
+
     def loss_of(self, outputs: Any, batch: Batch) -> Tensor:
         """Of logits and targets."""
         return super().loss_of(outputs.logits, batch)

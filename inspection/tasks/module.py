@@ -63,6 +63,8 @@ class InspectionTask(L.LightningModule, ABC):
         operating: How the verdicts are made, once that is chosen here.
         operated: The record of how it was chosen elsewhere: of a trained inspector that is evaluated.
         reference: What the validation images look like to the trained network, once that was found out.
+        answers: Images to what an inspector makes of them, which is evaluated in place of the network's outputs;
+            of an exported one, for example.
     """
 
     kind: str
@@ -105,6 +107,7 @@ class InspectionTask(L.LightningModule, ABC):
         self.operating: OperatingPoint | None = None
         self.operated: dict[str, Any] = {}
         self.reference: dict[str, Any] | None = None
+        self.answers: Callable[[Tensor], Tensor] | None = None
 
     @abstractmethod
     def make_loss(self, weights: Tensor | None) -> nn.Module:
@@ -187,6 +190,15 @@ class InspectionTask(L.LightningModule, ABC):
         """What the network gives for a batch."""
         return self(batch["image"])
 
+    def answered(self, batch: Batch, answers: Tensor) -> Any:
+        """What `outputs_of` gives where an inspector gives these answers, see `Decision.outputs`.
+
+        Args:
+            batch: The images.
+            answers: As `inspection.inspector.backends.Backend` has them.
+        """
+        return self.decision.outputs(answers.to(self.device))
+
     def take(self, data: ImageDataModule | None) -> None:
         """Take what is to be known of the training part before it is learned: here the weights of the loss."""
         self.loss = self.make_loss(None if data is None else data.loss_weights)
@@ -247,7 +259,10 @@ class InspectionTask(L.LightningModule, ABC):
                 self.flips = flips
 
     def _said_of(self, batch: Batch) -> tuple[Tensor, Kept]:
-        outputs = self.outputs_of(batch)
+        if self.answers is None:
+            outputs = self.outputs_of(batch)
+        else:
+            outputs = self.answered(batch, self.answers(batch["image"]))
         return batch["index"].cpu(), self.keep(outputs, batch) | {_FINITE: are_finite(outputs)}
 
     def _start_evaluation(self) -> None:

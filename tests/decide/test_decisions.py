@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -66,3 +67,31 @@ def test_impossible_operating_points():
     with pytest.raises(ValueError, match="expected one for 'b'"):
         OneOf("ab", "b").at({"a": 0.5})
     assert several.at(0.9).at({"error": 0.1}).thresholds == (0.1, 0.9)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        OneOf("abc", "c", temperature=2.5),
+        AnyOf("abc", temperatures={"a": 3.0, "b": 0.5}),
+    ],
+)
+def test_logits_of_probabilities(decision):
+    torch.manual_seed(0)
+    logits = torch.randn(50, 3) * 8
+    probabilities = decision.probabilities(logits)
+    torch.testing.assert_close(decision.probabilities(decision.outputs(probabilities)), probabilities)
+    sure = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64)
+    assert decision.outputs(sure).isfinite().all()
+    torch.testing.assert_close(decision.probabilities(decision.outputs(sure)), sure, rtol=0, atol=1e-12)
+
+
+def test_arrays_and_tensors_are_judged_alike():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet([1, 1, 1], 200)
+    probabilities[0] = np.nan
+    for decision in (OneOf("abc", "b", 0.3), OneOf("abc", None), AnyOf("abc", {"a": 0.2, "c": 0.7})):
+        called = decision.called(probabilities)
+        assert isinstance(called, np.ndarray)
+        assert (called == decision.called(torch.from_numpy(probabilities)).numpy()).all()
+        assert decision.words(called[1]) == decision.words(torch.from_numpy(called[1]))

@@ -137,3 +137,16 @@ def test_survives_json():
 def test_what_cannot_be_is_said(settings, message):
     with pytest.raises(ValueError, match=message):
         heat(**settings)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_outputs_of_quantities(ordered):
+    torch.manual_seed(0)
+    decision = Quantities(["a", "b", "c", "d"], "K", [350, 300, 290, 280], [20, 5, 5, 3], ordered=ordered)
+    outputs = torch.randn(40, 4).double() * 3
+    values = decision.values(outputs)
+    torch.testing.assert_close(decision.outputs(values), outputs, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(decision.values(decision.outputs(values)), values)
+    same = torch.full((1, 4), 300.0, dtype=torch.float64)
+    assert decision.outputs(same).isfinite().all()
+    torch.testing.assert_close(decision.values(decision.outputs(same)), same, rtol=0, atol=1e-6)

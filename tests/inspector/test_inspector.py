@@ -333,3 +333,44 @@ def test_no_verdict_on_an_image_without_a_number(inspector, images):
     with pytest.raises(InputError, match="no number for this image"):
         inspector.inspect(images[:1])
     assert not inspector.model._forward_hooks
+
+
+def test_single_images_batches_and_colours():
+    torch.manual_seed(0)
+    settings = {"in_channels": 3, "num_classes": 2, "width": 4}
+    weights = SmallCNN(**settings).state_dict()
+    network = {"_target_": "inspection.models.small_cnn.SmallCNN", **settings}
+    geometry = Geometry((16, 20), channels=3).to_dict()
+    colour = {"network": network, "geometry": geometry, "mean": (0.4, 0.3, 0.5), "std": (0.2, 0.2, 0.2)}
+    inspector = Inspector.of(passport(**colour), weights)
+    images = np.random.default_rng(1).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    expected = inspector.inspect(list(images))
+    assert inspector.inspect(images) == expected
+    (alone,) = inspector.inspect(images[0])
+    assert alone.probabilities == pytest.approx(expected[0].probabilities, abs=1e-6)
+    assert inspector.inspect(images[..., ::-1], colours="bgr") == expected
+    assert inspector.inspect(images[..., ::-1]) != expected
+    assert inspector.inspect([]) == []
+    grey = images[..., 0]
+    expected = inspector.inspect(list(grey))
+    assert inspector.inspect(grey) == inspector.inspect(grey[..., None]) == expected
+    (alone,) = inspector.inspect(grey[1])
+    assert inspector.inspect(grey[1][..., None]) == [alone]
+    assert alone.probabilities == pytest.approx(expected[1].probabilities, abs=1e-6)
+    assert inspector.inspect(grey, colours="bgr") == expected
+    with pytest.raises(ValueError, match="colours='hsv'"):
+        inspector.inspect(grey, colours="hsv")
+
+
+def test_a_run_folder_is_loaded(inspector, images, tmp_path):
+    with pytest.raises(InputError, match=r"no inspector\.safetensors in this folder"):
+        Inspector.load(tmp_path)
+    inspector.save(tmp_path / "inspector.safetensors")
+    assert Inspector.load(tmp_path).inspect(images) == inspector.inspect(images)
+
+
+def test_with_flips_the_class_that_is_explained_is_the_verdict(network):
+    flipped = passport(decision=NO_DEFECT, flips=["horizontal", "vertical"])
+    images = np.random.default_rng(0).integers(0, 256, (12, *CAMERA), dtype=np.uint8)
+    for verdict in Inspector.of(flipped, network.state_dict()).inspect(images, heatmaps=True):
+        assert list(verdict.heatmaps) == [verdict.label]

@@ -207,3 +207,32 @@ def test_passport_is_json(run, compose):
         raise AssertionError(name)
 
     json.loads((run / "passport.json").read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def test_an_inspector_is_evaluated_in_the_networks_place(run, trained, compose, tmp_path, capsys):
+    """What an inspector says of the run's images gives the figures that the run's own network gives."""
+    before, own = figures(run), rows(run)
+    given = shutil.copy(run / "inspector.safetensors", tmp_path / "given.safetensors")
+    evaluated(compose, run, f"inspector={given}", f"output={tmp_path / 'found'}")
+    assert figures(run) == before  # the run's own figures are its own
+    found = figures(tmp_path / "found")
+    for part in ("val", "test"):
+        for name in ("f1", "accuracy", "recall", "loss"):
+            assert found[part][name] == pytest.approx(before[part][name], abs=1e-5), (part, name)
+    assert [row["verdict"] for row in rows(tmp_path / "found")] == [row["verdict"] for row in own]
+    assert found["inspector"] == str(given)
+    assert "torch float32 on cpu" in capsys.readouterr().out
+
+    moved = Inspector.load(run).with_threshold(0.0)
+    moved.save(tmp_path / "moved.safetensors")
+    evaluated(compose, run, f"inspector={tmp_path / 'moved.safetensors'}", f"output={tmp_path / 'all'}")
+    assert {row["verdict"] for row in rows(tmp_path / "all")} == {"defect"}
+
+
+def test_an_inspector_of_another_question_is_refused(run, compose, tmp_path):
+    inspector = Inspector.load(run)
+    inspector.passport.decision["names"] = ["good", "bad"]
+    inspector.passport.decision["defect"] = "bad"
+    inspector.save(tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="it answers for good, bad"):
+        evaluated(compose, run, f"inspector={tmp_path / 'other.safetensors'}")
