@@ -72,10 +72,11 @@ class AnsweringGraph(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.decision, self.features = model, decision, features
-        self.judge = Flipped(model, flips) if flips else None
+        self.flips = tuple(flips)
         self.explained = tuple(explained)
         self.method = cast(Method, heatmap_method(model) if method == "auto" else method)
-        self.layer = layer or heatmap_layer(model)
+        wanted = layer or heatmap_layer(model)
+        self.layer = next((name for name, module in model.named_modules() if module is wanted), wanted)
         self.grid: Grid | None = None
         if self.explained and self.method == "occlusion":
             raise InputError(
@@ -128,7 +129,7 @@ class AnsweringGraph(nn.Module):
             else:
                 seen, *maps = self._recorded(images)
         with torch.no_grad():
-            judged = seen if self.judge is None else self.judge.with_first(seen, images)
+            judged = Flipped(self.model, self.flips).with_first(seen, images) if self.flips else seen
             results = {self.answer: self._answer(judged)}
         if maps is not None:
             results[HEATMAPS] = self._heat(seen, judged, maps, (images.shape[-2], images.shape[-1]))

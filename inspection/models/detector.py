@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
+from torchvision.ops import nms
 
 LEFT, TOP, RIGHT, BOTTOM, SCORE, CLASS = range(6)
 """Columns of detections."""
@@ -61,24 +61,47 @@ def best_boxes(
     broken = ~(scores.isfinite().all(1) & boxes.flatten(1).isfinite().all(1))
     # More candidates only cost time: behind the first few hundred there is noise.
     number = min(scores.shape[1], max(10 * most, 300))
-    scores, order = scores.topk(number, dim=1)
+    scores, order = scores.sort(dim=1, descending=True, stable=True)
+    scores, order = scores[:, :number], order[:, :number]
     boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4))
-    classes = classes.gather(1, order)
-    # An image at a time: all at once, torchvision would tell images apart by large offsets, whose rounding lets
-    # an image's boxes depend on its neighbours in the batch.
-    stays = torch.stack(
-        [
-            torch.zeros_like(scores[row], dtype=torch.bool).index_fill(
-                0, batched_nms(boxes[row], scores[row], classes[row], iou), True
-            )
-            for row in range(len(scores))
-        ]
-    ) & (scores >= max(least_score, torch.finfo(torch.float32).tiny))
-    columns = torch.cat([boxes, scores[..., None], classes[..., None].float()], 2)
+    classes = classes.gather(1, order).to(boxes)
+    # Boxes of different classes are moved apart, so that they do not overlap.
+    apart = classes * (boxes.flatten(1).amax(1, keepdim=True) + 1)
+    stays = without_overlaps(boxes + apart[..., None], scores, iou)
+    stays = stays & (scores >= max(least_score, torch.finfo(torch.float32).tiny))
+    columns = torch.cat([boxes, scores[..., None], classes[..., None]], 2)
     columns = torch.where(stays[..., None], columns, torch.zeros_like(columns))
     # They are sorted by score already: what stays moves to the front.
-    front = stays.long().argsort(dim=1, descending=True, stable=True)[:, :most]
+    falling = torch.arange(number, 0, -1, device=scores.device)
+    front = torch.where(stays, falling, 0).topk(min(number, most), dim=1).indices
     return unknown_where(broken, padded(columns.gather(1, front[..., None].expand(-1, -1, 6)), most))
+
+
+@torch.library.custom_op("inspection::without_overlaps", mutates_args=())
+def without_overlaps(boxes: Tensor, scores: Tensor, iou: float) -> Tensor:
+    """Greedy non-maximum suppression of each image by itself, whatever the class.
+
+    One operation, so that a graph of any number of images can hold it: `NonMaxSuppression` of ONNX.
+
+    Args:
+        boxes: Left, top, right, bottom, float32 `[N, P, 4]`.
+        scores: `[N, P]`; of equal ones the first is the better one.
+        iou: A box that overlaps a better one by more goes.
+
+    Returns:
+        Which boxes stay, bool `[N, P]`.
+    """
+    # An image at a time: all at once, torchvision would tell images apart by large offsets, whose rounding lets
+    # an image's boxes depend on its neighbours in the batch.
+    stays = torch.zeros_like(scores, dtype=torch.bool)
+    for row in range(len(scores)):
+        stays[row, nms(boxes[row], scores[row], iou)] = True
+    return stays
+
+
+@without_overlaps.register_fake
+def _(boxes: Tensor, scores: Tensor, iou: float) -> Tensor:
+    return torch.empty_like(scores, dtype=torch.bool)
 
 
 def unknown_where(broken: Tensor, detections: Tensor) -> Tensor:

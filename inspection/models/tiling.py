@@ -69,12 +69,12 @@ def tiled(
         key=lambda place: (len(place[0].weights), len(place[1].weights)),
     )
     result: Tensor | None = None
-    for image, (row, column), maps in _computed(network, images, places, batch_size):
+    for (row, column), maps in _computed(network, images, places, batch_size):
         if result is None:
-            result = torch.zeros(len(images), maps.shape[0], height, width, device=images.device)
+            result = maps.new_zeros((*maps.shape[:2], height, width), dtype=torch.float32)
         below, right = row.start + len(row.weights), column.start + len(column.weights)
         share = (row.weights[:, None] * column.weights).to(maps.device)
-        result[image, :, row.start : below, column.start : right] += maps.float() * share
+        result[:, :, row.start : below, column.start : right] += maps.float() * share
     assert result is not None
     return result
 
@@ -143,17 +143,23 @@ def _computed(
     images: Tensor,
     places: list[tuple[Tile, Tile]],
     batch_size: int,
-) -> Iterator[tuple[int, tuple[Tile, Tile], Tensor]]:
-    """Maps `[K, h, w]` of each tile of each image."""
-    for (tall, wide), alike in groupby(
+) -> Iterator[tuple[tuple[Tile, Tile], Tensor]]:
+    """Maps `[N, K, h, w]` of each tile, of all images."""
+    count = images.shape[0]
+    free = isinstance(count, torch.SymInt)  # while a graph is recorded that takes any number of images
+    together = 1 if free else batch_size
+    for (tall, wide), group in groupby(
         places, key=lambda place: (len(place[0].weights), len(place[1].weights))
     ):
-        todo = [(image, place) for place in alike for image in range(len(images))]
-        for first in range(0, len(todo), batch_size):
-            batch = todo[first : first + batch_size]
-            cutouts = [
-                images[image, :, row.start : row.start + tall, column.start : column.start + wide]
-                for image, (row, column) in batch
-            ]
-            for (image, place), maps in zip(batch, network(torch.stack(cutouts)), strict=True):
-                yield image, place, maps
+        alike = list(group)
+        for first in range(0, len(alike), together):
+            chosen = alike[first : first + together]
+            cutouts = torch.cat(
+                [
+                    images[:, :, row.start : row.start + tall, column.start : column.start + wide]
+                    for row, column in chosen
+                ]
+            )
+            parts = [cutouts] if free else cutouts.split(batch_size)
+            maps = torch.cat([network(part) for part in parts])
+            yield from zip(chosen, maps.unflatten(0, (len(chosen), count)), strict=True)

@@ -42,7 +42,7 @@ def as_onnx(program: ExportedProgram) -> "ModelProto":
         InputError: If a package is missing.
     """
     try:
-        import onnxscript  # noqa: F401  (torch's exporter is made of it)
+        from inspection.export.formats.onnx_operations import translations
     except ModuleNotFoundError:
         raise InputError(
             'to export to ONNX or OpenVINO, onnx and onnxscript are needed: pip install "inspection[export]"'
@@ -55,6 +55,7 @@ def as_onnx(program: ExportedProgram) -> "ModelProto":
             input_names=[INPUT],
             output_names=output_names(program),
             dynamic_shapes={INPUT: {0: "batch"}},
+            custom_translation_table=translations(),
             verbose=False,
         )
     assert made is not None
