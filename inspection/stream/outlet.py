@@ -60,6 +60,7 @@ class Outlet:
                     if self.overflow == "drop_oldest" or self.error or self._hurried:
                         self._forget(self._queue.popleft())
                     else:
+                        self._condition.notify_all()  # the sink may not know yet that there is something
                         self._condition.wait()
                 if self._broken:
                     self._missed += 1
