@@ -1,7 +1,9 @@
 """Plain values as JSON has them."""
 
+import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -12,3 +14,9 @@ def as_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [as_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write readable JSON; NaN becomes null."""
+    text = json.dumps(as_json(values), indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -31,10 +31,10 @@ from inspection.data.objects import ObjectDataModule
 from inspection.data.splits import Samples, find_groups
 from inspection.data.thermal import ThermalDataModule
 from inspection.errors import InputError
+from inspection.inspector.plain import write_json
 from inspection.pictures.files import write_png
 from inspection.runs import console
 from inspection.runs.relabel import relabel
-from inspection.runs.results import write_json
 
 REPORT, SPLIT = "audit.json", "splits.csv"
 _REFUSED = "refused"

@@ -12,14 +12,13 @@ from inspection.data.splits import PARTS
 from inspection.decide.paired import Paired, compare_paired
 from inspection.drift.two_samples import holm
 from inspection.errors import InputError
+from inspection.inspector.plain import write_json
 from inspection.pictures.files import write_png
 from inspection.runs import said
+from inspection.runs.commands import number, open_output, table
 from inspection.runs.common_images import check_same_question, find_common, joint_groups
-from inspection.runs.console import number, table
 from inspection.runs.disagreements import draw_disagreements, find_disagreements, write_disagreements
 from inspection.runs.finished import FinishedRun, Runs
-from inspection.runs.folder import open_output
-from inspection.runs.results import write_json
 
 DISAGREEMENTS = "disagreements"
 

@@ -1,8 +1,7 @@
 """What a run says on the console."""
 
-import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,11 @@ from tqdm import tqdm
 
 from inspection.data.module import ImageDataModule
 from inspection.data.splits import PARTS, Samples
-from inspection.inspector import Passport
 from inspection.runs.checkpoints import trainable_and_total
+from inspection.runs.commands import number, table
 from inspection.runs.hardware import Hardware
 from inspection.tasks.operating import OperatingPoint, in_words
 from inspection.tasks.outcomes import Cell, Outcome, Sure
-
-
-def number(value: float | None) -> str:
-    """A figure for people: four decimals, or `undefined`."""
-    return "undefined" if value is None or math.isnan(value) else f"{value:.4f}"
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text, the first to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(lines)
 
 
 def steps() -> Callable[[str, int, int], None]:
@@ -121,13 +104,6 @@ def announce_network(network: nn.Module, hardware: Hardware, run: Path) -> None:
         print(f"          {note}")
     print(f"hardware  {hardware.description}; {hardware.precision}{layout}; evaluation in float32")
     print(f"run       {run}\n", flush=True)
-
-
-def announce_inspector(passport: Passport) -> None:
-    """The question, and in capitals what it was trained on when that was drawn."""
-    print(f"\n{passport.task}: {passport.question}")
-    if (passport.made.get("data") or {}).get("synthetic"):
-        print("the inspector was trained on SYNTHETIC images")
 
 
 def print_figures(outcomes: Mapping[str, Outcome], weights: str, synthetic: bool) -> None:

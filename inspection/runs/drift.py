@@ -14,12 +14,12 @@ from inspection.drift.observed import Observed, first_of_each, joined
 from inspection.drift.reference import Reference
 from inspection.errors import InputError
 from inspection.inspector import Inspector
+from inspection.inspector.plain import write_json
 from inspection.inspector.watching import Watch, at_point, good_verdict, reference_of
 from inspection.pictures.files import write_png
 from inspection.pictures.two_samples import histogram_pairs
 from inspection.runs.folder import passport_of
 from inspection.runs.hardware import pick_hardware
-from inspection.runs.results import write_json
 from inspection.tasks.module import InspectionTask
 
 DRIFT = "drift"

@@ -19,6 +19,7 @@ from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.files import INSPECTOR
 from inspection.runs import console
+from inspection.runs.commands import open_output
 from inspection.runs.drift import build_reference, watch_set
 from inspection.runs.evaluation import (
     be_quiet,
@@ -28,7 +29,7 @@ from inspection.runs.evaluation import (
     write_evaluation,
     write_inspector,
 )
-from inspection.runs.folder import CONFIG, FIGURES, OPERATING, REPORT, inspector_of, open_output
+from inspection.runs.folder import CONFIG, FIGURES, OPERATING, REPORT, inspector_of
 from inspection.runs.hardware import keep_freed_memory, pick_hardware
 from inspection.runs.leaks import refuse_learned
 from inspection.runs.prepare import (

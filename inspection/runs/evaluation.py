@@ -14,8 +14,9 @@ from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.files import INSPECTOR
 from inspection.inspector.passport import write_passport
+from inspection.inspector.plain import write_json
 from inspection.runs.folder import FIGURES, OPERATING, PASSPORT, passport_of
-from inspection.runs.results import write_json, write_predictions
+from inspection.runs.results import write_predictions
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 

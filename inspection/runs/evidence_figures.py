@@ -14,7 +14,7 @@ from inspection.explain.faithfulness import Curves
 from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps
 from inspection.explain.metrics import heat_inside, hits
 from inspection.pictures.faithfulness import MeanCurves, faithfulness_chart
-from inspection.runs.console import number
+from inspection.runs.commands import number
 
 RANDOM = "random"
 """Stands for a heatmap that says nothing: its pixels go in a random order."""

@@ -22,10 +22,10 @@ from inspection.inspector import Inspector, Verdict
 from inspection.inspector.evidence import subject_of, watched_scores
 from inspection.pictures.evidence import Shown, comparison_sheet, evidence_picture
 from inspection.pictures.files import write_png
-from inspection.runs.console import announce_inspector, table
+from inspection.runs.commands import announce_inspector, open_output, table
 from inspection.runs.evidence_figures import RANDOM, EvidenceFigures
 from inspection.runs.evidence_plan import Plan
-from inspection.runs.folder import inspector_of, open_output
+from inspection.runs.folder import inspector_of
 from inspection.runs.inside import Show, draw_features, draw_filters
 from inspection.runs.predict import find_input
 from inspection.runs.stopwatch import Stopwatch

@@ -1,6 +1,5 @@
 """A run folder, read back."""
 
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -78,13 +77,6 @@ def passport_of(
         made=made | {name: version(name) for name in ("inspection", "torch")},
         **data.passport(),
     )
-
-
-def open_output(given: str | None, beside: Path, verb: str) -> Path:
-    """The folder for what a command finds: the one that was given, else `<verb>/<now>` beside; it is made."""
-    folder = Path(given or beside / verb / time.strftime("%Y-%m-%d_%H-%M-%S"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def inspector_of(run: Path) -> Inspector:

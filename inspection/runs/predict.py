@@ -16,11 +16,11 @@ from tqdm import tqdm
 from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
 from inspection.inspector import Box, Inspector, Verdict
+from inspection.inspector.plain import write_json
 from inspection.pictures.files import write_png
-from inspection.runs.console import announce_inspector, table
+from inspection.runs.commands import announce_inspector, open_output, table
 from inspection.runs.drift import Lookout
-from inspection.runs.folder import inspector_of, open_output
-from inspection.runs.results import write_json
+from inspection.runs.folder import inspector_of
 
 UNLIKE = "unlike"
 """Column of what of an image is as on none that the inspector was validated on."""

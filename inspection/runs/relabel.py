@@ -15,9 +15,9 @@ from inspection.data.corrections import CORRECTIONS
 from inspection.data.folder import FolderDataModule
 from inspection.data.module import ImageDataModule
 from inspection.data.table import TableDataModule
+from inspection.inspector.plain import write_json
 from inspection.pictures.files import write_png
 from inspection.runs import console
-from inspection.runs.results import write_json
 
 LIST, PLACE, PICTURE = "relabel.csv", "relabel.json", "relabel.png"
 _SHOWN = 10

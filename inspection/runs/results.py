@@ -1,24 +1,16 @@
 """The files in which a run keeps what it found."""
 
 import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from inspection.data.splits import Samples
-from inspection.inspector.plain import as_json
 from inspection.tasks.outcomes import Outcome
 
 PARTS_IN_WORDS = {"train": "training", "val": "validation", "test": "test", "new": "new"}
 COMPONENTS = ("network", "loss", "optimizer", "scheduler")
 """Arguments of a task module that are config groups of their own."""
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write readable JSON; NaN becomes null."""
-    text = json.dumps(as_json(values), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_predictions(path: Path, outcomes: Mapping[str, Outcome], samples: Samples) -> None:

@@ -8,7 +8,8 @@ import torch
 from inspection.data.labels import Attributes, Classes
 from inspection.data.splits import Samples
 from inspection.decide.decisions import AnyOf, OneOf
-from inspection.runs.results import hyperparameters, write_json, write_predictions
+from inspection.inspector.plain import write_json
+from inspection.runs.results import hyperparameters, write_predictions
 from inspection.tasks.name_outcomes import ClassOutcome, LabelOutcome
 
 
