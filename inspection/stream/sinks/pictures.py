@@ -45,6 +45,7 @@ class PictureSink(Sink):
         self._count, self._bytes = count, bytes_of(megabytes, "sinks.pictures.megabytes")
         self._kept: deque[tuple[tuple[Path, ...], int]] = deque()
         self._size = 0
+        self._newest = -1  # frame that was kept: the same results may be offered once more
 
     def open(self, about: About) -> None:
         """Make the folder."""
@@ -59,8 +60,9 @@ class PictureSink(Sink):
     def write(self, results: Sequence[Result]) -> None:
         """Those of alarms."""
         for result in results:
-            if result.alarm and result.verdict is not None and result.image is not None:
+            if result.alarm and result.number > self._newest:
                 self._keep(result)
+                self._newest = result.number
 
     def _keep(self, result: Result) -> None:
         assert result.verdict is not None
@@ -80,9 +82,8 @@ class PictureSink(Sink):
             for path in contents:
                 path.unlink(missing_ok=True)
             raise
-        if not self._kept or self._kept[-1][0] != tuple(contents):  # offered once more after a failure
-            self._kept.append((tuple(contents), size))
-            self._size += size
+        self._kept.append((tuple(contents), size))
+        self._size += size
 
     def _make_room(self, size: int) -> None:
         assert self._bytes is not None

@@ -13,7 +13,7 @@ from inspection.stream.sinks.lines import LineFile, bytes_of, iso_time, whole_li
 
 BEFORE = ["frame", "name", "time", "position", "latency_ms", "status", "reason"]
 """Columns before those of the verdict, which are those of `predictions.csv`."""
-BEHIND = ["alarm", "unlike", "error"]
+BEHIND = ["is_alarm", "unlike", "error"]
 
 
 class CsvSink(Sink):

@@ -1,0 +1,150 @@
+"""The pictures of defects as files."""
+
+import cv2
+import numpy as np
+import pytest
+
+from inspection.data.images import read_image
+from inspection.errors import InputError
+from inspection.stream.sinks import pictures
+from inspection.stream.sinks.drawing import explained, has_evidence, shown
+from inspection.stream.sinks.pictures import PictureSink
+from tests.stream.sinks.conftest import HIGH, KINDS, WIDE, classes, lost, of_kind, picture, result, said
+
+
+def opened(about, inspector=None, **settings):
+    sink = PictureSink(**settings)
+    sink.open(about(inspector))
+    return sink
+
+
+def kept(about):
+    return sorted(path.name for path in (about().output / "defects").iterdir())
+
+
+def test_the_cameras_own_pixels_are_kept(about):
+    sink = opened(about)
+    sink.write([result(0, 0.1), result(1, 0.9, heat=True), lost(2)])
+
+    raw, drawn = sorted((about().output / "defects").iterdir())
+    assert raw.name.startswith("000000001_20")
+    assert raw.name.endswith("_defect.png")
+    assert ":" not in raw.name
+    assert drawn.name == raw.name.replace(".png", "_evidence.jpg")
+    assert (read_image(raw) == picture(1)).all()
+    assert read_image(drawn).shape == (HIGH, WIDE, 3)
+
+
+@pytest.mark.parametrize("shape", [(HIGH, WIDE), (HIGH, WIDE, 3)])
+def test_all_sixteen_bits_are_kept(about, shape):
+    image = picture(3, shape, bits=16)
+    opened(about).write([result(1, 0.9, image=image)])
+
+    raw = next((about().output / "defects").glob("*.png"))
+    assert read_image(raw).dtype == np.uint16
+    assert (read_image(raw) == image).all()
+
+
+def test_the_newest_are_kept(about):
+    sink = opened(about, count=2)
+    for number in range(5):
+        sink.write([result(number, 0.9)])
+    assert [name[:9] for name in kept(about)] == ["000000003"] * 2 + ["000000004"] * 2
+
+
+def test_no_more_bytes_than_asked_for(about):
+    one = opened(about)
+    one.write([result(0, 0.9)])
+    size = sum(path.stat().st_size for path in (about().output / "defects").iterdir())
+
+    sink = opened(about, megabytes=3.5 * size / 1e6)
+    for number in range(1, 9):
+        sink.write([result(number, 0.9)])
+        newest = [
+            path for path in (about().output / "defects").iterdir() if not path.name.startswith("000000000")
+        ]
+        assert sum(path.stat().st_size for path in newest) <= 3.5 * size
+    assert {name[:9] for name in kept(about)} == {"000000000", "000000006", "000000007", "000000008"}
+
+
+def test_a_full_disk_leaves_no_half_a_picture(about, monkeypatch):
+    sink = opened(about)
+    whole = pictures.write_whole
+
+    def full(path, content):
+        if path.suffix == ".jpg":
+            path.with_name("half.partial").write_bytes(content[:100])
+            path.with_name("half.partial").unlink()
+            raise OSError(28, "No space left on device")
+        whole(path, content)
+
+    batch = [result(1, 0.9), result(2, 0.9)]
+    with monkeypatch.context() as patched:
+        patched.setattr(pictures, "write_whole", full)
+        with pytest.raises(OSError, match="No space"):
+            sink.write(batch)
+    assert kept(about) == []
+
+    sink.write(batch)  # offered once more
+    sink.write([])
+    assert [name[:9] for name in kept(about)] == ["000000001"] * 2 + ["000000002"] * 2
+
+
+def test_offered_once_more_it_counts_once(about):
+    sink = opened(about, count=3)
+    sink.write([result(1, 0.9), result(2, 0.9)])
+    sink.write([result(1, 0.9), result(2, 0.9), result(3, 0.9)])
+    assert {name[:9] for name in kept(about)} == {"000000001", "000000002", "000000003"}
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(pictures.os, "replace", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        pictures.write_whole(path, b"new")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.png"]
+    assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("label", ["scratch, dent/2", "../../etc", "Riß 日本", "", "x" * 300])
+def test_any_verdict_makes_a_file_name(about, label):
+    verdict = said(0.9)
+    opened(about).write([result(1, verdict=type(verdict)(label, probability=0.9), alarm=True)])
+    assert len(kept(about)) == 2
+    assert all(len(name.encode()) < 150 for name in kept(about))
+
+
+@pytest.mark.parametrize("settings", [{"count": 0}, {"megabytes": 0}])
+def test_what_would_keep_nothing_is_refused(settings):
+    with pytest.raises(InputError, match=next(iter(settings))):
+        PictureSink(**settings)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_evidence_is_drawn_where_it_is(kind):
+    inspector, given = of_kind(kind)
+    plain = shown(inspector, given.image, 1000)
+    drawn = explained(inspector, given.image, given.verdict, 1000)
+
+    assert has_evidence(given.verdict)
+    assert drawn.shape == (HIGH, WIDE, 3)
+    changed = np.abs(drawn.astype(int) - plain).sum(2) > 0
+    assert changed[10:20, 20:30].mean() > 0.2
+    if kind != "temperatures":  # of which all is in false colours
+        assert not changed[35:, 45:].any()
+
+
+def test_without_evidence_it_is_the_image(about):
+    verdict = said(0.1)
+    assert not has_evidence(verdict)
+    assert (explained(classes(), picture(0), verdict, 1000) == picture(0)).all()
+
+
+def test_large_images_are_drawn_small(about):
+    image = cv2.resize(picture(0), (6400, 4800))
+    assert explained(classes(), image, said(0.9, heat=True), 640).shape == (480, 640, 3)
