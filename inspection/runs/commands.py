@@ -2,10 +2,12 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from inspection.inspector import Passport
+from inspection.errors import InputError
+from inspection.inspector import Inspector, Passport
+from inspection.inspector.files import INSPECTOR
 
 
 def number(value: float | None) -> str:
@@ -22,6 +24,33 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  " + "  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def open_inspector(key: str, given: Path, threshold: float | Mapping[str, float] | None) -> Inspector:
+    """The inspector of a run, while it is trained of its best epoch so far, or in a file.
+
+    Args:
+        key: What it was given as, for messages.
+        given: A run folder, or an inspector file, exported or not.
+        threshold: The operating point that is asked for; None: its own.
+
+    Raises:
+        InputError: If there is none, or it can't be used.
+    """
+    if given.suffix == ".ckpt":
+        raise InputError(f"{key}={given}: that is a checkpoint; give its run folder {given.parent.parent}")
+    if (given / "config.yaml").is_file() and not (given / INSPECTOR).is_file():
+        from inspection.runs.folder import inspector_of  # with torch: its network is still learning
+
+        inspector = inspector_of(given)
+    elif given.exists():
+        inspector = Inspector.load(given)
+    else:
+        raise InputError(
+            f"{key}={given}: no such file or folder; give a run folder such as outputs/coil/lenet/<time>, or an "
+            "inspector file"
+        )
+    return inspector if threshold is None else inspector.with_threshold(threshold)
 
 
 def announce_inspector(passport: Passport) -> None:

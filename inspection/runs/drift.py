@@ -1,6 +1,6 @@
 """What a run remembers of its validation images, and whether later ones still look like them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,20 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.data.module import ImageDataModule
-from inspection.drift.monitor import DriftMonitor
 from inspection.drift.observed import Observed, first_of_each, joined
 from inspection.drift.reference import Reference
 from inspection.errors import InputError
 from inspection.inspector import Inspector
-from inspection.inspector.plain import write_json
-from inspection.inspector.watching import Watch, at_point, good_verdict, reference_of
-from inspection.pictures.files import write_png
-from inspection.pictures.two_samples import histogram_pairs
+from inspection.inspector.watching import Watch, good_verdict
 from inspection.runs.folder import passport_of
 from inspection.runs.hardware import pick_hardware
+from inspection.runs.lookout import Lookout
 from inspection.tasks.module import InspectionTask
 
-DRIFT = "drift"
 VALIDATION, USUAL = 2000, 500
 """Images at most that the reference and its ruler are made of: more would say little more, and take their time."""
 
@@ -108,42 +104,3 @@ def watch_set(inspector: Inspector, data: ImageDataModule, folder: Path) -> list
         some = rows[start : start + data.batch_size]
         lookout.see([data.samples.files[row] for row in some], _observe(lookout.watch, data, some))
     return lookout.report(folder)
-
-
-class Lookout:
-    """Watches the images that an inspector is shown, and says at the end whether they look like validation's.
-
-    Args:
-        inspector: As it judges them.
-        moved: Whether it judges by another operating point than its own: see `at_point`.
-
-    Raises:
-        InputError: If what the inspector knows of its validation images is damaged.
-    """
-
-    def __init__(self, inspector: Inspector, moved: bool) -> None:
-        reference = reference_of(inspector.passport)
-        if reference is not None and moved:
-            reference = at_point(reference, inspector.decision)
-        self.watch = Watch(inspector)
-        self.monitor = None if reference is None else DriftMonitor(reference, window=None)
-
-    def see(self, files: Sequence[str], seen: Observed) -> list[str]:
-        """Take in what was measured of images: names of what is out of the ordinary in each, if anything is."""
-        if self.monitor is None:
-            return [""] * len(files)
-        known = self.monitor.reference
-        groups = None if known.group is None else [known.group_of(file) for file in files]
-        return [", ".join(finding.out) for finding in self.monitor.see(seen, groups)]
-
-    def report(self, folder: Path) -> list[str]:
-        """Write `drift.json` and `drift.png`; lines for the console. None where nothing was seen or is known."""
-        if self.monitor is None or not self.monitor.seen:
-            return []
-        report = self.monitor.report()
-        write_json(folder / f"{DRIFT}.json", report.to_dict())
-        moved = {test.statistic for test in report.moved}
-        samples = self.monitor.samples()
-        if report.statistics:
-            write_png(folder / f"{DRIFT}.png", histogram_pairs(samples, moved))
-        return report.lines()

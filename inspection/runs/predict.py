@@ -15,12 +15,11 @@ from tqdm import tqdm
 
 from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
-from inspection.inspector import Box, Inspector, Verdict
+from inspection.inspector import Box, Verdict
 from inspection.inspector.plain import write_json
 from inspection.pictures.files import write_png
-from inspection.runs.commands import announce_inspector, open_output, table
-from inspection.runs.drift import Lookout
-from inspection.runs.folder import inspector_of
+from inspection.runs.commands import announce_inspector, open_inspector, open_output, table
+from inspection.runs.lookout import Lookout
 
 UNLIKE = "unlike"
 """Column of what of an image is as on none that the inspector was validated on."""
@@ -41,7 +40,9 @@ def predict(config: dict[str, Any]) -> int:
         InputError: If the run or the images are not there.
     """
     given = Path(config["run"])
-    inspector = _open_inspector(given, config)
+    if config["batch_size"] < 1:
+        raise InputError(f"batch_size={config['batch_size']}: expected 1 or more")
+    inspector = open_inspector("run", given, config["threshold"])
     lookout = Lookout(inspector, moved=config["threshold"] is not None)
     root, files = find_input(config["input"])
     output = open_output(config["output"], given.parent if given.is_file() else given, "predict")
@@ -87,18 +88,6 @@ def predict(config: dict[str, Any]) -> int:
     print(f"{len(files)} images: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
     return 1 if errors else 0
-
-
-def _open_inspector(given: Path, config: dict[str, Any]) -> Inspector:
-    """The inspector of a run, or in a file, at the operating point that is asked for."""
-    if config["batch_size"] < 1:
-        raise InputError(f"batch_size={config['batch_size']}: expected 1 or more")
-    if given.suffix == ".ckpt":
-        raise InputError(f"run={given}: that is a checkpoint; give its run folder {given.parent.parent}")
-    inspector = Inspector.load(given) if given.is_file() else inspector_of(given)
-    if config["threshold"] is not None:
-        inspector = inspector.with_threshold(config["threshold"])
-    return inspector
 
 
 def _write_files(output: Path, files: Mapping[str, Any]) -> None:

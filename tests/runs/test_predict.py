@@ -244,12 +244,12 @@ def test_nothing_there(call, tmp_path, given):
 
 
 def test_missing_run(call, some, tmp_path):
-    with pytest.raises(InputError, match="nowhere: no such folder; give a run folder such as outputs/"):
+    with pytest.raises(InputError, match="nowhere: no such file or folder; give a run folder such as outputs/"):
         call(some, run=tmp_path / "nowhere")
 
 
 def test_folder_that_is_no_run(call, some):
-    with pytest.raises(InputError, match=r"not a run folder, config\.yaml is missing"):
+    with pytest.raises(InputError, match=r"no inspector\.safetensors in this folder"):
         call(some, run=some)
 
 
