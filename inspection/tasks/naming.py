@@ -46,5 +46,5 @@ class NamingTask(InspectionTask):
         outcome = self.outcome_of(rows, kept)
         # Over all images at once: a weighted mean of batch means would depend on how the images were batched.
         logits, targets = (kept[name].to(self.device) for name in ("logits", "targets"))
-        outcome.figures["loss"] = float(self.loss(logits, targets))
+        outcome.figures["loss"] = float(self.loss(logits.float(), targets))
         return outcome

@@ -7,6 +7,7 @@ import pytest
 
 from inspection.data.images import read_image
 from inspection.inspector import Inspector
+from inspection.runs.evaluate import outcome_with, rebuild
 from tests.conftest import TINY
 
 
@@ -43,3 +44,7 @@ def test_run_and_inspector_find_the_same_boxes(compose, run_training, tmp_path):
             ]
             assert same, (said, left)
             left.remove(same[0])
+    expected = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))["val"]
+    found = outcome_with(rebuild(run.folder, {}), Inspector.load(run.folder)).figures
+    assert found["map"] == pytest.approx(expected["map"], abs=1e-6)
+    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)

@@ -244,7 +244,9 @@ def test_nothing_there(call, tmp_path, given):
 
 
 def test_missing_run(call, some, tmp_path):
-    with pytest.raises(InputError, match="nowhere: no such file or folder; give a run folder such as outputs/"):
+    with pytest.raises(
+        InputError, match="nowhere: no such file or folder; give a run folder such as outputs/"
+    ):
         call(some, run=tmp_path / "nowhere")
 
 
