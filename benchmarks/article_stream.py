@@ -34,7 +34,7 @@ def traced(network: torch.nn.Module, image_size: tuple[int, int]) -> torch.jit.S
         image_size: Height and width in pixels.
     """
     with torch.no_grad():
-        return torch.jit.trace(network.eval(), torch.zeros(BATCH, 3, *image_size))  # type: ignore[no-untyped-call]
+        return torch.jit.trace(network.eval(), torch.zeros(BATCH, 3, *image_size))
 
 
 class ArticlePipeline:

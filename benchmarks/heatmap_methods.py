@@ -68,7 +68,7 @@ def main() -> None:
             images = torch.stack(
                 [torch.from_numpy(inspector.geometry.read(root / row["file"])) for row in part]
             )
-            targets = torch.full((len(part),), inspector.defect or 0)
+            targets = torch.full((len(part),), getattr(inspector.decision, "defect", None) or 0)
             maps = heatmap(inspector.model, images, targets, method=method)  # type: ignore[arg-type]
             inside = heat_inside(maps.maps, [torch.tensor(boxes[row["file"]]) for row in part])
             for row, share in zip(part, inside.tolist(), strict=True):

@@ -47,8 +47,12 @@ SIZE = (640, 480)
 """Of a frame, width and height."""
 BY_HAND = "article"
 CONTENDERS = (BY_HAND, AS_TRAINED, *EXPORTS)
-Turn = Callable[[float | None, float], tuple[Figures, dict[int, str]]]
-"""Frames a second and seconds of a turn, to its figures and the verdict of each frame by its number."""
+Seen = tuple[Figures, dict[int, str]]
+"""Of a turn the figures, and the verdict of each frame by its number."""
+Turn = Callable[[float | None, float], Seen]
+"""Frames a second (None: flat out) and seconds, to what was seen."""
+Turns = dict[str, dict[float, list[Seen]]]
+"""Of each contender the turns at each rate; 0 is flat out."""
 
 
 class Memory(Source):
@@ -66,7 +70,9 @@ class Memory(Source):
         if not there or picture is None:
             return None
         image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-        return Frame(number, str(number), self.camera.captured_at[number], time.time(), np.asarray(image))
+        return Frame(
+            number, str(number), self.camera.captured_at[number], time.time(), np.asarray(image, np.uint8)
+        )
 
 
 class Kept(Sink):
@@ -94,7 +100,7 @@ def ours(path: Path, pictures: Sequence[Picture]) -> Turn:
     """
     judge = Judge(Inspector.load(path))
 
-    def turn(rate: float | None, seconds: float) -> tuple[Figures, dict[int, str]]:
+    def turn(rate: float | None, seconds: float) -> Seen:
         camera, kept = PacedCamera(pictures, rate, seconds), Kept()
         stream = Stream(Memory(camera), judge, [kept], Policy(), Path())
         stream.open()
@@ -117,7 +123,7 @@ def by_hand(run: Path, pictures: Sequence[Picture]) -> Turn:
     passport, size = inspector.passport, inspector.geometry.image_size
     network = traced(inspector.model.network, size)
 
-    def turn(rate: float | None, seconds: float) -> tuple[Figures, dict[int, str]]:
+    def turn(rate: float | None, seconds: float) -> Seen:
         pipeline = ArticlePipeline(network, size, passport.mean, passport.std, lossless=rate is None)
         figures, classes = pipeline.run(PacedCamera(pictures, rate, seconds))
         return figures, {number: inspector.decision.names[index] for number, index in classes.items()}
@@ -149,8 +155,8 @@ def one(name: str, run: Path, count: int) -> None:
         print(json.dumps([asdict(figures), labels]), flush=True)
 
 
-def take_turns(given: argparse.Namespace) -> dict[str, dict[float, list[tuple[Figures, dict[int, str]]]]]:
-    """Of each contender the turns at each rate; 0 is flat out."""
+def take_turns(given: argparse.Namespace) -> Turns:
+    """Let the contenders run, each in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.stream", "--run", str(given.run)]
     command += ["--pictures", str(given.pictures), "--one"]
     started: dict[str, Any] = {}
@@ -159,7 +165,7 @@ def take_turns(given: argparse.Namespace) -> dict[str, dict[float, list[tuple[Fi
             [*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         started[name].stdout.readline()
-    turns = {name: {rate: [] for rate in (0.0, *given.rates)} for name in given.only}
+    turns: Turns = {name: {rate: [] for rate in (0.0, *given.rates)} for name in given.only}
     for number in range(given.turns):
         for rate in (0.0, *given.rates):
             for name in given.only if number % 2 == 0 else given.only[::-1]:
@@ -175,7 +181,7 @@ def take_turns(given: argparse.Namespace) -> dict[str, dict[float, list[tuple[Fi
     return turns
 
 
-def verdicts(turns: Sequence[tuple[Figures, dict[int, str]]], count: int) -> dict[int, str]:
+def verdicts(turns: Sequence[Seen], count: int) -> dict[int, str]:
     """The verdict on each picture, of turns in which it had one."""
     return {number % count: label for _, labels in turns for number, label in labels.items()}
 
@@ -186,9 +192,7 @@ def share(these: dict[int, str], others: dict[int, str]) -> float:
     return sum(these[number] == others[number] for number in known) / max(1, len(known))
 
 
-def report(
-    turns: dict[str, dict[float, list[tuple[Figures, dict[int, str]]]]], classes: Sequence[str]
-) -> None:
+def report(turns: Turns, classes: Sequence[str]) -> None:
     """Print the tables."""
     said = {name: verdicts(of[0.0], len(classes)) for name, of in turns.items()}
     truth = dict(enumerate(classes))
