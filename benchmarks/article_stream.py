@@ -15,6 +15,7 @@ import contextlib
 import queue
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 
 import cv2
@@ -33,7 +34,8 @@ def traced(network: torch.nn.Module, image_size: tuple[int, int]) -> torch.jit.S
         network: Without normalisation.
         image_size: Height and width in pixels.
     """
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch.export follows it
         return torch.jit.trace(network.eval(), torch.zeros(BATCH, 3, *image_size))
 
 
