@@ -46,13 +46,28 @@ class Watch:
         Raises:
             InputError: As there.
         """
-        further = self.inspector.backend.outputs & {FEATURES}
-        verdicts, said = self.inspector.observe_pixels(pixels, camera_shapes, heatmaps, tuple(further))
-        features = said.get(FEATURES)
+        verdicts, said = self.inspector.observe_pixels(pixels, camera_shapes, heatmaps, self.further)
+        return verdicts, self.measured(verdicts, said.get(FEATURES), pixels)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Outputs of the network that are measured, beside those that verdicts are made of."""
+        return tuple(self.inspector.backend.outputs & {FEATURES})
+
+    def measured(
+        self, verdicts: Sequence[Verdict], features: NDArray[np.floating] | None, pixels: Sequence[np.ndarray]
+    ) -> Observed:
+        """What there is to measure on images, one or more.
+
+        Args:
+            verdicts: On them.
+            features: What the network made of them, `[N, D]`; None: not known.
+            pixels: From `geometry.apply`.
+        """
         decision = self.inspector.decision
         scores = [scores_of(verdict, decision) for verdict in verdicts]
         words = [verdict_of(verdict, decision) for verdict in verdicts]
-        return verdicts, Observed(
+        return Observed(
             measure_optics(np.stack(pixels)),
             None if features is None else features.astype(np.float64),
             {name: np.array([each[name] for each in scores], np.float64) for name in scores[0]},

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inspection.errors import InputError
 from inspection.stream.alarms import is_alarm
+from inspection.stream.drift import StreamWatch
 from inspection.stream.frames import Frame
 from inspection.stream.sink import Evidence
 from inspection.stream.sources import one_line
@@ -26,11 +27,13 @@ class Judged:
     Attributes:
         verdict: None: it said nothing.
         alarm: See `is_alarm`.
+        unlike: What is as on none of the validation images; of frames that are looked at.
         error: Why there is no verdict.
     """
 
     verdict: "Verdict | None"
     alarm: bool = False
+    unlike: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -39,10 +42,11 @@ class Judge:
 
     Args:
         inspector: At the operating point that is to be used.
+        watch: Looks whether the frames are as usual; None: nobody does.
     """
 
-    def __init__(self, inspector: "Inspector") -> None:
-        self.inspector = inspector
+    def __init__(self, inspector: "Inspector", watch: StreamWatch | None = None) -> None:
+        self.inspector, self.watch = inspector, watch
 
     def warm_up(self, batch: int) -> None:
         """Let the network see batches of every size once: the first of a size takes longer.
@@ -64,30 +68,35 @@ class Judge:
         except InputError as error:
             return None, one_line(error)
 
-    def judge(
-        self, pixels: Sequence[Pixels], shapes: Sequence[tuple[int, int]], evidence: Evidence
-    ) -> list[Judged]:
+    def judge(self, frames: Sequence[Frame], pixels: Sequence[Pixels], evidence: Evidence) -> list[Judged]:
         """Verdicts on a batch: where it fails as a whole, each image is tried alone.
 
         Args:
-            pixels: From `prepare`, one or more.
-            shapes: Height and width of each camera image.
+            frames: One or more, with their images.
+            pixels: From `prepare`, of each.
             evidence: Which verdicts are to have heatmaps.
         """
+        shapes = [frame.image.shape[:2] for frame in frames if frame.image is not None]
+        rows = self.watch.rows(len(frames)) if self.watch else range(0)
+        further = self.watch.watch.further if self.watch and rows else ()
         try:
-            verdicts = self.inspector.inspect_pixels(pixels, shapes, evidence == "all")
+            verdicts, said = self.inspector.observe_pixels(pixels, shapes, evidence == "all", further)
         except Exception as error:
-            if len(pixels) == 1:
+            if len(frames) == 1:
                 return [Judged(None, error=_in_words(error))]
             return [
                 judged
-                for own, shape in zip(pixels, shapes, strict=True)
-                for judged in self.judge([own], [shape], evidence)
+                for frame, own in zip(frames, pixels, strict=True)
+                for judged in self.judge([frame], [own], evidence)
             ]
         alarms = [is_alarm(verdict, self.inspector) for verdict in verdicts]
+        unlike: list[tuple[str, ...]] = [()] * len(frames)
+        if self.watch and rows:
+            found = self.watch.see(rows, [frame.name for frame in frames], verdicts, said, pixels)
+            unlike[rows.start : rows.stop] = found
         if evidence == "alarms" and any(alarms):
             self._explain(verdicts, alarms, pixels, shapes)
-        return [Judged(verdict, alarm) for verdict, alarm in zip(verdicts, alarms, strict=True)]
+        return [Judged(*each) for each in zip(verdicts, alarms, unlike, strict=True)]
 
     def _explain(
         self,

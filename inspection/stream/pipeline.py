@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from inspection.errors import InputError
 from inspection.stream.account import WINDOW, Account, Entry
+from inspection.stream.drift import Looks
 from inspection.stream.frames import Live, Result, State
 from inspection.stream.judge import Judge, Judged
 from inspection.stream.line import Line, Overflow, Place
@@ -145,6 +146,8 @@ class Stream:
             self._done.wait(_LOOK)
         self._finish_line()
         self._over = time.perf_counter()
+        if self._judge.watch is not None:
+            self._judge.watch.end()
         for lossy in (False, True):
             self._finish([outlet for outlet in self._outlets if outlet.sink.lossy == lossy], tick)
 
@@ -243,15 +246,14 @@ class Stream:
 
     def _judged(self, places: Sequence[Place]) -> dict[int, Judged]:
         """What the network says of those that it is to see, by their number."""
-        numbers, pixels, shapes = [], [], []
+        frames, pixels = [], []
         for place in places:
             frame, own = place.frame, place.pixels  # a stop that can't wait takes them away
             if own is not None and frame.image is not None:
-                numbers.append(frame.number)
+                frames.append(frame)
                 pixels.append(own)
-                shapes.append(frame.image.shape[:2])
-        judged = self._judge.judge(pixels, shapes, self._evidence()) if pixels else ()
-        return dict(zip(numbers, judged, strict=True))
+        judged = self._judge.judge(frames, pixels, self._evidence()) if frames else ()
+        return {frame.number: each for frame, each in zip(frames, judged, strict=True)}
 
     def _evidence(self) -> Evidence:
         wanted = {outlet.sink.evidence for outlet in self._outlets}
@@ -279,6 +281,7 @@ class Stream:
         counts = self.account.counts()
         rate, latency = self.account.lately()
         histogram, seconds = self.account.histogram()
+        looks = self._looks
         received = self._line.received  # after the counts: none of them is ahead of it
         elapsed = (self._over or time.perf_counter()) - self._began if self._began else 0.0
         return Live(
@@ -304,7 +307,13 @@ class Stream:
             seconds=seconds,
             reconnects=self._source.reconnects,
             sinks={outlet.sink.name: outlet.figures() for outlet in self._outlets},
+            drift=looks.lines,
+            drifted=looks.report.drift if looks.report is not None and looks.report.tests else None,
         )
+
+    @property
+    def _looks(self) -> Looks:
+        return Looks() if self._judge.watch is None else self._judge.watch.looks
 
     def _state(self) -> State:
         if not self._began:
@@ -339,6 +348,13 @@ class Stream:
             "latency": asdict(latency),
             "reconnects": live.reconnects,
             "sinks": {name: asdict(figures) for name, figures in live.sinks.items()},
+            "drift": None
+            if self._looks.report is None
+            else {
+                "windows": self._looks.windows,
+                "drifted": self._looks.drifted,
+                **self._looks.report.to_dict(),
+            },
             "messages": list(self.messages),
         }
 
@@ -354,5 +370,11 @@ def _result(place: Place, judged: Judged | None, now: float) -> Result:
     if judged.verdict is None:
         return Result(*common, seconds, "failed", "not inspected", judged.error)
     return Result(
-        *common, seconds, "inspected", verdict=judged.verdict, alarm=judged.alarm, image=frame.image
+        *common,
+        seconds,
+        "inspected",
+        verdict=judged.verdict,
+        alarm=judged.alarm,
+        unlike=judged.unlike,
+        image=frame.image,
     )

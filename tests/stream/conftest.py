@@ -42,9 +42,16 @@ class FakeInspector:
         self.batches: list[list[int]] = []
         self.explained: list[int] = []
 
-    def inspect_pixels(
-        self, pixels: Sequence[np.ndarray], shapes: Sequence[tuple[int, int]], heatmaps: bool = False
-    ) -> list[Verdict]:
+    def inspect_pixels(self, *args: Any) -> list[Verdict]:
+        return self.observe_pixels(*args)[0]
+
+    def observe_pixels(
+        self,
+        pixels: Sequence[np.ndarray],
+        shapes: Sequence[tuple[int, int]],
+        heatmaps: bool = False,
+        further: Sequence[str] = (),
+    ) -> tuple[list[Verdict], dict[str, np.ndarray]]:
         assert len(pixels) == len(shapes) > 0
         values = [int(each[0, 0, 0]) for each in pixels]
         self.before(values)
@@ -58,7 +65,7 @@ class FakeInspector:
                 heatmaps={"defect": np.zeros(shape, np.float32)} if heatmaps else {},
             )
             for value, shape in zip(values, shapes, strict=True)
-        ]
+        ], {}
 
 
 def picture(value: int, size: tuple[int, int] = (4, 4)) -> np.ndarray:

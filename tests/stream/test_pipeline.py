@@ -257,14 +257,14 @@ def test_evidence_is_found_for_those_that_a_sink_asks_for(wanted, explained):
 
 def test_evidence_that_fails_costs_no_verdict():
     inspector = FakeInspector()
-    plain = inspector.inspect_pixels
+    plain = inspector.observe_pixels
 
-    def inspect_pixels(pixels, shapes, heatmaps=False):
+    def observe_pixels(pixels, shapes, heatmaps=False, further=()):
         if heatmaps:
             raise RuntimeError("no gradient")
         return plain(pixels, shapes)
 
-    inspector.inspect_pixels = inspect_pixels
+    inspector.observe_pixels = observe_pixels
     made = run_stream(FakeSource([picture(1)]), inspector, [Kept(evidence="alarms", name="shown")])
     assert of(made.kept, "inspected") == [0]
 

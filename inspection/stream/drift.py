@@ -1,0 +1,154 @@
+"""Whether the frames of a stream still look like what its inspector was validated on."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inspection.drift.monitor import DriftMonitor
+from inspection.drift.reference import LEAST_IMAGES
+from inspection.drift.report import DriftReport
+from inspection.errors import InputError
+from inspection.inspector.backends import FEATURES
+from inspection.inspector.watching import Watch, at_point, reference_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from inspection.inspector import Inspector, Verdict
+    from inspection.inspector.backends import Said
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How often the frames of a window were looked at together.
+
+    Attributes:
+        report: Of the last look; None: there was none.
+        windows: Looks.
+        drifted: Those that saw drift.
+    """
+
+    report: DriftReport | None = None
+    windows: int = 0
+    drifted: int = 0
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For people."""
+        if self.report is None:
+            return ()
+        lines = self.report.lines()
+        if self.windows > 1:
+            lines.append(
+                f"drift was seen in {self.drifted} of {self.windows} windows; said above: the last one"
+            )
+        return tuple(lines)
+
+
+class StreamWatch:
+    """Measures some of the frames, and looks at every window of them once.
+
+    So a look is one test of frames that no other has seen, and the stated rate of false alarms holds for it, as far
+    as frames that follow each other tell of different parts: a rate below that of the camera helps.
+
+    Args:
+        inspector: As it judges them.
+        moved: Whether it judges by another operating point than its own: see `at_point`.
+        rate: Frames a second that are looked at, at most; None: all.
+        window: Frames that are judged together.
+        false_alarms: Share of the windows in which drift is seen where there is none.
+        by_name: Whether names tell what belongs together, as those of validation images do; not of a camera.
+
+    Raises:
+        InputError: A value that cannot be, or what the inspector knows of its validation images is damaged.
+    """
+
+    def __init__(
+        self,
+        inspector: "Inspector",
+        moved: bool = False,
+        rate: float | None = 20.0,
+        window: int = 200,
+        false_alarms: float = 0.0001,
+        by_name: bool = False,
+    ) -> None:
+        if rate is not None and not 0 < rate < math.inf:
+            raise InputError(f"drift.rate={rate}: expected frames a second, above 0, or null for all")
+        if window < LEAST_IMAGES:
+            raise InputError(f"drift.window={window}: expected {LEAST_IMAGES} or more frames")
+        if not 0 < false_alarms < 1:
+            raise InputError(f"drift.false_alarms={false_alarms}: expected a share, above 0 and below 1")
+        self.watch, self.looks = Watch(inspector), Looks()
+        self.note = ""
+        """Why nothing is watched; empty: it is."""
+        self._window, self._by_name = window, by_name
+        self._pause = 0.0 if rate is None else 1 / rate
+        self._due = -math.inf
+        self._monitor: DriftMonitor | None = None
+        reference = reference_of(inspector.passport)
+        if reference is None:
+            self.note = "the inspector knows no validation images"
+        elif reference.layer is not None and not self.watch.further:
+            self.note = "the inspector was exported without its features"
+        else:
+            reference = at_point(reference, inspector.decision) if moved else reference
+            self._monitor = DriftMonitor(reference, window, false_alarms)
+
+    def rows(self, count: int) -> range:
+        """Which of a batch's frames are to be looked at."""
+        if self._monitor is None:
+            return range(0)
+        if not self._pause:
+            return range(count)
+        now = time.perf_counter()
+        if now < self._due:
+            return range(0)
+        self._due = now + self._pause
+        return range(1)
+
+    def see(
+        self,
+        rows: range,
+        names: Sequence[str],
+        verdicts: Sequence["Verdict"],
+        said: "Said",
+        pixels: Sequence["np.ndarray"],
+    ) -> list[tuple[str, ...]]:
+        """Look at some frames of a batch.
+
+        Args:
+            rows: Of `rows`, one or more.
+            names: Of all frames of the batch.
+            verdicts: On them.
+            said: What the network gave for them.
+            pixels: That it saw.
+
+        Returns:
+            Of each row what is as on none of the validation images.
+        """
+        assert self._monitor is not None
+        features = said.get(FEATURES)
+        seen = self.watch.measured(
+            [verdicts[row] for row in rows],
+            None if features is None else features[list(rows)],
+            [pixels[row] for row in rows],
+        )
+        known = self._monitor.reference
+        grouped = self._by_name and known.group is not None
+        groups = [known.group_of(names[row]) for row in rows] if grouped else None
+        before = self._monitor.seen // self._window
+        found = self._monitor.see(seen, groups)
+        if self._monitor.seen // self._window > before:
+            self._look(self._monitor)
+        return [finding.out for finding in found]
+
+    def end(self) -> None:
+        """Look at what there is, where there were too few frames for a window."""
+        if self._monitor is not None and not self.looks.windows and self._monitor.seen:
+            self._look(self._monitor)
+
+    def _look(self, monitor: DriftMonitor) -> None:
+        report, before = monitor.report(), self.looks
+        self.looks = Looks(report, before.windows + 1, before.drifted + report.drift)
