@@ -205,6 +205,50 @@ class AuditRoot(TrainingKeys):
 
 
 @dataclass
+class CameraKeys:
+    """What a camera at this computer is asked for."""
+
+    size: tuple[int, int] | None
+    rate: float | None
+
+
+@dataclass
+class StreamDriftKeys:
+    """How a stream is watched for drift."""
+
+    rate: float | None
+    window: int
+    false_alarms: float
+
+
+@dataclass
+class StreamRoot:
+    """`conf/stream.yaml`."""
+
+    usage: ClassVar[str] = "inspector=<run folder or file> source=<camera, URL, video, folder or pattern>"
+    keeps_folder: ClassVar[bool] = False
+
+    inspector: str
+    source: int | str
+    output: str | None
+    threshold: float | dict[str, float] | None
+    device: str
+    threads: int | None
+    sinks: Mapping[str, Component] | None
+    overflow: Literal["drop_oldest", "block"] | None
+    queue: int
+    batch: int
+    deadline: float
+    rate: float | None
+    repeat: int | None
+    frames: int | None
+    camera: CameraKeys
+    reconnect: int | None
+    stop_within: float
+    drift: StreamDriftKeys | None
+
+
+@dataclass
 class LabelRoot:
     """`conf/label.yaml`."""
 
@@ -233,4 +277,5 @@ ROOTS: dict[str, Root] = {
     "audit": AuditRoot,
     "label": LabelRoot,
     "compare": CompareRoot,
+    "stream": StreamRoot,
 }

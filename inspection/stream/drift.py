@@ -59,7 +59,7 @@ class StreamWatch:
         rate: Frames a second that are looked at, at most; None: all.
         window: Frames that are judged together.
         false_alarms: Share of the windows in which drift is seen where there is none.
-        by_name: Whether names tell what belongs together, as those of validation images do; not of a camera.
+        by_name: Whether names tell what belongs together, as of validation images; a camera's do not.
 
     Raises:
         InputError: A value that cannot be, or what the inspector knows of its validation images is damaged.

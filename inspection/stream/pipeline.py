@@ -21,6 +21,7 @@ from inspection.stream.outlet import Outlet
 from inspection.stream.reconnect import Reconnecting
 from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sources import Source, SourceLost, one_line
+from inspection.stream.undisturbed import undisturbed
 
 Ended = Literal["source ended", "enough frames", "stopped", "source lost", "broke"]
 _FOR_SINKS = 0.2
@@ -93,6 +94,8 @@ class Stream:
         self.policy, self.output = policy, output
         self.messages: deque[str] = deque(maxlen=_MESSAGES)
         """What a person is to know, the newest last."""
+        self.news: deque[str] = deque(maxlen=_MESSAGES)
+        """The same, for whoever shows it and takes it out."""
         self.account = Account(judge.inspector.answers.tallied())
         self.ended: Ended | None = None
         self.why = ""
@@ -135,6 +138,10 @@ class Stream:
         Args:
             tick: Called all the time, for whoever shows something.
         """
+        with undisturbed():
+            self._run(tick)
+
+    def _run(self, tick: Callable[[], None]) -> None:
         self.started, self._began = time.time(), time.perf_counter()
         for outlet in self._outlets:
             outlet.start()
@@ -194,6 +201,7 @@ class Stream:
 
     def _say(self, message: str) -> None:
         self.messages.append(message)
+        self.news.append(message)
 
     def _end(self, ended: Ended, why: str = "") -> None:
         """Note why it ends: the first reason counts, unless something breaks later."""
@@ -227,6 +235,8 @@ class Stream:
             self._end("source lost", str(error))
         finally:
             self._source.close()
+            if self._source.note:
+                self._say(self._source.note)
             self._line.end()
 
     def _prepare(self) -> None:

@@ -78,4 +78,5 @@ class Reconnecting(Source):
 
     def close(self) -> None:
         """The source's."""
+        self.note = self._source.note
         self._source.close()

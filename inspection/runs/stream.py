@@ -1,0 +1,285 @@
+"""An inspector at a camera, until somebody stops it. Torch is needed only for a network as it was trained."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from inspection.config.instantiate import instantiate
+from inspection.errors import InputError
+from inspection.inspector import Inspector
+from inspection.inspector.plain import write_json
+from inspection.runs.commands import announce_inspector, open_output
+from inspection.stream.drift import StreamWatch
+from inspection.stream.frames import Live
+from inspection.stream.judge import Judge
+from inspection.stream.pipeline import Policy, Stream
+from inspection.stream.sink import Sink
+from inspection.stream.sources import Images, Paced, Repeated, Source, find_source
+
+SUMMARY = "summary.json"
+_REDRAWN, _LOGGED = 0.5, 60.0
+"""Seconds between two states of the line on a terminal, and between two lines where there is none."""
+
+
+def stream(config: dict[str, Any]) -> int:
+    """Inspect frames as they come; write `summary.json` and what the sinks write.
+
+    Args:
+        config: Plain values, see `conf/stream.yaml`.
+
+    Returns:
+        Exit status: 0 when the source came to its end or somebody stopped the stream, whatever single frames did;
+        1 when the source was lost for good, something of ours broke, or files are not wholly in what was to be
+        written; 128 and the number of the signal where a second one came.
+
+    Raises:
+        InputError: If something that was given is not there, or can't be.
+    """
+    policy = Policy(
+        overflow=config["overflow"],
+        queue=config["queue"],
+        batch=config["batch"],
+        within=config["deadline"] / 1000,
+        frames=config["frames"],
+        reconnect=config["reconnect"],
+        stop_within=config["stop_within"],
+    )
+    source = _open_source(config)
+    given = Path(config["inspector"])
+    inspector = _open_inspector(given, config)
+    watch = _watch(inspector, source, config)
+    sinks: list[Sink] = list((instantiate(config["sinks"]) or {}).values())
+    output = open_output(config["output"], given if given.is_dir() else given.parent, "stream")
+    made = Stream(source, Judge(inspector, watch), sinks, policy, output)
+    try:
+        made.open()
+    except InputError:
+        with suppress(OSError):  # there is something in it
+            output.rmdir()
+        raise
+
+    announce_inspector(inspector.passport)
+    print(f"{inspector.answers.operating_point()}\n")
+    print("\n".join(_announced(made, inspector, source, sinks)), "\n", flush=True)
+    console = Console(made)
+    with _signals(made) as caught:
+        made.run(console.tick)
+    console.close()
+    summary = made.summary()
+    print("\n".join(account(summary)))
+    whole = _write_summary(output, summary)
+    print(output, flush=True)
+    if len(caught) > 1:
+        return 128 + caught[-1]
+    missed = made.overflow == "block" and any(
+        figures.missed for name, figures in made.live().sinks.items() if name not in _lossy(sinks)
+    )
+    return 1 if missed or not whole or made.ended in ("source lost", "broke") else 0
+
+
+def _open_source(config: Mapping[str, Any]) -> Source:
+    """The source, as often and as fast as it is asked for."""
+    size, rate, repeat = config["camera"]["size"], config["rate"], config["repeat"]
+    source = find_source(config["source"], None if size is None else tuple(size), config["camera"]["rate"])
+    if repeat is not None and repeat < 1:
+        raise InputError(f"repeat={repeat}: expected 1 or more, or null")
+    if rate is not None and not 0 < rate < float("inf"):
+        raise InputError(f"rate={rate}: expected frames a second, above 0")
+    if source.live and (repeat != 1 or rate is not None):
+        raise InputError(
+            f"source={source.name}: a camera gives its frames once, and at its own rate; rate and repeat are for files"
+        )
+    if repeat != 1:
+        source = Repeated(source, repeat)
+    return source if rate is None else Paced(source, rate)
+
+
+def _open_inspector(given: Path, config: Mapping[str, Any]) -> Inspector:
+    if given.suffix == ".ckpt":
+        raise InputError(
+            f"inspector={given}: that is a checkpoint; give its run folder {given.parent.parent}"
+        )
+    inspector = Inspector.load(given, config["device"], config["threads"])
+    return inspector if config["threshold"] is None else inspector.with_threshold(config["threshold"])
+
+
+def _watch(inspector: Inspector, source: Source, config: Mapping[str, Any]) -> StreamWatch | None:
+    if config["drift"] is None:
+        return None
+    return StreamWatch(
+        inspector,
+        moved=config["threshold"] is not None,
+        by_name=isinstance(source, Images),
+        **config["drift"] | ({} if source.live else {"rate": None}),
+    )
+
+
+def _lossy(sinks: Sequence[Sink]) -> set[str]:
+    return {sink.name for sink in sinks if sink.lossy}
+
+
+def _announced(made: Stream, inspector: Inspector, source: Source, sinks: Sequence[Sink]) -> list[str]:
+    """What runs, and how."""
+    policy = made.policy
+    frames = [] if source.total is None else [f"{source.total} frames"]
+    pace = [] if source.rate is None else [f"{source.rate:g} frames/s"]
+    kept = (
+        f"{policy.queue} frames can wait, then the oldest is dropped"
+        if made.overflow == "drop_oldest"
+        else f"{policy.queue} frames can wait, then the source does: none is dropped"
+    )
+    full = f", or for {1000 * policy.within:g} ms" if policy.within else ""
+    lines = [
+        f"inspector {inspector.backend.name}",
+        f"source    {', '.join([source.name, *frames, *pace])}",
+        f"line      {kept}; batches of what waits, at most {policy.batch}{full}",
+    ]
+    for number, sink in enumerate(sinks):
+        lines.append(f"{'' if number else 'sinks':9s} {sink.name}: {sink.where}")
+    return lines
+
+
+class Console:
+    """Shows how a stream gets on: a bar on files, a line that is redrawn for a camera, one a minute in a log.
+
+    Args:
+        made: The stream.
+    """
+
+    def __init__(self, made: Stream) -> None:
+        self._made = made
+        self._terminal = sys.stderr.isatty()
+        self._due = time.monotonic() + (0 if self._terminal else _LOGGED)
+        self._bar: Any = None
+        self._stopping = False
+
+    def tick(self) -> None:
+        """Show what has changed, if it is time."""
+        news = self._made.news
+        while news:
+            self._say(news.popleft())
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + (_REDRAWN if self._terminal else _LOGGED)
+            self._show(self._made.live())
+
+    def _show(self, live: Live) -> None:
+        if live.state == "stopping" and not self._stopping:
+            self._stopping = True
+            within = self._made.policy.stop_within
+            self._say(f"stopping: what waits is finished, in {within:g} s at most; once more to stop at once")
+        if not self._terminal:
+            self._say(f"{time.strftime('%H:%M:%S')} {live.received} frames, {state_in_words(live)}")
+            return
+        if self._bar is None:
+            shape = None if live.total is not None else "{n_fmt} frames {elapsed} {postfix}"
+            self._bar = tqdm(
+                total=live.total, unit="frame", leave=False, bar_format=shape, dynamic_ncols=True
+            )
+        self._bar.n = live.received - live.waiting
+        self._bar.set_postfix_str(state_in_words(live))
+
+    def _say(self, line: str) -> None:
+        if self._bar is None:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            self._bar.write(line, file=sys.stderr)
+
+    def close(self) -> None:
+        """Take the bar away; what is new now is said."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+        while self._made.news:
+            self._say(self._made.news.popleft())
+
+
+def state_in_words(live: Live) -> str:
+    """The figures of the moment in a line."""
+    parts = [f"{live.rate:.4g}/s"]
+    if live.median is not None and live.p99 is not None:
+        parts.append(f"{_ms(live.median)}, 99 % within {_ms(live.p99)}")
+    parts.append(f"{live.waiting} waiting")
+    for name, counts in (("dropped", live.dropped), ("failed", live.failed)):
+        if counts:
+            parts.append(f"{sum(counts.values())} {name}")
+    missed = sum(figures.missed for figures in live.sinks.values())
+    parts += [f"{live.alarms} alarms"] * bool(live.alarms) + [f"{missed} not written"] * bool(missed)
+    parts += ["DRIFT"] * bool(live.drifted) + [live.state] * (live.state != "running")
+    return ", ".join(parts)
+
+
+def account(summary: Mapping[str, Any]) -> list[str]:
+    """What became of the frames, for the console."""
+    rows = [["received", str(summary["received"]), ""]]
+    rows.append(["inspected", str(summary["inspected"]), _counted(summary["verdicts"])])
+    for name in ("dropped", "failed"):
+        rows.append([name, str(sum(summary[name].values())), _counted(summary[name])])
+    width = max(len(row[1]) for row in rows)
+    lines = ["", *(f"  {name:9s}  {count:>{width}s}  {what}".rstrip() for name, count, what in rows), ""]
+    ended = summary["ended"] + (f": {summary['why']}" if summary["why"] else "")
+    again = f", reconnected {summary['reconnects']} times" if summary["reconnects"] else ""
+    lines.append(
+        f"{ended}, after {summary['seconds']:.1f} s{again}; {summary['rate']:.4g} frames/s inspected"
+    )
+    latency = summary["latency"]
+    if latency["median"] is not None:
+        lines.append(
+            f"capture to verdict: median {_ms(latency['median'])}, 99 of 100 within {_ms(latency['p99'])}, "
+            f"longest {_ms(latency['longest'])}"
+        )
+    for name, figures in summary["sinks"].items():
+        if figures["missed"] or figures["error"]:
+            why = f" ({figures['error']})" if figures["error"] else ""
+            lines.append(f"sink {name}: {figures['written']} written, {figures['missed']} missed{why}")
+    if summary["drift"]:
+        lines += ["", *summary["drift"]["summary"]]
+    return lines
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def _write_summary(output: Path, summary: Mapping[str, Any]) -> bool:
+    try:
+        write_json(output / SUMMARY, summary)
+    except OSError as error:
+        print(f"{output / SUMMARY} could not be written: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+@contextmanager
+def _signals(made: Stream) -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM stop the stream: the first finishes what waits, a second does not.
+
+    Yields:
+        The signals that came.
+    """
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+
+    def stop(number: int, _: object) -> None:
+        caught.append(number)
+        made.stop(None if len(caught) == 1 else 0.0)
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
