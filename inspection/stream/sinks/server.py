@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Of requests that are none: nothing of them comes back."""
-        self.close_connection = True
+        self.close_connection, self.request_version = True, self.protocol_version  # not known so far
         self._answer(Answer(f"{HTTPStatus(code).phrase}\n".encode(), _TEXT, code))
 
     def version_string(self) -> str:

@@ -78,8 +78,11 @@ def temperatures() -> Told:
 
 
 def picture(seed: int = 0, shape: tuple[int, ...] = (HIGH, WIDE, 3), bits: int = 8) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    return random.integers(0, 2**bits, shape).astype(np.uint8 if bits == 8 else np.uint16)
+    """Fields of 8 x 8 pixels of any colour: a JPEG keeps them about as they are."""
+    coarse = (-(-shape[0] // 8), -(-shape[1] // 8), *shape[2:])
+    fields = np.random.default_rng(seed).integers(0, 2**bits, coarse)
+    whole = fields.repeat(8, 0).repeat(8, 1)[: shape[0], : shape[1]]
+    return np.ascontiguousarray(whole, np.uint8 if bits == 8 else np.uint16)
 
 
 def said(share: float, heat: bool = False) -> Verdict:
