@@ -5,18 +5,9 @@ from typing import TYPE_CHECKING, Literal
 from inspection.stream.frames import Result
 
 if TYPE_CHECKING:
-    from inspection.decide.decisions import Decision
     from inspection.inspector import Inspector
 
 Role = Literal["good", "defect", "other", "failed"]
-
-
-def can_alarm(decision: "Decision") -> bool:
-    """Whether a verdict can be an alarm at all, see `is_alarm`: only then is one that is not good news."""
-    if decision.kind in ("boxes", "any_of"):
-        return True
-    what = "alarm" if decision.kind == "quantities" else "defect"
-    return getattr(decision, what, None) is not None
 
 
 def role_of(result: Result, alarms: bool) -> Role:
@@ -24,7 +15,7 @@ def role_of(result: Result, alarms: bool) -> Role:
 
     Args:
         result: Of a frame.
-        alarms: Whether its inspector gives alarms.
+        alarms: Whether its inspector gives any, see `can_alarm`: only then is a verdict that is none good news.
     """
     if result.verdict is None:
         return "failed"

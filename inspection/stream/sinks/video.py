@@ -14,8 +14,9 @@ import numpy as np
 
 from inspection.errors import InputError
 from inspection.pictures.text import Colour, draw_text, shorten
+from inspection.stream.alarms import can_alarm
 from inspection.stream.frames import Result
-from inspection.stream.roles import can_alarm, role_of
+from inspection.stream.roles import role_of
 from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.drawing import Picture, explained, shown
 from inspection.stream.sinks.lines import iso_time
@@ -96,7 +97,7 @@ class VideoSink(Sink):
     def open(self, about: About) -> None:
         """Find out whether the codec works: one that is missing is told before the first frame."""
         self._inspector, self._folder = about.inspector, about.output
-        self._can_alarm = can_alarm(about.inspector.decision)
+        self._can_alarm = can_alarm(about.inspector)
         self._rate = self._rate or about.rate or _USUAL_RATE
         self._least = None if self._minutes is None else max(1, round(60 * self._minutes * self._rate))
         probe = self._folder / f".video_probe{self._suffix}"

@@ -16,8 +16,9 @@ from inspection.data.images import CameraImage
 from inspection.errors import InputError
 from inspection.inspector.plain import as_json
 from inspection.inspector.verdict import Verdict
+from inspection.stream.alarms import can_alarm
 from inspection.stream.frames import Live, Result
-from inspection.stream.roles import Role, alarming, can_alarm, role_of
+from inspection.stream.roles import Role, alarming, role_of
 from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.about import described
 from inspection.stream.sinks.drawing import explained, has_evidence, jpeg, shown
@@ -115,7 +116,7 @@ class WebSink(Sink):
         """Begin to serve."""
         self._inspector, self._answers, self._figures = about.inspector, about.inspector.answers, about.live
         self._came_at = time.monotonic()
-        self._can_alarm = can_alarm(about.inspector.decision)
+        self._can_alarm = can_alarm(about.inspector)
         self._facts = _facts(about)
         page = files("inspection.stream.sinks") / "page"
         self._page = {path: Answer((page / file).read_bytes(), kind) for path, (file, kind) in _PAGE.items()}
@@ -315,7 +316,7 @@ def _facts(about: About) -> dict[str, Any]:
         "session": secrets.token_hex(8),
         "alarms_are": "alarms" if defect is None else "defects",
         "alarming": alarming(inspector),
-        "alarm_possible": can_alarm(decision),
+        "alarm_possible": can_alarm(inspector),
     }
 
 

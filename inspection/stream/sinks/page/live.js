@@ -296,7 +296,7 @@
     }
     const count = (mark) => Array.from(marks).filter((each) => each === mark).length;
     const words = [
-      whole(marks.length) + " frames, the newest on the right: " + whole(count("d")) + " " + news.alarms_are + " (tall)",
+      whole(marks.length) + " frames, the newest on the right: " + whole(count("d")) + " " + news.alarms_are.slice(0, count("d") === 1 ? -1 : undefined) + " (tall)",
       count("f") ? whole(count("f")) + " failed (floating)" : "",
       count("-") ? whole(count("-")) + " dropped (gaps)" : "",
     ].filter(Boolean).join(", ");
