@@ -1,6 +1,6 @@
 """From pixels to verdicts, whatever single frames do to the network."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -68,19 +68,21 @@ class Judge:
         except InputError as error:
             return None, one_line(error)
 
-    def judge(self, frames: Sequence[Frame], pixels: Sequence[Pixels], evidence: Evidence) -> list[Judged]:
+    def judge(
+        self, frames: Sequence[Frame], pixels: Sequence[Pixels], evidence: Collection[Evidence]
+    ) -> list[Judged]:
         """Verdicts on a batch: where it fails as a whole, each image is tried alone.
 
         Args:
             frames: One or more, with their images.
             pixels: From `prepare`, of each.
-            evidence: Which verdicts are to have heatmaps.
+            evidence: Which verdicts are to have their evidence, as any of the sinks asks for it.
         """
         shapes = [frame.image.shape[:2] for frame in frames if frame.image is not None]
         rows = self.watch.rows(len(frames)) if self.watch else range(0)
         further = self.watch.watch.further if self.watch and rows else ()
         try:
-            verdicts, said = self.inspector.observe_pixels(pixels, shapes, evidence == "all", further)
+            verdicts, said = self.inspector.observe_pixels(pixels, shapes, "all" in evidence, further)
         except Exception as error:
             if len(frames) == 1:
                 return [Judged(None, error=_in_words(error))]
@@ -94,19 +96,18 @@ class Judge:
         if self.watch and rows:
             found = self.watch.see(rows, [frame.name for frame in frames], verdicts, said, pixels)
             unlike[rows.start : rows.stop] = found
-        if evidence == "alarms" and any(alarms):
-            self._explain(verdicts, alarms, pixels, shapes)
+        if shown := _to_explain(alarms, evidence):
+            self._explain(verdicts, shown, pixels, shapes)
         return [Judged(*each) for each in zip(verdicts, alarms, unlike, strict=True)]
 
     def _explain(
         self,
         verdicts: list["Verdict"],
-        alarms: Sequence[bool],
+        rows: Sequence[int],
         pixels: Sequence[Pixels],
         shapes: Sequence[tuple[int, int]],
     ) -> None:
-        """Give the alarms their heatmaps: what was said of them stays."""
-        rows = [row for row, alarm in enumerate(alarms) if alarm]
+        """Give some verdicts their evidence: what was said stays."""
         try:
             again = self.inspector.inspect_pixels(
                 [pixels[row] for row in rows], [shapes[row] for row in rows], True
@@ -114,7 +115,28 @@ class Judge:
         except Exception:  # they have their verdicts; evidence is an extra
             return
         for row, explained in zip(rows, again, strict=True):
-            verdicts[row] = replace(verdicts[row], heatmaps=explained.heatmaps, method=explained.method)
+            own = verdicts[row]
+            verdicts[row] = replace(
+                own,
+                heatmaps=explained.heatmaps,
+                method=explained.method,
+                boxes=own.boxes or explained.boxes,  # hot spots
+            )
+
+
+def _to_explain(alarms: Sequence[bool], evidence: Collection[Evidence]) -> list[int]:
+    """Which of a batch are to have the evidence that they do not have.
+
+    Example:
+        >>> alarms = [True, False, True, False]
+        >>> [_to_explain(alarms, {which}) for which in ("none", "alarms", "newest", "all")]
+        [[], [0, 2], [2, 3], []]
+    """
+    if "all" in evidence:
+        return []
+    rows = [row for row, alarm in enumerate(alarms) if alarm]
+    newest = {*rows[-1:], len(alarms) - 1} if "newest" in evidence else set()
+    return sorted(newest.union(rows if "alarms" in evidence else ()))
 
 
 def _in_words(error: Exception) -> str:

@@ -265,9 +265,8 @@ class Stream:
         judged = self._judge.judge(frames, pixels, self._evidence()) if frames else ()
         return {frame.number: each for frame, each in zip(frames, judged, strict=True)}
 
-    def _evidence(self) -> Evidence:
-        wanted = {outlet.sink.evidence for outlet in self._outlets}
-        return "all" if "all" in wanted else "alarms" if "alarms" in wanted else "none"
+    def _evidence(self) -> set[Evidence]:
+        return {outlet.sink.evidence for outlet in self._outlets}
 
     def _entries(self, places: Sequence[Place], judged: Mapping[int, Judged]) -> list[Entry]:
         """What became of frames, for the account."""

@@ -11,7 +11,8 @@ from inspection.stream.frames import Live, Result
 if TYPE_CHECKING:
     from inspection.inspector import Inspector
 
-Evidence = Literal["none", "alarms", "all"]
+Evidence = Literal["none", "alarms", "newest", "all"]
+"""Of a batch: no verdict, every alarm, the newest one and the newest alarm, or every verdict."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 
 from inspection.data.geometry import Geometry
 from inspection.errors import InputError
+from inspection.stream.frames import Frame
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
 from inspection.stream.sources import SourceLost
@@ -253,6 +254,25 @@ def test_evidence_is_found_for_those_that_a_sink_asks_for(wanted, explained):
     assert all(not result.verdict.heatmaps for result in made.kept)  # who takes no pictures holds none
     assert [result.image is not None for result in sink.results] == [True] * 6
     assert [result.image is not None for result in made.kept] == [False] * 6
+
+
+@pytest.mark.parametrize(
+    ("wanted", "explained"),
+    [
+        ({"none"}, []),
+        ({"newest"}, [3, 4]),
+        ({"newest", "alarms"}, [1, 3, 4]),
+        ({"alarms", "all"}, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_evidence_of_a_batch_is_what_any_sink_asks_for(wanted, explained):
+    inspector = FakeInspector()
+    frames = [Frame(value, f"fake_{value}", 0.0, 0.0, picture(value)) for value in range(5)]
+    pixels = [picture(value)[None] for value in range(5)]
+    judged = Judge(inspector).judge(frames, pixels, wanted)
+    assert inspector.explained == explained
+    assert [row for row, each in enumerate(judged) if each.verdict.heatmaps] == explained
+    assert [each.verdict.label for each in judged] == ["ok", "defect", "ok", "defect", "ok"]
 
 
 def test_evidence_that_fails_costs_no_verdict():
