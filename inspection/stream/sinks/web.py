@@ -95,7 +95,8 @@ class WebSink(Sink):
         self._next_weight = 0
         self._held: deque[_Shot] = deque(maxlen=_HELD)
         self._defects: deque[_Shot] = deque(maxlen=defects)
-        self._kept_at = self._pinned_at = self._explained_at = self._watched_at = self._wanted_at = -math.inf
+        self._kept_at = self._pinned_at = self._watched_at = -math.inf
+        self._wanted_at = self._asked_at = self._alarm_at = -math.inf  # evidence
         self._came_at = 0.0
         self._told: tuple[float, bytes] = (-1.0, b"")
         self._ending = False
@@ -103,14 +104,14 @@ class WebSink(Sink):
 
     @property
     def evidence(self) -> Evidence:  # type: ignore[override]  # it changes
-        """All of a batch, some times a second, while somebody looks; of the others the alarms."""
+        """While somebody looks: some times a second the newest, in between an alarm as soon as there is one."""
         now = time.monotonic()
         if now - self._wanted_at >= WATCHED:
             return "none"
-        if now - self._explained_at < APART:
-            return "alarms"
-        self._explained_at = now
-        return "all"
+        if now - self._asked_at >= APART:
+            self._asked_at = now
+            return "newest"
+        return "none" if now - self._alarm_at < APART else "alarms"
 
     def open(self, about: About) -> None:
         """Begin to serve."""
@@ -134,6 +135,8 @@ class WebSink(Sink):
                 self._tape.append("-" if result.status == "dropped" else _MARKS[role])
                 if result.status == "dropped":
                     continue
+                if role == "defect" and _is_explained(result):
+                    self._alarm_at = now
                 weight = _weight(result, role)
                 # Between two looks a defect may come and go; where nobody looks, the newest is as good.
                 if self._next is None or weight >= self._next_weight or not watched:
@@ -296,7 +299,7 @@ class WebSink(Sink):
             "figures": figures,
             "picture": bool(shot.made) or (result.image is not None and verdict is not None),
             "evidence": shot.evidence,
-            "explained": verdict is not None and verdict.method is not None,
+            "explained": _is_explained(result),
             "unlike": list(result.unlike),
             "more": shot.more,
         }
@@ -322,8 +325,11 @@ def _facts(about: About) -> dict[str, Any]:
 
 def _weight(result: Result, role: Role) -> int:
     """Of what came since somebody looked the heaviest is shown: a defect, a failure, a frame with its evidence."""
-    explained = result.verdict is not None and result.verdict.method is not None
-    return {"defect": 4, "failed": 2}.get(role, 0) + explained
+    return {"defect": 4, "failed": 2}.get(role, 0) + _is_explained(result)
+
+
+def _is_explained(result: Result) -> bool:
+    return result.verdict is not None and result.verdict.method is not None
 
 
 def _bare(result: Result) -> Result:

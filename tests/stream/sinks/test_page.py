@@ -102,7 +102,7 @@ def test_what_is_shown_follows_the_stream(stage):
     assert stage.run(ROWS.format("verdicts")) == {"ok": "1,975 · 99.4 %", "defect": "11 · 0.6 %"}
     assert stage.text("latency-median") == "6.1 ms"
     assert stage.text("latency-p99") == "14 ms"
-    assert stage.text("waiting") == "3 of 16"
+    assert stage.text("waiting") == "3 room 16"
 
 
 def test_a_defect_stays_a_moment(stage):
@@ -311,7 +311,8 @@ def test_letters_stand_out_in_both_themes(stage):
             return own === 'rgba(0, 0, 0, 0)' ? ground(node.parentElement) : own;
         };
         return ['verdict-word', 'verdict-when', 'question', 'origin', 'synthetic', 'connection-words',
-            'picture-words', 'evidence', 'rate', 'drift-word', 'drift-words', 'last-words', 'point', 'lost'].map((name) => {
+            'picture-words', 'evidence', 'rate', 'drift-word', 'drift-words', 'last-words', 'point', 'lost'
+        ].map((name) => {
             const node = document.getElementById(name);
             const [light, dark] = [shine(getComputedStyle(node).color), shine(ground(node))].sort((a, b) => b - a);
             return [name, (light + 0.05) / (dark + 0.05)];

@@ -137,9 +137,19 @@ def test_evidence_is_asked_for_while_somebody_looks(served, monkeypatch):
     for _ in range(400):  # batches in 4 seconds
         asked.append(sink.evidence)
         now[0] += 0.01
-    assert asked.count("all") in (11, 12, 13)  # four a second, and three seconds after the last look
+    assert asked.count("newest") in (11, 12, 13)  # four a second, and three seconds after the last look
     assert asked[1] == "alarms"
     assert asked[-1] == "none"
+
+    state(sink)
+    sink._told = (-1.0, b"")
+    now[0] += 1
+    asked = []
+    for number in range(100):  # a second in which all are defects
+        asked.append(sink.evidence)
+        sink.write([result(number, 0.9, heat=asked[-1] != "none")])
+        now[0] += 0.01
+    assert 100 - asked.count("none") <= 10
 
 
 def test_however_many_look_a_picture_is_drawn_once(served, monkeypatch):

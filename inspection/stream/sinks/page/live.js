@@ -34,9 +34,9 @@
     if (value === null) {
       return "–";
     }
-    return value < 10 ? value.toFixed(1) : value < 10000 ? whole(value) : whole(value / 1000);
+    return value < 10 ? value.toFixed(1) : value < 1000 ? whole(value) : (value / 1000).toPrecision(3);
   };
-  const unit = (value) => (value === null || value < 10000 ? "ms" : "s");
+  const unit = (value) => (value === null || value < 1000 ? "ms" : "s");
   const clock = (time) => time.slice(11, 19);
   const day = (time) => time.slice(0, 10) + " " + time.slice(11, 23);
 
@@ -231,7 +231,7 @@
     tile("rate", news.rate < 10 ? news.rate.toFixed(1) : whole(news.rate), "");
     tile("latency-median", milliseconds(news.median_ms), news.median_ms === null ? "" : " " + unit(news.median_ms));
     tile("latency-p99", milliseconds(news.p99_ms), news.p99_ms === null ? "" : " " + unit(news.p99_ms));
-    tile("waiting", whole(news.waiting), " of " + whole(news.capacity));
+    tile("waiting", whole(news.waiting), " room " + whole(news.capacity));
 
     const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
     const parts = (counts) => Object.entries(counts).filter(([, count]) => count > 0)
