@@ -5,8 +5,9 @@ newest are. A second thread takes what is there, eight frames at most, and makes
 do: resize, BGR to RGB, floats by 255, mean and standard deviation, `torch.stack`. The network was traced by
 `torch.jit.trace`.
 
-Its verdicts are not quite those of the network it was made of: tutorials resize by `cv2.resize` as it comes,
-which interpolates between four pixels, while the network was trained on averaged areas.
+Its verdict is the most probable class. That is not always what the trained network said: tutorials resize by
+`cv2.resize` as it comes, which interpolates between four pixels, while the network was trained on averaged
+areas.
 
 It is run beside ours by `python -m benchmarks.stream`.
 """
@@ -27,16 +28,16 @@ from benchmarks.paced import Figures, PacedCamera, Picture
 BATCH, WAITING = 8, 100
 
 
-def traced(network: torch.nn.Module, image_size: tuple[int, int]) -> torch.jit.ScriptModule:
+def traced(network: torch.nn.Module, shape: tuple[int, int, int]) -> torch.jit.ScriptModule:
     """The network as TorchScript, the way the article has it: normalised floats in, logits out.
 
     Args:
         network: Without normalisation.
-        image_size: Height and width in pixels.
+        shape: Channels, height and width that it sees.
     """
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch.export follows it
-        return torch.jit.trace(network.eval(), torch.zeros(BATCH, 3, *image_size))
+        return torch.jit.trace(network.eval(), torch.zeros(BATCH, *shape))
 
 
 class ArticlePipeline:
@@ -45,7 +46,7 @@ class ArticlePipeline:
     Args:
         network: As from `traced`.
         image_size: Height and width that it sees.
-        mean: Of each channel, RGB, 0..1.
+        mean: Of each channel, RGB or one of grey, 0..1.
         std: Likewise.
         waiting: Frames that the queue holds.
         lossless: Whether the capture waits for room in the queue instead of dropping: for measuring how much goes
@@ -66,9 +67,12 @@ class ArticlePipeline:
         self.frames: queue.Queue[tuple[int, Picture] | None] = queue.Queue(waiting)
 
     def preprocess(self, frame: Picture) -> torch.Tensor:
-        """The input `[3, H, W]` of a frame `[H, W, 3]`, BGR."""
+        """The input `[3, H, W]` or `[1, H, W]` of a frame `[H, W, 3]`, BGR."""
         image = cv2.resize(frame, self.image_size[::-1])
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        if len(self.mean) == 3:
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        else:
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None]
         normalised = (image.astype(np.float32) / 255.0 - self.mean) / self.std
         return torch.from_numpy(normalised.transpose(2, 0, 1))
 

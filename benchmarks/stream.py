@@ -120,11 +120,13 @@ def by_hand(run: Path, pictures: Sequence[Picture]) -> Turn:
     from benchmarks.article_stream import ArticlePipeline, traced
 
     inspector = Inspector.load(run)
-    passport, size = inspector.passport, inspector.geometry.image_size
-    network = traced(inspector.model.network, size)
+    passport, geometry = inspector.passport, inspector.geometry
+    network = traced(inspector.model.network, geometry.shape)
 
     def turn(rate: float | None, seconds: float) -> Seen:
-        pipeline = ArticlePipeline(network, size, passport.mean, passport.std, lossless=rate is None)
+        pipeline = ArticlePipeline(
+            network, geometry.image_size, passport.mean, passport.std, lossless=rate is None
+        )
         figures, classes = pipeline.run(PacedCamera(pictures, rate, seconds))
         return figures, {number: inspector.decision.names[index] for number, index in classes.items()}
 

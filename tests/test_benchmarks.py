@@ -1,6 +1,9 @@
 """The parts that benchmarks measure with, and that each new one runs."""
 
 import importlib
+import re
+import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -74,7 +77,7 @@ def article(benchmark):
     module = benchmark("article_stream")
 
     def build(seconds=0.0, **settings):
-        network = module.traced(Brightness(), (32, 32))
+        network = module.traced(Brightness(), (3, 32, 32))
 
         def slow(images):
             time.sleep(seconds)
@@ -124,3 +127,61 @@ def test_an_import_is_timed_to_its_end_and_a_line_to_when_it_is_said(benchmark):
     assert taken < 2
     with pytest.raises(SystemExit, match="status 3"):
         seconds("import sys; sys.exit(3)")
+
+
+@pytest.fixture(scope="module")
+def run(trained, tmp_path_factory):
+    """A finished run that exports may be written into."""
+    folder = tmp_path_factory.mktemp("benchmarks") / "run"
+    shutil.copytree(trained.folder, folder, ignore=shutil.ignore_patterns("checkpoints", "pictures"))
+    return folder
+
+
+@pytest.fixture
+def printed(benchmark, monkeypatch, capsys):
+    """What a benchmark prints, given some words."""
+
+    def call(name, *words):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+        benchmark(name).main()
+        return capsys.readouterr().out
+
+    return call
+
+
+@pytest.mark.slow
+def test_streams_take_turns(run, printed):
+    said = printed(
+        *("stream", "--run", run, "--only", "article", "eager", "onnx_fp32", "--rates", 50),
+        *("--seconds", 0.5, "--turns", 2, "--pictures", 8),
+    )
+    flat_out, paced = said.split("at 50 frames/s")
+    for name in ("article", "eager", "onnx_fp32"):
+        assert len(re.findall(rf"^{name} ", flat_out, re.MULTILINE)) == 1
+        dropped, received = re.search(rf"^{name} +[\d.]+ +(\d+) +(\d+)", paced, re.MULTILINE).groups()
+        assert int(received) == 50
+        assert int(dropped) <= 50
+    same = {
+        name: float(re.search(rf"^{name} .* ([\d.]+) +[\d.]+$", flat_out, re.MULTILINE)[1])
+        for name in ("eager", "onnx_fp32")
+    }
+    assert same == {"eager": 1, "onnx_fp32": 1}
+
+
+@pytest.mark.slow
+def test_inference_is_timed_by_each_runtime(run, printed):
+    said = printed("inference", "--run", run, "--only", "onnx_fp32", "--repeats", 2, "--warmup", 0)
+    eager, onnx = (
+        re.search(rf"^ +{name} .*", said, re.MULTILINE)[0].split() for name in ("eager", "onnx_fp32")
+    )
+    assert eager[3] == eager[6] == "1.00"
+    assert eager[-2:] == onnx[-2:]
+    assert 0 < float(eager[-2]) <= 1
+    assert eager[-1] == "1.0000"
+
+
+@pytest.mark.slow
+def test_a_line_starts_with_and_without_torch(run, printed):
+    said = printed("line_start", "--run", run, "--only", "onnx_fp32", "--repeats", 1)
+    assert re.search(r"eager .* with torch$", said, re.MULTILINE)
+    assert re.search(r"onnx_fp32 .* without torch$", said, re.MULTILINE)
