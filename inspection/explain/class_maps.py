@@ -85,9 +85,20 @@ def class_maps(network: nn.Module, images: Tensor, targets: Tensor | int | None 
 
 
 def weighed(
-    logits: Tensor, features: Tensor, weights: Tensor, targets: Tensor | int | None = None
+    logits: Tensor,
+    features: Tensor,
+    weights: Tensor,
+    targets: Tensor | int | None = None,
+    eps: float | None = None,
 ) -> ClassMaps:
-    """Class activation maps out of what `weigh_features` gave; targets as in `class_maps`.
+    """Class activation maps out of what `weigh_features` gave.
+
+    Args:
+        logits: `[N, K]`.
+        features: `[N, C, h, w]`.
+        weights: `[K, C]`.
+        targets: As in `class_maps`.
+        eps: Relative rounding error of what computed the features; None: that of their type.
 
     Raises:
         ValueError: The targets do not fit the batch.
@@ -97,7 +108,7 @@ def weighed(
         w, a = weights[targets].float(), features.float()
         raw = torch.einsum("nc,nchw->nhw", w, a)
         scale = torch.einsum("nc,nchw->nhw", w.abs(), a.abs()).flatten(1).amax(dim=1)
-        eps = torch.finfo(features.dtype).eps
+        eps = eps or torch.finfo(features.dtype).eps
         evidence = find_evidence(raw, scale, eps)
         # What is left of terms that cancelled is no place, on either side of 0.
         noise = (raw.abs() <= noise_floor(scale, eps)[:, None, None]) | ~raw.isfinite()

@@ -7,19 +7,22 @@ from inspection.explain.class_maps import find_evidence
 from inspection.explain.heatmaps import Method
 
 
-def signed_maps(activations: Tensor, gradients: Tensor, method: Method) -> tuple[Tensor, Tensor]:
+def signed_maps(
+    activations: Tensor, gradients: Tensor, method: Method, eps: float | None = None
+) -> tuple[Tensor, Tensor]:
     """What speaks for and against a class at each place of a layer.
 
     Args:
         activations: See `weigh`.
         gradients: See `weigh`.
         method: See `weigh`.
+        eps: Relative rounding error of what computed them; None: that of the activations' type.
 
     Returns:
         Maps `[N, h, w]`, all zero without evidence, and whether there is any, bool `[N]`; see `find_evidence`.
     """
     raw, scale = weigh(activations, gradients, method)
-    evidence = find_evidence(raw, scale, torch.finfo(activations.dtype).eps)
+    evidence = find_evidence(raw, scale, eps or torch.finfo(activations.dtype).eps)
     return torch.where(evidence[:, None, None], raw, 0.0), evidence
 
 

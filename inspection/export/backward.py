@@ -66,6 +66,19 @@ def _convolution(
     if transposed:
         back = aten.convolution(gradient, weight, None, stride, padding, dilation, False, [0, 0], groups)
         return back, None, None
+    return _back_to(maps, gradient, weight, stride, padding, dilation, groups), None, None
+
+
+def _back_to(
+    maps: Tensor,
+    gradient: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """The transposed convolution that ends in maps of this size."""
     # What the stride cut off at the far edge is added again.
     beyond = [
         maps.shape[2 + axis]
@@ -73,8 +86,8 @@ def _convolution(
         - (dilation[axis] * (weight.shape[2 + axis] - 1) + 1)
         for axis in (0, 1)
     ]
-    back = aten.convolution(gradient, weight, None, stride, padding, dilation, True, beyond, groups)
-    return back, None, None
+    back: Tensor = aten.convolution(gradient, weight, None, stride, padding, dilation, True, beyond, groups)
+    return back
 
 
 def _max_pool(
@@ -117,19 +130,23 @@ def _avg_pool(
         list(each) * 2 if len(each) == 1 else list(each) for each in (kernel, stride or kernel, padding)
     )
     channels, height, width = maps.shape[1:]
-    # How many pixels each window counts, from the sizes alone.
-    ones = torch.ones(1, 1, height, width, dtype=maps.dtype, device=maps.device)
-    whole = divisor_override or kernel[0] * kernel[1]
+    counted: Tensor | int = divisor_override or kernel[0] * kernel[1]
     if any(padding) and not count_include_pad and not divisor_override:
-        shares = F.avg_pool2d(
-            ones, kernel, stride, padding, count_include_pad=True
-        )  # of a window on the image
-        gradient = gradient / (shares * whole)
-    else:
-        gradient = gradient / whole
-    weight = torch.ones(channels, 1, *kernel, dtype=maps.dtype, device=maps.device)
-    sizes = [None, maps, weight, None, stride, padding, [1, 1], False, [0, 0], channels, [True, False, False]]
-    return _convolution(gradient, *sizes[1:])[0]  # type: ignore[arg-type,return-value]
+        there = maps.new_ones(1, 1, height, width)
+        counted = F.avg_pool2d(there, kernel, stride, padding) * counted  # pixels of a window on the image
+    share = gradient / counted
+    if kernel == stride and not any(padding):
+        spread = _repeated(share, kernel)
+        return F.pad(spread, (0, width - spread.shape[3], 0, height - spread.shape[2]))
+    window = maps.new_ones(channels, 1, *kernel)
+    return _back_to(maps, share, window, stride, padding, [1, 1], channels)
+
+
+def _repeated(maps: Tensor, times: Sequence[int]) -> Tensor:
+    """Each place as a block of so many pixels."""
+    batch, channels, height, width = maps.shape
+    blocks = maps[:, :, :, None, :, None].expand(-1, -1, -1, times[0], -1, times[1])
+    return blocks.reshape(batch, channels, height * times[0], width * times[1])
 
 
 def _adaptive_avg_pool(gradient: Tensor, maps: Tensor) -> Tensor:
@@ -138,9 +155,8 @@ def _adaptive_avg_pool(gradient: Tensor, maps: Tensor) -> Tensor:
     rows, columns = gradient.shape[2:]
     if height % rows or width % columns:
         return _uneven_pool(gradient, (height, width))
-    share = gradient / ((height // rows) * (width // columns))
-    spread = share[:, :, :, None, :, None].expand(-1, -1, -1, height // rows, -1, width // columns)
-    return spread.reshape(maps.shape)
+    window = height // rows, width // columns
+    return _repeated(gradient / (window[0] * window[1]), window)
 
 
 def _uneven_pool(gradient: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,8 +1,10 @@
 """An inspector as a `torch.export` program: the form that all file formats are made of."""
 
+import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,28 +16,71 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from inspection.errors import InputError
 from inspection.export.backward import backward_operations
-from inspection.export.graph import AnsweringGraph, graph_of
+from inspection.inspector.graph import AnsweringGraph
 from inspection.inspector.inspector import Inspector
 
 INPUT = "images"
 
+Precision = Literal["float32", "bfloat16"]
 
-def exported_program(inspector: Inspector, heatmap: bool = True) -> ExportedProgram:
+
+def exported_program(
+    inspector: Inspector, heatmap: bool = True, precision: Precision = "float32"
+) -> ExportedProgram:
     """All that an inspector answers, as a program that takes any number of images.
 
     Args:
-        inspector: It; on the CPU.
-        heatmap: Whether heatmaps are among the answers.
+        inspector: As it was trained, on the CPU; it stays as it is.
+        heatmap: Whether heatmaps are among the answers, where there are any.
+        precision: What is computed with. `bfloat16`: the network is; its answers stay float32 or better.
 
     Returns:
         It takes uint8 `[N, C, H, W]` and gives what `AnsweringGraph` does, by name.
 
     Raises:
-        InputError: If heatmaps can't be part of it, see `AnsweringGraph`.
+        InputError: If the inspector's heatmaps can't be part of a graph.
     """
-    images = torch.zeros(2, *inspector.geometry.shape, dtype=torch.uint8)
-    return traced(graph_of(inspector, heatmap), images)
+    graph = graph_of(inspector.trained.graph, heatmap)
+    if precision == "bfloat16":
+        graph = in_bfloat16(graph)
+    return traced(graph, torch.zeros(2, *inspector.geometry.shape, dtype=torch.uint8))
+
+
+def graph_of(graph: AnsweringGraph, heatmap: bool, eps: float | None = None) -> AnsweringGraph:
+    """The part of an inspector's graph that is exported.
+
+    Args:
+        graph: Of the trained inspector.
+        heatmap: As in `exported_program`.
+        eps: See `AnsweringGraph`.
+
+    Raises:
+        InputError: As there.
+    """
+    if heatmap and graph.explained and graph.method == "occlusion":
+        raise InputError(
+            "heatmap method occlusion: it takes some hundred passes of the network and is no part of a graph. "
+            "Export without heatmaps (heatmap=false), or train with heatmap.method=grad_cam or hires_cam"
+        )
+    explained = graph.explained if heatmap else ()
+    part = AnsweringGraph(
+        graph.model, graph.decision, graph.flips, explained, graph.method, graph.layer, graph.features, eps
+    )
+    return part.eval()
+
+
+def in_bfloat16(graph: AnsweringGraph) -> AnsweringGraph:
+    """A graph whose network computes in bfloat16, a copy; batch norms keep their float32 statistics."""
+    graph = copy.deepcopy(graph)
+    network = graph.model.network
+    for module in network.modules():
+        if not isinstance(module, nn.modules.batchnorm._BatchNorm):
+            for parameter in module.parameters(recurse=False):
+                parameter.data = parameter.data.bfloat16()
+    network.register_forward_pre_hook(lambda _, inputs: (inputs[0].bfloat16(),))
+    return graph
 
 
 def traced(graph: AnsweringGraph, images: Tensor) -> ExportedProgram:
@@ -48,7 +93,7 @@ def traced(graph: AnsweringGraph, images: Tensor) -> ExportedProgram:
         graph: In eval mode.
         images: uint8 `[N, C, H, W]`, N at least 2; any content.
     """
-    graph.locate(images)
+    graph(images)  # finds out where the explained maps lie
     weights = {**dict(graph.named_parameters()), **dict(graph.named_buffers())}
 
     def answer(weights: dict[str, Tensor], images: Tensor) -> tuple[Tensor, ...]:

@@ -7,15 +7,22 @@ graphs for the runtime that their suffix says.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import json
 import os
+import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inspection.decide.kinds import decision_from
 from inspection.errors import InputError
 from inspection.inspector.inspector import Inspector
 from inspection.inspector.passport import Passport, read_passport, write_passport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import torch
 
     from inspection.inspector.backends.torch import TorchBackend
@@ -23,6 +30,19 @@ if TYPE_CHECKING:
 FORMAT = "inspection.inspector.5"
 INSPECTOR = "inspector.safetensors"
 """In a run folder."""
+BESIDE = "inspector.json"
+"""Beside an exported inspector: what is in its metadata, to be read and, where it decides, to be changed."""
+
+_EXPORTED = {
+    ".onnx": ("onnx", "OnnxBackend"),
+    ".xml": ("openvino", "OpenVinoBackend"),
+    ".pt2": ("programs", "ProgramBackend"),
+    ".ts": ("programs", "ScriptBackend"),
+}
+"""Suffix of an exported inspector, and what runs it."""
+
+_OPERATING = ("threshold", "thresholds", "score", "min_area", "box_threshold", "alarm", "called_from")
+"""What of a decision is applied behind the graph."""
 
 
 def load(path: Path, device: str | torch.device = "cpu", threads: int | None = None) -> Inspector:
@@ -32,12 +52,101 @@ def load(path: Path, device: str | torch.device = "cpu", threads: int | None = N
         InputError: As there.
     """
     if path.is_dir():
-        if not (path / INSPECTOR).is_file():
-            raise InputError(f"{path}: no {INSPECTOR} in this folder; is it a run that came to its end?")
-        path = path / INSPECTOR
+        path = _in_folder(path)
     if not path.is_file():
         raise InputError(f"{path}: no such inspector file")
+    if path.suffix in _EXPORTED:
+        return _load_exported(path, threads)
     return _load_trained(path, device)
+
+
+def _in_folder(folder: Path) -> Path:
+    """The inspector of a run, or the one that was exported to a folder."""
+    if (folder / INSPECTOR).is_file():
+        return folder / INSPECTOR
+    found = [file for file in sorted(folder.iterdir()) if file.suffix in _EXPORTED]
+    if len(found) > 1:
+        raise InputError(f"{folder} holds several inspectors: give one of {', '.join(map(str, found))}")
+    if not found:
+        raise InputError(f"{folder}: no {INSPECTOR} in this folder; is it a run that came to its end?")
+    return found[0]
+
+
+def metadata_of(passport: Passport, precision: str) -> dict[str, str]:
+    """What is written into an exported inspector, and beside it.
+
+    Args:
+        passport: Of the inspector.
+        precision: `float32`, `bfloat16` or `int8`: what it computes with.
+    """
+    return {
+        "format": FORMAT,
+        "graph": uuid.uuid4().hex,  # tells which graph the JSON beside it belongs to
+        "precision": precision,
+        "passport": write_passport(passport),
+    }
+
+
+def write_beside(path: Path, metadata: Mapping[str, str]) -> None:
+    """Write the metadata of an exported inspector as a JSON beside it.
+
+    Args:
+        path: Of the inspector.
+        metadata: See `metadata_of`.
+
+    Raises:
+        InputError: If the disk is full or the folder can't be written.
+    """
+    values = dict(metadata) | {"file": path.name, "passport": json.loads(metadata["passport"])}
+    with written_whole(path.with_name(BESIDE)) as partial:
+        partial.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _load_exported(path: Path, threads: int | None) -> Inspector:
+    module, name = _EXPORTED[path.suffix]
+    backend = getattr(importlib.import_module(f"inspection.inspector.backends.{module}"), name)(path, threads)
+    metadata: dict[str, str] = backend.metadata
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path} can be run, but is no inspector that this version knows ({FORMAT})")
+    try:
+        passport = read_passport(metadata["passport"])
+        return Inspector(_as_beside(passport, metadata.get("graph"), path), backend)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: its passport is damaged, or of another version ({error})") from None
+
+
+def _as_beside(passport: Passport, graph: str | None, path: Path) -> Passport:
+    """A passport with the operating point of the JSON beside the inspector, if there is one.
+
+    Raises:
+        InputError: If the JSON is damaged, another inspector's, or asks for what the graph does not compute.
+    """
+    beside = path.with_name(BESIDE)
+    if not beside.is_file():
+        return passport
+    try:
+        values = json.loads(beside.read_text(encoding="utf-8"))
+        of_graph, wanted = values["graph"], dict(values["passport"]["decision"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{BESIDE} beside it is damaged ({error}); export again, or remove it") from None
+    if of_graph != graph:
+        raise InputError(
+            f"{BESIDE} beside it belongs to another inspector ({values.get('file', of_graph)}): keep each "
+            "inspector in a folder of its own, or remove the JSON to run it as it was exported"
+        )
+    own = passport.decision
+    for key in {**own, **wanted}:
+        if key not in _OPERATING and wanted.get(key) != own.get(key):
+            raise InputError(
+                f"decision.{key}={wanted.get(key)} in {BESIDE}, but the graph was exported with {own.get(key)}: "
+                f"only {', '.join(key for key in own if key in _OPERATING)} can be changed without exporting again"
+            )
+    try:
+        return replace(passport, decision=decision_from(wanted).to_dict())
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"decision in {BESIDE}: {error}") from None
 
 
 def _load_trained(path: Path, device: str | torch.device) -> Inspector:
@@ -74,13 +183,27 @@ def save(backend: TorchBackend, passport: Passport, path: Path) -> None:
     from safetensors.torch import save_file
 
     weights = {name: tensor.contiguous() for name, tensor in backend.model.network.state_dict().items()}
-    partial = path.with_name(path.name + ".partial")
     metadata = {"format": FORMAT, "passport": write_passport(passport)}
+    with written_whole(path) as partial:
+        try:
+            save_file(weights, partial, metadata=metadata)
+        except SafetensorError as error:
+            raise InputError(f"{path}: the inspector could not be written ({error})") from error
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place to write a file to; it takes the file's name when the block is done, the old one stays until then.
+
+    Raises:
+        InputError: If the disk is full or the folder can't be written.
+    """
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     try:
-        save_file(weights, partial, metadata=metadata)
+        yield partial
         os.replace(partial, path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: the inspector could not be written ({error})") from error
+    except OSError as error:
+        raise InputError(f"{path}: the inspector could not be written ({error.strerror or error})") from error
     finally:
         with contextlib.suppress(OSError):  # not there: renamed, or never made
             partial.unlink()

@@ -128,7 +128,7 @@ def test_pixels_that_reach_an_alarm_that_is_not_raised_are_not_silent(
     monkeypatch.setattr(measuring, "thermal_panel", panel)
     inspector = Inspector.of(passport(alarm), weights)
     values = torch.tensor([[said, 300.0, 290.0]], dtype=torch.float64)
-    monkeypatch.setattr(inspector.trained.decision, "values", lambda outputs: values)
+    monkeypatch.setattr(inspector.trained.graph.decision, "values", lambda outputs: values)
     (verdict,) = inspector.inspect([image])
     assert ("reaches the alarm" in inspector.answers.figures(verdict)[-1]) == speaks
     inspector.answers.overlay("a.png", inspector.geometry.picture(image), verdict)

@@ -12,7 +12,7 @@ import torch
 from torch.export import ExportedProgram
 
 from inspection.errors import InputError
-from inspection.export.formats.files import written_whole
+from inspection.inspector.files import written_whole
 from inspection.export.program import INPUT
 
 if TYPE_CHECKING:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from torch.export import ExportedProgram
 
 from inspection.errors import InputError
-from inspection.export.formats.files import written_whole
+from inspection.inspector.backends.openvino import SECTION
+from inspection.inspector.files import written_whole
 from inspection.export.formats.onnx import as_onnx, output_names
 
 if TYPE_CHECKING:
     from openvino import Model
-
-SECTION = "inspection"
-"""Where the metadata lies in the file's `rt_info`."""
 
 
 def write_openvino(program: ExportedProgram, path: Path, metadata: Mapping[str, str]) -> None:

@@ -1,0 +1,85 @@
+"""OpenVINO, on the CPU. Torch is not needed."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.errors import InputError
+from inspection.inspector.backends import Said
+
+SECTION = "inspection"
+"""Where the metadata lies in the file's `rt_info`."""
+
+
+class OpenVinoBackend:
+    """Runs an exported graph with OpenVINO, one batch after the other with all threads: for latency.
+
+    Each choice of outputs becomes a network of its own when it is asked for first, so that what nobody asks for
+    costs nothing. Not for several threads at once.
+
+    On processors that have bfloat16, OpenVINO computes with it unless told otherwise; here the file says what it
+    was exported for.
+
+    Args:
+        path: `.xml`, with the weights in the `.bin` beside it.
+        threads: Threads to compute with; None: one a core.
+
+    Attributes:
+        metadata: What the exporter wrote into the file.
+
+    Raises:
+        InputError: If OpenVINO is not installed, or the file is damaged.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        try:
+            import openvino
+        except ModuleNotFoundError:
+            raise InputError(
+                f'{path}: an .xml file needs OpenVINO: pip install "inspection[openvino]"'
+            ) from None
+        self._core = openvino.Core()
+        try:
+            self._model = self._core.read_model(path)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            beside = "" if path.with_suffix(".bin").is_file() else f"; {path.stem}.bin is missing beside it"
+            raise InputError(f"{path} is no OpenVINO file, or a damaged one ({reason}){beside}") from None
+        self.metadata: dict[str, str] = {}
+        if self._model.has_rt_info(SECTION):
+            self.metadata = dict(self._model.get_rt_info(SECTION).value)
+        precision = self.metadata.get("precision", "float32")
+        self.name = f"OpenVINO {precision}"
+        self._settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+        }
+        if threads:
+            self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._results = {output.any_name: output for output in self._model.outputs}
+        self._requests: dict[frozenset[str], Any] = {}
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """Those of the graph."""
+        return frozenset(self._results)
+
+    def run(self, images: NDArray[np.uint8], wanted: Collection[str]) -> Said:
+        """See `Backend`."""
+        request = self._request(frozenset(wanted))
+        request.infer([images], share_inputs=True)
+        return {name: request.get_tensor(name).data.copy() for name in wanted}
+
+    def _request(self, wanted: frozenset[str]) -> Any:
+        if wanted not in self._requests:
+            import openvino
+
+            results = [output.node for name, output in self._results.items() if name in wanted]
+            part = openvino.Model(results, self._model.get_parameters(), "inspector")
+            self._requests[wanted] = self._core.compile_model(
+                part, "CPU", self._settings
+            ).create_infer_request()
+        return self._requests[wanted]
