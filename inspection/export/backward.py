@@ -78,16 +78,31 @@ def _back_to(
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
-    """The transposed convolution that ends in maps of this size."""
-    # What the stride cut off at the far edge is added again.
-    beyond = [
-        maps.shape[2 + axis]
-        - ((gradient.shape[2 + axis] - 1) * stride[axis] - 2 * padding[axis])
-        - (dilation[axis] * (weight.shape[2 + axis] - 1) + 1)
-        for axis in (0, 1)
+    """The transposed convolution that ends in maps of this size, as a plain one over thinned out gradients.
+
+    A transposed one is what it is called, but OpenVINO 2026.4 mixes up its weights with those of the forward
+    convolution, which are the same constant, where both have as many channels on either side.
+    """
+    outwards = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
+    thin = _thinned(gradient, stride)
+    # All that a kernel reaches; what the stride cut off at the far edge is added again.
+    edges = [dilation[axis] * (weight.shape[2 + axis] - 1) - padding[axis] for axis in (0, 1)]
+    missing = [
+        maps.shape[2 + axis] - (thin.shape[2 + axis] + edges[axis] - padding[axis]) for axis in (0, 1)
     ]
-    back: Tensor = aten.convolution(gradient, weight, None, stride, padding, dilation, True, beyond, groups)
+    thin = F.pad(thin, (edges[1], edges[1] + missing[1], edges[0], edges[0] + missing[0]))
+    back: Tensor = aten.convolution(thin, outwards, None, [1, 1], [0, 0], dilation, False, [0, 0], groups)
     return back
+
+
+def _thinned(maps: Tensor, stride: Sequence[int]) -> Tensor:
+    """Maps with zeros between their places."""
+    if list(stride) == [1, 1]:
+        return maps
+    batch, channels, height, width = maps.shape
+    blocks = F.pad(maps[:, :, :, None, :, None], (0, stride[1] - 1, 0, 0, 0, stride[0] - 1))
+    thin = blocks.reshape(batch, channels, height * stride[0], width * stride[1])
+    return thin[:, :, : (height - 1) * stride[0] + 1, : (width - 1) * stride[1] + 1]
 
 
 def _max_pool(
