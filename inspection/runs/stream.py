@@ -27,6 +27,9 @@ SUMMARY = "summary.json"
 _REDRAWN, _LOGGED = 0.5, 60.0
 """Seconds between two states of the line on a terminal, and between two lines where there is none."""
 
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+_ENDLESS = "{n_fmt} frames {elapsed}{postfix}"
+
 
 def stream(config: dict[str, Any]) -> int:
     """Inspect frames as they come; write `summary.json` and what the sinks write.
@@ -94,7 +97,8 @@ def _open_source(config: Mapping[str, Any]) -> Source:
         raise InputError(f"rate={rate}: expected frames a second, above 0")
     if source.live and (repeat != 1 or rate is not None):
         raise InputError(
-            f"source={source.name}: a camera gives its frames once, and at its own rate; rate and repeat are for files"
+            f"source={source.name}: a camera gives its frames once, and at its own rate; "
+            "rate and repeat are for files"
         )
     if repeat != 1:
         source = Repeated(source, repeat)

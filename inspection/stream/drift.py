@@ -50,8 +50,8 @@ class Looks:
 class StreamWatch:
     """Measures some of the frames, and looks at every window of them once.
 
-    So a look is one test of frames that no other has seen, and the stated rate of false alarms holds for it, as far
-    as frames that follow each other tell of different parts: a rate below that of the camera helps.
+    So a look is one test of frames that no other has seen, and the stated rate of false alarms holds for it, as
+    far as frames that follow each other tell of different parts: a rate below that of the camera helps.
 
     Args:
         inspector: As it judges them.

@@ -296,8 +296,8 @@ class Repeated(Source):
 class Paced(Source):
     """A source whose frames come at a rate, as a camera's do: they count as captured when they are due.
 
-    A frame that is late by more than one period moves all that follow; so a machine that can't keep up gives a
-    lower rate, and no latencies that only grow.
+    A frame that is late by more than one period moves all that follow; so where they can't be read at the rate,
+    latencies do not grow for that alone.
 
     Args:
         source: That is not live.
@@ -307,9 +307,11 @@ class Paced(Source):
     live = True
 
     def __init__(self, source: Source, rate: float) -> None:
-        self._source, self.rate = source, rate
+        self._source, self._period = source, 1 / rate
+        self.rate: float | None = rate
         self.name = source.name
         self._due: float | None = None
+        self._frames = self._late = 0
 
     def open(self) -> None:
         """The first frame is due at once."""
@@ -319,23 +321,29 @@ class Paced(Source):
     def read(self, number: int) -> Frame | None:
         """The next frame, when it is due."""
         frame = self._source.read(number)
-        self.note = self._source.note
         if frame is None:
             return None
-        assert self.rate is not None
         now = time.perf_counter()
-        due = now if self._due is None else self._due + 1 / self.rate
-        if now - due > 1 / self.rate:
+        due = now if self._due is None else self._due + self._period
+        if now - due > self._period:
             due = now
+            self._late += 1
         elif due > now:
             time.sleep(due - now)
         self._due = due
+        self._frames += 1
         late = time.perf_counter() - due
         return Frame(number, frame.name, due, time.time() - late, frame.image, frame.error, frame.position)
+
+    def _slow(self) -> str:
+        if self._late <= self._frames // 100:
+            return ""
+        return f"{self.name}: {self._late} of {self._frames} frames came late: they can't be read at rate={self.rate:g}"
 
     def close(self) -> None:
         """The source's."""
         self._source.close()
+        self.note = self._source.note or self._slow()
 
 
 def find_source(given: int | str, size: tuple[int, int] | None = None, rate: float | None = None) -> Source:
