@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inspection.drift.monitor import DriftMonitor
 from inspection.drift.reference import LEAST_IMAGES
@@ -45,6 +45,13 @@ class Looks:
                 f"drift was seen in {self.drifted} of {self.windows} windows; said above: the last one"
             )
         return tuple(lines)
+
+    def to_dict(self) -> dict[str, Any] | None:
+        """Plain values: the last report, and the counts; None: there was no look."""
+        if self.report is None:
+            return None
+        counts = {"windows": self.windows, "drifted": self.drifted}
+        return counts | self.report.to_dict() | {"summary": list(self.lines)}
 
 
 class StreamWatch:

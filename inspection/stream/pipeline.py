@@ -357,13 +357,7 @@ class Stream:
             "latency": asdict(latency),
             "reconnects": live.reconnects,
             "sinks": {name: asdict(figures) for name, figures in live.sinks.items()},
-            "drift": None
-            if self._looks.report is None
-            else {
-                "windows": self._looks.windows,
-                "drifted": self._looks.drifted,
-                **self._looks.report.to_dict(),
-            },
+            "drift": self._looks.to_dict(),
             "messages": list(self.messages),
         }
 

@@ -338,7 +338,8 @@ class Paced(Source):
     def _slow(self) -> str:
         if self._late <= self._frames // 100:
             return ""
-        return f"{self.name}: {self._late} of {self._frames} frames came late: they can't be read at rate={self.rate:g}"
+        slow = f"they can't be read at rate={self.rate:g}"
+        return f"{self.name}: {self._late} of {self._frames} frames came late, {slow}"
 
     def close(self) -> None:
         """The source's."""

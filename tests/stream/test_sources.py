@@ -168,17 +168,20 @@ def paced(rate, cost=(), count=5):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("inspection.stream.sources.time.perf_counter", lambda: now[0])
         patch.setattr("inspection.stream.sources.time.sleep", sleep)
-        frames = read_all(Paced(source, rate))
-    return [round(frame.captured_at - 100, 6) for frame in frames]
+        slow = Paced(source, rate)
+        frames = read_all(slow)
+    late = "can't be read at rate=100" in slow.note
+    return late, [round(frame.captured_at - 100, 6) for frame in frames]
 
 
 def test_paced_frames_count_as_captured_when_they_are_due():
-    assert paced(100.0) == [0.0, 0.01, 0.02, 0.03, 0.04]
-    assert paced(100.0, {2: 0.015}) == [0.0, 0.01, 0.02, 0.03, 0.04]  # late, and caught up
+    on_time = (False, [0.0, 0.01, 0.02, 0.03, 0.04])
+    assert paced(100.0) == on_time
+    assert paced(100.0, {2: 0.015}) == on_time  # late, and caught up
 
 
-def test_paced_frames_that_are_later_than_a_period_move_the_others():
-    assert paced(100.0, {2: 0.05}) == [0.0, 0.01, 0.06, 0.07, 0.08]
+def test_paced_frames_that_are_later_than_a_period_move_the_others_and_are_said():
+    assert paced(100.0, {2: 0.05}) == (True, [0.0, 0.01, 0.06, 0.07, 0.08])
 
 
 class _Broadcast(http.server.BaseHTTPRequestHandler):

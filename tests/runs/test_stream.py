@@ -1,0 +1,271 @@
+"""A stream from its command line to what it leaves behind."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inspection.config.saved import plain
+from inspection.data.images import find_images, read_image
+from inspection.errors import InputError
+from inspection.runs.predict import predict
+from inspection.runs.stream import account, stream
+
+ROOT = Path(__file__).resolve().parents[2]
+FAILING = "import sys; sys.modules['torch'] = None; sys.modules['lightning'] = None; "
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def call(trained, tmp_path, compose):
+    """Streams; gives the exit status, the summary and the rows of the table."""
+
+    def call(source, *overrides, run=trained.folder):
+        output = tmp_path / "out"
+        line = [f"inspector='{run}'", f"source='{source}'", f"output='{output}'", *overrides]
+        status = stream(plain(compose("stream", line)))
+        return status, json.loads((output / "summary.json").read_text(encoding="utf-8")), rows(output)
+
+    return call
+
+
+def rows(folder):
+    path = folder / "frames.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_video(path, images, count):
+    frames = [cv2.cvtColor(read_image(file), cv2.COLOR_GRAY2BGR) for file in find_images(images)]
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (width, height))
+    for number in range(count):
+        writer.write(frames[number % len(frames)])
+    writer.release()
+    return path
+
+
+def test_verdicts_are_those_of_predict(call, compose, images, trained, tmp_path):
+    status, summary, found = call(images)
+    assert (status, summary["received"], summary["inspected"]) == (0, 96, 96)
+    line = [f"run='{trained.folder}'", f"input='{images}'", f"output='{tmp_path / 'p'}'", "overlays=false"]
+    assert predict(plain(compose("predict", line))) == 0
+    with (tmp_path / "p" / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        said = {row["file"]: row for row in csv.DictReader(file)}
+    assert [row["name"] for row in found] == sorted(said)
+    for row in found:
+        same = {name: row[name] for name in row.keys() & said[row["name"]].keys() if name != "unlike"}
+        assert len(same) == 4
+        assert same["verdict"] == said[row["name"]]["verdict"]
+        for name in same.keys() - {"verdict"}:
+            assert float(same[name]) == pytest.approx(
+                float(said[row["name"]][name]), abs=2e-6
+            )  # other batches
+
+
+def test_the_account_is_printed_and_written(call, images, tmp_path, capsys):
+    """A torn file and one that is too small fail, which is no reason to end otherwise."""
+    some = tmp_path / "some"
+    some.mkdir()
+    for number, file in enumerate(find_images(images)[:6]):
+        (some / f"{number}.png").write_bytes(file.read_bytes())
+    (some / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    status, summary, found = call(some)
+    assert status == 0
+    assert summary["failed"] == {"not decoded": 1}
+    assert (summary["received"], summary["inspected"], summary["dropped"]) == (6, 5, {})
+    assert [row["status"] for row in found] == ["inspected"] * 2 + ["failed"] + ["inspected"] * 3
+    assert "2.png" in found[2]["error"]
+    printed = capsys.readouterr().out
+    assert "  received   6\n  inspected  5  ok " in printed
+    assert "  failed     1  not decoded 1\n" in printed
+    assert "source ended, after" in printed
+    assert "capture to verdict: median" in printed
+    assert printed.endswith(f"{tmp_path / 'out'}\n")
+
+
+def test_a_threshold_moves_the_verdicts(call, images):
+    _, summary, _ = call(images, "threshold=0.0")
+    assert summary["verdicts"] == {"ok": 0, "defect": 96}
+    assert summary["alarms"] == 96
+
+
+def test_a_video_at_a_pace_again_and_again(call, images, tmp_path):
+    video = write_video(tmp_path / "reel.avi", images, 20)
+    status, summary, found = call(video, "rate=500", "repeat=null", "frames=50", "sinks=[csv,jsonl]")
+    assert (status, summary["ended"], summary["received"]) == (0, "enough frames", 50)
+    assert summary["policy"]["overflow"] == "drop_oldest"
+    assert [row["name"] for row in found] == [f"reel_{number % 20:06d}" for number in range(50)]
+    assert summary["sinks"]["jsonl"]["written"] == 50
+
+
+def test_drift_is_seen(call, images, tmp_path):
+    """The same parts in less light; and of the images themselves nothing is said."""
+    for file in find_images(images):
+        image = (read_image(file) * 0.5).astype(np.uint8)
+        path = tmp_path / "dark" / file.relative_to(images)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    _, summary, found = call(tmp_path / "dark", "drift.window=48")
+    assert (summary["drift"]["windows"], summary["drift"]["drifted"]) == (2, 2)
+    assert "DRIFT: the images have changed" in summary["drift"]["summary"][0]
+    assert summary["drift"]["summary"][-1].startswith("drift was seen in 2 of 2 windows")
+    assert any(row["unlike"] for row in found)
+    _, summary, _ = call(images)
+    assert (summary["drift"]["windows"], summary["drift"]["drifted"]) == (1, 0)
+    _, summary, _ = call(images, "drift=null")
+    assert summary["drift"] is None
+
+
+def test_a_summary_that_cant_be_written_is_no_success(call, images, monkeypatch, capsys, tmp_path):
+    def full(path, values):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("inspection.runs.stream.write_json", full)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.json").write_text("{}")
+    status, *_ = call(images, "sinks=none")
+    assert status == 1
+    assert "summary.json could not be written: [Errno 28]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["repeat=0"], "repeat=0: expected 1 or more, or null"),
+        (["rate=-1"], "rate=-1.0: expected frames a second, above 0"),
+        (["queue=2"], "queue=2: expected room for a batch"),
+        (["camera.rate=5"], "is no camera"),
+        (["drift.window=2"], "drift.window=2: expected 8 or more"),
+        (["drift.rate=0"], "drift.rate=0.0: expected frames a second"),
+        (["drift.false_alarms=1"], "drift.false_alarms=1.0: expected a share"),
+    ],
+)
+def test_a_mistake_is_found_before_anything_is_made(call, images, tmp_path, given, said):
+    with pytest.raises(InputError, match=said):
+        call(images, *given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_camera_is_neither_paced_nor_repeated(call):
+    with pytest.raises(InputError, match="source=camera 0: a camera gives its frames once"):
+        call(0, "rate=5")
+    with pytest.raises(InputError, match="give its run folder runs/a"):
+        call(__file__, run="runs/a/checkpoints/best.ckpt")
+
+
+def test_a_source_that_is_not_there_leaves_no_folder(call, tmp_path):
+    (tmp_path / "torn.avi").write_bytes(b"text")
+    with pytest.raises(InputError, match="can't read this as a video"):
+        call(tmp_path / "torn.avi")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_line_needs_no_torch():
+    command = [sys.executable, "-c", FAILING + "import inspection.runs.stream"]
+    subprocess.run(command, check=True, cwd=ROOT, timeout=PATIENCE)
+
+
+def test_figures_for_people():
+    summary = {
+        "received": 1200,
+        "inspected": 1000,
+        "verdicts": {"ok": 990, "defect": 10},
+        "dropped": {"overflow": 190, "stopped": 8},
+        "failed": {"not decoded": 2},
+        "ended": "source lost",
+        "why": "no frame came",
+        "seconds": 12.0,
+        "rate": 83.333,
+        "reconnects": 2,
+        "latency": {"median": 0.00412, "p99": 0.0191, "longest": 1.5},
+        "sinks": {
+            "csv": {"written": 1200, "missed": 0, "error": ""},
+            "video": {"written": 700, "missed": 500, "error": "[Errno 28] No space left on device"},
+        },
+        "drift": None,
+    }
+    assert account(summary) == [
+        "",
+        "  received   1200",
+        "  inspected  1000  ok 990, defect 10",
+        "  dropped     198  overflow 190, stopped 8",
+        "  failed        2  not decoded 2",
+        "",
+        "source lost: no frame came, after 12.0 s, reconnected 2 times; 83.33 frames/s inspected",
+        "capture to verdict: median 4.12 ms, 99 of 100 within 19.1 ms, longest 1.5 s",
+        "sink video: 700 written, 500 missed ([Errno 28] No space left on device)",
+    ]
+
+
+@pytest.fixture
+def started(trained, images, tmp_path):
+    """A stream of a video that goes on for ever, in a process of its own, at work."""
+    processes = []
+
+    def start(*overrides):
+        video = write_video(tmp_path / "reel.avi", images, 40)
+        output = tmp_path / "out"
+        line = [
+            f"inspector={trained.folder}",
+            f"source={video}",
+            f"output={output}",
+            "rate=100",
+            "repeat=null",
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, str(ROOT / "scripts" / "stream.py"), *line, *overrides]
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        until = time.monotonic() + PATIENCE
+        while len(rows(output)) < 30:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        return process, output
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_order(started, number):
+    process, output = started()
+    process.send_signal(number)
+    printed, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
+    assert summary["ended"] == "stopped"
+    found = rows(output)
+    assert [int(row["frame"]) for row in found] == list(range(summary["received"]))
+    counted = summary["inspected"] + sum(summary["dropped"].values()) + sum(summary["failed"].values())
+    assert counted == summary["received"]
+    assert "stopped, after" in printed
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_leaves_whole_lines(started):
+    process, output = started("sinks=[csv,jsonl]")
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    assert (output / "frames.csv").read_bytes().endswith(b"\n")
+    assert [int(row["frame"]) for row in rows(output)] == list(range(len(rows(output))))
+    lines = (output / "frames.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) >= 30
+    assert all(json.loads(line) for line in lines)
