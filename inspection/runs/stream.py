@@ -120,8 +120,9 @@ def _watch(inspector: Inspector, source: Source, config: Mapping[str, Any]) -> S
     return StreamWatch(
         inspector,
         moved=config["threshold"] is not None,
+        live=source.live,
         by_name=isinstance(source, Images),
-        **config["drift"] | ({} if source.live else {"rate": None}),
+        **config["drift"],
     )
 
 
@@ -229,7 +230,8 @@ def account(summary: Mapping[str, Any]) -> list[str]:
     width = max(len(row[1]) for row in rows)
     lines = ["", *(f"  {name:9s}  {count:>{width}s}  {what}".rstrip() for name, count, what in rows), ""]
     ended = summary["ended"] + (f": {summary['why']}" if summary["why"] else "")
-    again = f", reconnected {summary['reconnects']} times" if summary["reconnects"] else ""
+    times = summary["reconnects"]
+    again = f", reconnected {'once' if times == 1 else f'{times} times'}" if times else ""
     lines.append(
         f"{ended}, after {summary['seconds']:.1f} s{again}; {summary['rate']:.4g} frames/s inspected"
     )

@@ -63,9 +63,10 @@ class StreamWatch:
     Args:
         inspector: As it judges them.
         moved: Whether it judges by another operating point than its own: see `at_point`.
-        rate: Frames a second that are looked at, at most; None: all.
+        rate: Frames a second that are looked at of a live source, at most; None: all, as of files.
         window: Frames that are judged together.
         false_alarms: Share of the windows in which drift is seen where there is none.
+        live: Whether frames come at their own time.
         by_name: Whether names tell what belongs together, as of validation images; a camera's do not.
 
     Raises:
@@ -79,6 +80,7 @@ class StreamWatch:
         rate: float | None = 20.0,
         window: int = 200,
         false_alarms: float = 0.0001,
+        live: bool = True,
         by_name: bool = False,
     ) -> None:
         if rate is not None and not 0 < rate < math.inf:
@@ -91,7 +93,7 @@ class StreamWatch:
         self.note = ""
         """Why nothing is watched; empty: it is."""
         self._window, self._by_name = window, by_name
-        self._pause = 0.0 if rate is None else 1 / rate
+        self._pause = 1 / rate if rate is not None and live else 0.0
         self._due = -math.inf
         self._monitor: DriftMonitor | None = None
         reference = reference_of(inspector.passport)

@@ -200,8 +200,8 @@ class Stream:
             outlet.abandon()
 
     def _say(self, message: str) -> None:
-        self.messages.append(message)
-        self.news.append(message)
+        self.messages.append(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}")
+        self.news.append(f"{time.strftime('%H:%M:%S')} {message}")
 
     def _end(self, ended: Ended, why: str = "") -> None:
         """Note why it ends: the first reason counts, unless something breaks later."""
