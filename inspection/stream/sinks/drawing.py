@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.data.images import CameraImage
-from inspection.inspector.verdict import Verdict
+from inspection.inspector.verdict import Box, Verdict
 from inspection.pictures.box_panel import DrawnBox, draw_boxes
 from inspection.pictures.colours import shown_colours
 from inspection.pictures.mask_panel import fit_mask, mask_overlay
@@ -61,7 +61,7 @@ def explained(inspector: "Inspector", image: CameraImage, verdict: Verdict, most
         boxes = [
             DrawnBox(
                 (box.left * x, box.top * y, box.right * x, box.bottom * y),
-                f"{box.label} {box.score:.2f}",
+                _word(inspector, box),
                 "found",
             )
             for box in verdict.boxes
@@ -83,6 +83,14 @@ def jpeg(picture: Picture, quality: int = 85) -> bytes:
     )
     assert done  # of uint8 with three channels
     return data.tobytes()
+
+
+def _word(inspector: "Inspector", box: Box) -> str:
+    """What stands at a box: what is there and how sure that is; of a hot spot, how hot."""
+    window = inspector.passport.window
+    if inspector.decision.kind != "quantities":
+        return f"{box.label} {box.score:.2f}"
+    return "" if window is None else f"{window[0] + box.score * (window[1] - window[0]):.0f}"
 
 
 def _fitted(picture: Picture, most: int) -> Picture:

@@ -188,7 +188,7 @@ def test_what_was_not_inspected(stage):
     stage.until("verdict-word", "not inspected: not decoded")
     assert stage.text("verdict-figures") == "half a picture"
     assert stage.run("document.getElementById('verdict').dataset.role") == "failed"
-    assert stage.text("picture-none") == "no picture: half a picture"
+    assert stage.text("picture-none") == "no picture"
 
 
 def test_a_line_that_stands_is_not_taken_for_one_that_runs(stage):
@@ -265,6 +265,15 @@ def test_marks_of_the_last_frames(stage):
     )
     count = "document.querySelector('#tape .{}').getAttribute('d').split('M').length - 1"
     assert [stage.run(count.format(name)) for name in ("good", "defect", "failed", "other")] == [9, 1, 1, 0]
+
+
+def test_objects_are_counted_not_shared_out(stage):
+    inspector, given = of_kind("objects")
+    stage.open(inspector)
+    stage.show(given, inspected=10, verdicts={"car": 31, "person": 2})
+    stage.until("verdict-word", "person 1")
+    assert stage.run(ROWS.format("verdicts")) == {"car": "31", "person": "2"}
+    assert stage.text("last-title-words") == "alarms"
 
 
 def test_markup_in_names_does_nothing(stage):

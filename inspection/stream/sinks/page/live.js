@@ -205,7 +205,7 @@
 
   function showPictureWords() {
     const told = news.shown;
-    const none = told === null ? "waiting for the first frame" : told.picture ? "" : "no picture: " + (told.error || told.label);
+    const none = told === null ? "waiting for the first frame" : told.picture ? "" : "no picture";
     write("picture-none", none);
     by("picture-none").hidden = none === "";
     if (none !== "") {
@@ -257,7 +257,8 @@
       Object.entries(news.verdicts).map(function ([name, count]) {
         const role = news.alarming.includes(name) ? "defect" : news.alarm_possible ? "good" : "other";
         const share = Math.min(100, (100 * count) / most);
-        return [name, whole(count) + " · " + share.toFixed(1) + " %", role, share];
+        // Of objects there may be several on a frame: their number is no share of the frames.
+        return news.shares ? [name, whole(count) + " · " + share.toFixed(1) + " %", role, share] : [name, whole(count), role];
       })
     );
 
