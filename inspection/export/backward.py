@@ -87,9 +87,7 @@ def _back_to(
     thin = _thinned(gradient, stride)
     # All that a kernel reaches; what the stride cut off at the far edge is added again.
     edges = [dilation[axis] * (weight.shape[2 + axis] - 1) - padding[axis] for axis in (0, 1)]
-    missing = [
-        maps.shape[2 + axis] - (thin.shape[2 + axis] + edges[axis] - padding[axis]) for axis in (0, 1)
-    ]
+    missing = [maps.shape[2 + axis] - (thin.shape[2 + axis] + edges[axis] - padding[axis]) for axis in (0, 1)]
     thin = F.pad(thin, (edges[1], edges[1] + missing[1], edges[0], edges[0] + missing[0]))
     back: Tensor = aten.convolution(thin, outwards, None, [1, 1], [0, 0], dilation, False, [0, 0], groups)
     return back

@@ -17,7 +17,7 @@ from inspection.config.saved import read_config, to_yaml
 from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.inspector import Inspector
-from inspection.inspector.files import INSPECTOR
+from inspection.inspector.files import BESIDE, INSPECTOR
 from inspection.runs import console
 from inspection.runs.commands import open_output
 from inspection.runs.drift import build_reference, watch_set
@@ -270,6 +270,11 @@ def decide(config: Mapping[str, Any]) -> int:
         )
     files = f"{OPERATING}, {INSPECTOR}, {FIGURES}, predictions.csv and {REPORT}"
     print(f"\n{run}: {files} are at this point now", flush=True)
+    if exported := sorted(path.parent.name for path in run.glob(f"export/*/{BESIDE}")):
+        print(
+            f"what was exported before ({', '.join(exported)}) still decides as it did: export again",
+            flush=True,
+        )
     return 0
 
 

@@ -80,6 +80,15 @@ def test_another_point_without_training(run, compose, capsys):
     assert "recall 1 reached" in capsys.readouterr().out
 
 
+def test_what_was_exported_before_is_said_to_decide_as_it_did(run, compose, capsys):
+    decided(compose, run, "decide=recall", "decide.r=0.5")
+    assert "exported" not in capsys.readouterr().out
+    (run / "export" / "onnx_fp32").mkdir(parents=True)
+    (run / "export" / "onnx_fp32" / "inspector.json").write_text("{}")
+    decided(compose, run, "decide=recall", "decide.r=0.5")
+    assert "exported before (onnx_fp32) still decides as it did: export again" in capsys.readouterr().out
+
+
 def test_a_given_point_and_flips(run, compose, capsys):
     decided(compose, run, "decide=fixed", "decide.threshold=0.2", "decide.flips=[horizontal,vertical]")
     inspector = Inspector.load(run / "inspector.safetensors")

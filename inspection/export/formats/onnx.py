@@ -12,8 +12,8 @@ import torch
 from torch.export import ExportedProgram
 
 from inspection.errors import InputError
-from inspection.inspector.files import written_whole
 from inspection.export.program import INPUT
+from inspection.inspector.files import written_whole
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from torch.export import ExportedProgram
 
 from inspection.errors import InputError
+from inspection.export.formats.onnx import as_onnx, output_names
 from inspection.inspector.backends.openvino import SECTION
 from inspection.inspector.files import written_whole
-from inspection.export.formats.onnx import as_onnx, output_names
 
 if TYPE_CHECKING:
     from openvino import Model
