@@ -1,5 +1,6 @@
 """An inspector at a camera, until somebody stops it. Torch is needed only for a network as it was trained."""
 
+import math
 import signal
 import sys
 import threading
@@ -26,6 +27,8 @@ from inspection.stream.sources import Images, Paced, Repeated, Source, find_sour
 SUMMARY = "summary.json"
 _REDRAWN, _LOGGED = 0.5, 60.0
 """Seconds between two states of the line on a terminal, and between two lines where there is none."""
+_RECORDED = 60.0
+"""Seconds between two accounts that are written while the stream runs."""
 
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 _ENDLESS = "{n_fmt} frames {elapsed}{postfix}"
@@ -71,13 +74,18 @@ def stream(config: dict[str, Any]) -> int:
     announce_inspector(inspector.passport)
     print(f"{inspector.answers.operating_point()}\n")
     print("\n".join(_announced(made, inspector, source, sinks)), "\n", flush=True)
-    console = Console(made)
+    console, record = Console(made), Record(made, output / SUMMARY)
+
+    def tick() -> None:
+        console.tick()
+        record.tick()
+
     with _signals(made) as caught:
-        made.run(console.tick)
+        made.run(tick)
     console.close()
     summary = made.summary()
     print("\n".join(account(summary)))
-    whole = _write_summary(output, summary)
+    whole = record.write()
     print(output, flush=True)
     if len(caught) > 1:
         return 128 + caught[-1]
@@ -258,13 +266,43 @@ def _ms(seconds: float) -> str:
     return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def _write_summary(output: Path, summary: Mapping[str, Any]) -> bool:
-    try:
-        write_json(output / SUMMARY, summary)
-    except OSError as error:
-        print(f"{output / SUMMARY} could not be written: {error}", file=sys.stderr)
-        return False
-    return True
+class Record:
+    """Writes the account to a file: now and then, so that a process that is killed leaves one; and at the end.
+
+    Args:
+        made: The stream.
+        path: Of the file; the old one stays until the new one is whole.
+    """
+
+    def __init__(self, made: Stream, path: Path) -> None:
+        self._made, self._path = made, path
+        self._due = -math.inf
+
+    def tick(self) -> None:
+        """Write it, if it is time; a disk that is full now may not be at the end."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _RECORDED
+            with suppress(OSError):
+                self._write()
+
+    def write(self) -> bool:
+        """Write it; says why not where that fails."""
+        try:
+            self._write()
+        except OSError as error:
+            print(f"{self._path} could not be written: {error}", file=sys.stderr)
+            return False
+        return True
+
+    def _write(self) -> None:
+        partial = self._path.with_name(f"{self._path.name}.partial")
+        try:
+            write_json(partial, self._made.summary())
+            partial.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                partial.unlink()
+            raise
 
 
 @contextmanager

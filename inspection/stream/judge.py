@@ -48,8 +48,12 @@ class Judge:
     def __init__(self, inspector: "Inspector", watch: StreamWatch | None = None) -> None:
         self.inspector, self.watch = inspector, watch
 
-    def warm_up(self, batch: int) -> None:
+    def warm_up(self, batch: int, evidence: bool) -> None:
         """Let the network see batches of every size once: the first of a size takes longer.
+
+        Args:
+            batch: Largest size.
+            evidence: Whether heatmaps may be asked for: the first ones take longer, too.
 
         Raises:
             InputError: It gives no number even for a black image.
@@ -59,6 +63,8 @@ class Judge:
         shape = self.inspector.geometry.image_size if crop is None else (crop[3], crop[2])
         for count in range(batch, 0, -1):
             self.inspector.inspect_pixels([pixels] * count, [shape] * count)
+        if evidence:
+            self.inspector.inspect_pixels([pixels], [shape], True)
 
     def prepare(self, frame: Frame) -> tuple[Pixels | None, str]:
         """What the network is to see of a frame; or why there is nothing."""

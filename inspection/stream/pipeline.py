@@ -120,7 +120,7 @@ class Stream:
         try:
             self.overflow = self.policy.overflow or ("drop_oldest" if self._source.live else "block")
             self._line = Line(self.policy.queue, self.overflow)
-            self._judge.warm_up(self.policy.batch)
+            self._judge.warm_up(self.policy.batch, any(sink.pictures for sink in self._sinks))
             about = About(self._judge.inspector, self._source.name, self._source.rate, self.output, self.live)
             for sink in self._sinks:
                 sink.open(about)

@@ -136,6 +136,7 @@ def test_a_summary_that_cant_be_written_is_no_success(call, images, monkeypatch,
     (tmp_path / "out" / "summary.json").write_text("{}")
     status, *_ = call(images, "sinks=none")
     assert status == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
     assert "summary.json could not be written: [Errno 28]" in capsys.readouterr().err
 
 
@@ -269,3 +270,4 @@ def test_a_process_that_is_killed_leaves_whole_lines(started):
     lines = (output / "frames.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) >= 30
     assert all(json.loads(line) for line in lines)
+    assert json.loads((output / "summary.json").read_text(encoding="utf-8"))["ended"] is None
