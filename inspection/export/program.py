@@ -109,7 +109,11 @@ def traced(graph: AnsweringGraph, images: Tensor) -> ExportedProgram:
         recorded = operations(fixed, several)
         recorded.graph.eliminate_dead_code()
         program = export(_Recorded(graph, recorded), (images,), dynamic_shapes={INPUT: {0: Dim("batch")}})
-        return program.run_decompositions({})
+        program = program.run_decompositions({})
+    for node in program.graph.nodes:  # where in whose folders the code stood that it was recorded from
+        for key in ("stack_trace", "from_node", "nn_module_stack", "source_fn_stack", "torch_fn"):
+            node.meta.pop(key, None)
+    return program
 
 
 class _Recorded(nn.Module):
