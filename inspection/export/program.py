@@ -4,7 +4,7 @@ import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +103,7 @@ def traced(graph: AnsweringGraph, images: Tensor) -> ExportedProgram:
     with torch.no_grad(), _plain_kernels():
         shapes = FakeTensorMode(shape_env=ShapeEnv())
         fixed = {name: shapes.from_tensor(weight, static_shapes=True) for name, weight in weights.items()}
-        batches = StatelessSymbolicContext([DimDynamic.DYNAMIC] + [DimDynamic.STATIC] * 3)
+        batches: Any = StatelessSymbolicContext([DimDynamic.DYNAMIC] + [DimDynamic.STATIC] * 3)
         several = shapes.from_tensor(images, source=ConstantSource(INPUT), symbolic_context=batches)
         operations = make_fx(answer, decomposition_table=backward_operations(), tracing_mode="symbolic")
         recorded = operations(fixed, several)

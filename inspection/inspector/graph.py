@@ -1,6 +1,6 @@
 """All that an inspector's network answers, as one module: raw pixels in, probabilities and heatmaps out.
 
-It is what computes an inspector as it was trained, and what is recorded when one is exported: so both say the same.
+It computes an inspector as it was trained, and is recorded when one is exported: so both say the same.
 """
 
 from collections.abc import Collection, Sequence
@@ -136,9 +136,11 @@ class AnsweringGraph(nn.Module):
 
     def _recorded(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, and the activations of the explained layer that they can be traced back to."""
-        named = self.layer is not None
-        candidates = [self.model.get_submodule(self.layer)] if named else convolutions(self.model)
-        logits, activations = record(self.model, images, candidates, gives_map if named else has_places)
+        if self.layer is None:
+            candidates, accepts = convolutions(self.model), has_places
+        else:
+            candidates, accepts = [self.model.get_submodule(self.layer)], gives_map
+        logits, activations = record(self.model, images, candidates, accepts)
         if activations is None:
             raise InputError(no_map_message(self.model, self.layer))
         return logits, activations

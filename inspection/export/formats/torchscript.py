@@ -76,7 +76,8 @@ def _source(program: ExportedProgram, places: Mapping[str, str]) -> str:
         return f"torch.device('{value}')" if isinstance(value, torch.device) else repr(value)
 
     names, (images,) = output_names(program), program.graph_signature.user_inputs
-    results: list[Node] = list(program.graph.output_node().args[0])  # type: ignore[arg-type]  # a row of them
+    row: Any = program.graph.output_node().args[0]
+    results: list[Node] = list(row)
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     first = {results[0]}
     for node in reversed(calls):

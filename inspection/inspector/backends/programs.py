@@ -124,7 +124,7 @@ def _run(answer: _Answer, images: NDArray[np.uint8], wanted: Collection[str]) ->
 def _part(module: Any, names: tuple[str, ...], wanted: frozenset[str]) -> _Answer:
     """What of a program gives these outputs."""
     graph = torch.fx.Graph()
-    output = graph.graph_copy(module.graph, {})
+    output: Any = graph.graph_copy(module.graph, {})
     graph.output({name: value for name, value in zip(names, output, strict=True) if name in wanted})
     graph.set_codegen(CodeGen())
     graph.eliminate_dead_code()
