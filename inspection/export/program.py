@@ -27,14 +27,19 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def exported_program(
-    inspector: Inspector, heatmap: bool = True, precision: Precision = "float32"
+    inspector: Inspector,
+    heatmap: bool = True,
+    precision: Precision = "float32",
+    runtime: Precision = "float32",
 ) -> ExportedProgram:
     """All that an inspector answers, as a program that takes any number of images.
 
     Args:
         inspector: As it was trained, on the CPU; it stays as it is.
         heatmap: Whether heatmaps are among the answers, where there are any.
-        precision: What is computed with. `bfloat16`: the network is; its answers stay float32 or better.
+        precision: Of the program's operations. `bfloat16`: of those of the network; answers stay float32 or better.
+        runtime: What a runtime makes of float32 (OpenVINO: bfloat16, if it is told to): so much of the evidence is
+            noise.
 
     Returns:
         It takes uint8 `[N, C, H, W]` and gives what `AnsweringGraph` does, by name.
@@ -42,7 +47,8 @@ def exported_program(
     Raises:
         InputError: If the inspector's heatmaps can't be part of a graph.
     """
-    graph = graph_of(inspector.trained.graph, heatmap)
+    eps = None if runtime == "float32" else torch.finfo(torch.bfloat16).eps
+    graph = graph_of(inspector.trained.graph, heatmap, eps)
     if precision == "bfloat16":
         graph = in_bfloat16(graph)
     return traced(graph, torch.zeros(2, *inspector.geometry.shape, dtype=torch.uint8))

@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import json
 import os
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from inspection.inspector.inspector import Inspector
 from inspection.inspector.passport import Passport, read_passport, write_passport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import torch
 
@@ -72,36 +71,6 @@ def _in_folder(folder: Path) -> Path:
     return found[0]
 
 
-def metadata_of(passport: Passport, precision: str) -> dict[str, str]:
-    """What is written into an exported inspector, and beside it.
-
-    Args:
-        passport: Of the inspector.
-        precision: `float32`, `bfloat16` or `int8`: what it computes with.
-    """
-    return {
-        "format": FORMAT,
-        "graph": uuid.uuid4().hex,  # tells which graph the JSON beside it belongs to
-        "precision": precision,
-        "passport": write_passport(passport),
-    }
-
-
-def write_beside(path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the metadata of an exported inspector as a JSON beside it.
-
-    Args:
-        path: Of the inspector.
-        metadata: See `metadata_of`.
-
-    Raises:
-        InputError: If the disk is full or the folder can't be written.
-    """
-    values = dict(metadata) | {"file": path.name, "passport": json.loads(metadata["passport"])}
-    with written_whole(path.with_name(BESIDE)) as partial:
-        partial.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def _load_exported(path: Path, threads: int | None) -> Inspector:
     module, name = _EXPORTED[path.suffix]
     backend = getattr(importlib.import_module(f"inspection.inspector.backends.{module}"), name)(path, threads)
@@ -128,7 +97,7 @@ def _as_beside(passport: Passport, graph: str | None, path: Path) -> Passport:
         return passport
     try:
         values = json.loads(beside.read_text(encoding="utf-8"))
-        of_graph, wanted = values["graph"], dict(values["passport"]["decision"])
+        of_graph, wanted = values["graph"], dict(values["decision"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{BESIDE} beside it is damaged ({error}); export again, or remove it") from None
     if of_graph != graph:
