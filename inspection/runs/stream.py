@@ -73,7 +73,7 @@ def stream(config: dict[str, Any]) -> int:
 
     announce_inspector(inspector.passport)
     print(f"{inspector.answers.operating_point()}\n")
-    print("\n".join(_announced(made, inspector, source, sinks)), "\n", flush=True)
+    print("\n".join(_announced(made, inspector, source, sinks, watch)) + "\n", flush=True)
     console, record = Console(made), Record(made, output / SUMMARY)
 
     def tick() -> None:
@@ -138,7 +138,9 @@ def _lossy(sinks: Sequence[Sink]) -> set[str]:
     return {sink.name for sink in sinks if sink.lossy}
 
 
-def _announced(made: Stream, inspector: Inspector, source: Source, sinks: Sequence[Sink]) -> list[str]:
+def _announced(
+    made: Stream, inspector: Inspector, source: Source, sinks: Sequence[Sink], watch: StreamWatch | None
+) -> list[str]:
     """What runs, and how."""
     policy = made.policy
     frames = [] if source.total is None else [f"{source.total} frames"]
@@ -154,6 +156,8 @@ def _announced(made: Stream, inspector: Inspector, source: Source, sinks: Sequen
         f"source    {', '.join([source.name, *frames, *pace])}",
         f"line      {kept}; batches of what waits, at most {policy.batch}{full}",
     ]
+    if watch is not None:
+        lines.append(f"drift     {watch.announced()}")
     for number, sink in enumerate(sinks):
         lines.append(f"{'' if number else 'sinks':9s} {sink.name}: {sink.where}")
     return lines

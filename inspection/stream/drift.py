@@ -105,6 +105,13 @@ class StreamWatch:
             reference = at_point(reference, inspector.decision) if moved else reference
             self._monitor = DriftMonitor(reference, window, false_alarms)
 
+    def announced(self) -> str:
+        """What is watched, in words."""
+        if self.note:
+            return f"not watched: {self.note}"
+        often = f", at most {1 / self._pause:g} of a second" if self._pause else ""
+        return f"every {self._window} frames{often} are judged together"
+
     def rows(self, count: int) -> range:
         """Which of a batch's frames are to be looked at."""
         if self._monitor is None:

@@ -12,6 +12,7 @@ import pytest
 
 from inspection.data.geometry import Geometry
 from inspection.inspector.verdict import Verdict
+from inspection.stream.drift import StreamWatch
 from inspection.stream.frames import Frame, Result
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
@@ -136,11 +137,13 @@ def run_stream(
     inspector: FakeInspector | None = None,
     sinks: Sequence[Sink] = (),
     tick: Callable[[Stream], None] = lambda _: None,
+    watch: StreamWatch | None = None,
     **policy: Any,
 ) -> Stream:
     """Run a stream to its end, and check that every frame is accounted for, whatever happened."""
     kept = Kept()
-    made = Stream(source, Judge(inspector or FakeInspector()), [kept, *sinks], Policy(**policy), Path("."))
+    judge = Judge(inspector or FakeInspector(), watch)
+    made = Stream(source, judge, [kept, *sinks], Policy(**policy), Path("."))
     made.open()
     made.run(lambda: tick(made))
     check(made, kept.results)
