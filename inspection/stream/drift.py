@@ -105,6 +105,11 @@ class StreamWatch:
             reference = at_point(reference, inspector.decision) if moved else reference
             self._monitor = DriftMonitor(reference, window, false_alarms)
 
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Outputs of the network that are looked at, beside those that verdicts are made of."""
+        return () if self._monitor is None else self.watch.further
+
     def announced(self) -> str:
         """What is watched, in words."""
         if self.note:

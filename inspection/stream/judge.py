@@ -16,6 +16,7 @@ from inspection.stream.sources import one_line
 
 if TYPE_CHECKING:
     from inspection.inspector import Inspector, Verdict
+    from inspection.inspector.backends import Said
 
 Pixels = NDArray[np.uint8]
 
@@ -62,9 +63,18 @@ class Judge:
         crop = self.inspector.geometry.crop
         shape = self.inspector.geometry.image_size if crop is None else (crop[3], crop[2])
         for count in range(batch, 0, -1):
-            self.inspector.inspect_pixels([pixels] * count, [shape] * count)
+            self._inspect([pixels] * count, [shape] * count, False)
         if evidence:
-            self.inspector.inspect_pixels([pixels], [shape], True)
+            for count in {batch, 1}:
+                self._inspect([pixels] * count, [shape] * count, True)
+
+    def _inspect(
+        self, pixels: Sequence[Pixels], shapes: Sequence[tuple[int, int]], heatmaps: bool
+    ) -> tuple[list["Verdict"], "Said"]:
+        # Always the same further outputs, needed or not: each choice is a network of its own to some runtimes.
+        return self.inspector.observe_pixels(
+            pixels, shapes, heatmaps, self.watch.further if self.watch else ()
+        )
 
     def prepare(self, frame: Frame) -> tuple[Pixels | None, str]:
         """What the network is to see of a frame; or why there is nothing."""
@@ -86,9 +96,8 @@ class Judge:
         """
         shapes = [frame.image.shape[:2] for frame in frames if frame.image is not None]
         rows = self.watch.rows(len(frames)) if self.watch else range(0)
-        further = self.watch.watch.further if self.watch and rows else ()
         try:
-            verdicts, said = self.inspector.observe_pixels(pixels, shapes, "all" in evidence, further)
+            verdicts, said = self._inspect(pixels, shapes, "all" in evidence)
         except Exception as error:
             if len(frames) == 1:
                 return [Judged(None, error=_in_words(error))]
@@ -115,9 +124,7 @@ class Judge:
     ) -> None:
         """Give some verdicts their evidence: what was said stays."""
         try:
-            again = self.inspector.inspect_pixels(
-                [pixels[row] for row in rows], [shapes[row] for row in rows], True
-            )
+            again, _ = self._inspect([pixels[row] for row in rows], [shapes[row] for row in rows], True)
         except Exception:  # they have their verdicts; evidence is an extra
             return
         for row, explained in zip(rows, again, strict=True):
