@@ -48,6 +48,7 @@ class Judge:
 
     def __init__(self, inspector: "Inspector", watch: StreamWatch | None = None) -> None:
         self.inspector, self.watch = inspector, watch
+        self._explained_apart = _explained_apart(inspector)
 
     def warm_up(self, batch: int, evidence: bool) -> None:
         """Let the network see batches of every size once: the first of a size takes longer.
@@ -95,9 +96,13 @@ class Judge:
             evidence: Which verdicts are to have their evidence, as any of the sinks asks for it.
         """
         shapes = [frame.image.shape[:2] for frame in frames if frame.image is not None]
+        # Evidence that is no work is had with the verdicts.
+        explain = "all" in evidence or (
+            not self._explained_apart and any(each != "none" for each in evidence)
+        )
         rows = self.watch.rows(len(frames)) if self.watch else range(0)
         try:
-            verdicts, said = self._inspect(pixels, shapes, "all" in evidence)
+            verdicts, said = self._inspect(pixels, shapes, explain)
         except Exception as error:
             if len(frames) == 1:
                 return [Judged(None, error=_in_words(error))]
@@ -111,8 +116,8 @@ class Judge:
         if self.watch and rows:
             found = self.watch.see(rows, [frame.name for frame in frames], verdicts, said, pixels)
             unlike[rows.start : rows.stop] = found
-        if shown := _to_explain(alarms, evidence):
-            self._explain(verdicts, shown, pixels, shapes)
+        if not explain and self._explained_apart:
+            self._explain(verdicts, _to_explain(alarms, evidence), pixels, shapes)
         return [Judged(*each) for each in zip(verdicts, alarms, unlike, strict=True)]
 
     def _explain(
@@ -122,31 +127,31 @@ class Judge:
         pixels: Sequence[Pixels],
         shapes: Sequence[tuple[int, int]],
     ) -> None:
-        """Give some verdicts their evidence: what was said stays."""
+        """Give some verdicts their evidence, by a pass of their own: what was said stays."""
+        if not rows:
+            return
         try:
             again, _ = self._inspect([pixels[row] for row in rows], [shapes[row] for row in rows], True)
         except Exception:  # they have their verdicts; evidence is an extra
             return
         for row, explained in zip(rows, again, strict=True):
-            own = verdicts[row]
-            verdicts[row] = replace(
-                own,
-                heatmaps=explained.heatmaps,
-                method=explained.method,
-                boxes=own.boxes or explained.boxes,  # hot spots
-            )
+            verdicts[row] = replace(verdicts[row], heatmaps=explained.heatmaps, method=explained.method)
+
+
+def _explained_apart(inspector: "Inspector") -> bool:
+    """Whether evidence is more work for the network: not where a verdict has it, nor where there is none."""
+    usual, more = (set(inspector.answers.wanted(evidence)) for evidence in (False, True))
+    return more != usual and inspector.backend.outputs.issuperset(more)
 
 
 def _to_explain(alarms: Sequence[bool], evidence: Collection[Evidence]) -> list[int]:
-    """Which of a batch are to have the evidence that they do not have.
+    """Which of a batch are to have evidence, where not all are.
 
     Example:
         >>> alarms = [True, False, True, False]
-        >>> [_to_explain(alarms, {which}) for which in ("none", "alarms", "newest", "all")]
-        [[], [0, 2], [2, 3], []]
+        >>> [_to_explain(alarms, {which}) for which in ("none", "alarms", "newest")]
+        [[], [0, 2], [2, 3]]
     """
-    if "all" in evidence:
-        return []
     rows = [row for row, alarm in enumerate(alarms) if alarm]
     newest = {*rows[-1:], len(alarms) - 1} if "newest" in evidence else set()
     return sorted(newest.union(rows if "alarms" in evidence else ()))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from inspection.data.geometry import Geometry
+from inspection.inspector.backends import HEATMAPS, PROBABILITIES
 from inspection.inspector.verdict import Verdict
 from inspection.stream.drift import StreamWatch
 from inspection.stream.frames import Frame, Result
@@ -28,18 +29,27 @@ class FakeInspector:
     Args:
         before: Is given the first pixels of a batch.
         geometry: Passes grey images of 4 x 4 on as they are.
+        gives: Outputs of the network.
+        explains: Those that evidence is made of.
     """
 
     def __init__(
-        self, before: Callable[[list[int]], None] = lambda _: None, geometry: Geometry | None = None
+        self,
+        before: Callable[[list[int]], None] = lambda _: None,
+        geometry: Geometry | None = None,
+        gives: Sequence[str] = (PROBABILITIES, HEATMAPS),
+        explains: Sequence[str] = (PROBABILITIES, HEATMAPS),
     ) -> None:
         self.before = before
         self.geometry = geometry or Geometry(image_size=(4, 4))
         self.decision = SimpleNamespace(kind="one_of", names=("ok", "defect"), defect=1)
         self.passport = SimpleNamespace(colours=None, reference=None)
         self.answers = SimpleNamespace(
-            tallied=lambda: ["ok", "defect"], tally=lambda verdict: [verdict.label]
+            tallied=lambda: ["ok", "defect"],
+            tally=lambda verdict: [verdict.label],
+            wanted=lambda evidence: explains if evidence else [PROBABILITIES],
         )
+        self.backend = SimpleNamespace(outputs=frozenset(gives))
         self.batches: list[list[int]] = []
         self.explained: list[int] = []
 

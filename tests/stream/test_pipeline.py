@@ -7,6 +7,7 @@ import pytest
 
 from inspection.data.geometry import Geometry
 from inspection.errors import InputError
+from inspection.inspector.backends import HEATMAPS, PROBABILITIES
 from inspection.stream.frames import Frame
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
@@ -273,6 +274,25 @@ def test_evidence_of_a_batch_is_what_any_sink_asks_for(wanted, explained):
     assert inspector.explained == explained
     assert [row for row, each in enumerate(judged) if each.verdict.heatmaps] == explained
     assert [each.verdict.label for each in judged] == ["ok", "defect", "ok", "defect", "ok"]
+
+
+@pytest.mark.parametrize(
+    "explains",
+    [
+        [PROBABILITIES],  # of a mask, say: evidence is the verdict itself
+        [PROBABILITIES, HEATMAPS],  # which this one was exported without
+    ],
+)
+@pytest.mark.parametrize("wanted", [{"alarms"}, {"newest", "none"}])
+def test_evidence_that_is_no_work_takes_no_pass_of_its_own(explains, wanted):
+    inspector = FakeInspector(gives=[PROBABILITIES], explains=explains)
+    frames = [Frame(value, f"fake_{value}", 0.0, 0.0, picture(value)) for value in range(3)]
+    pixels = [picture(value)[None] for value in range(3)]
+    Judge(inspector).judge(frames, pixels, wanted)
+    assert inspector.batches == [[0, 1, 2]]
+    assert inspector.explained == [0, 1, 2]  # which it may, or not
+    Judge(inspector).judge(frames, pixels, {"none"})
+    assert inspector.explained == [0, 1, 2]
 
 
 def test_evidence_that_fails_costs_no_verdict():
