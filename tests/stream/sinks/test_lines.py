@@ -117,3 +117,29 @@ def test_limits():
     assert bytes_of(0.5, "megabytes") == 500_000
     with pytest.raises(InputError, match="megabytes=0: expected more than 0"):
         bytes_of(0, "megabytes")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limits of file sizes")
+def test_a_write_that_is_cut_short_by_the_system(tmp_path):
+    """A limit of the file's size: the system takes a part of a line, then none, as on a disk that becomes full."""
+    code = (
+        "import pathlib, resource, sys\n"
+        "from inspection.stream.sinks.lines import LineFile\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "file = LineFile(pathlib.Path(sys.argv[1]), 'frames', '.csv', b'head\\n', None)\n"
+        "for number in range(200):\n"
+        "    try:\n"
+        "        file.append(b'line %d\\n' % number)\n"
+        "    except OSError:\n"
+        "        print(number)\n"
+        "        break\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+
+    refused = int(done.stdout)
+    lines, torn = whole_lines((tmp_path / "frames.csv").read_bytes())
+    assert torn == b""
+    assert lines == [b"head", *(b"line %d" % number for number in range(refused))]
+    assert (tmp_path / "frames.csv").stat().st_size > 980
