@@ -119,7 +119,11 @@ class _Server(
     def process_request(self, request: Any, client_address: Any) -> None:
         """In a thread, if there are not too many."""
         if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
+            try:
+                super().process_request(request, client_address)
+            except BaseException:  # no thread could be started
+                self._room.release()
+                raise
             return
         with contextlib.suppress(OSError):
             request.setblocking(False)

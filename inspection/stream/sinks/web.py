@@ -320,6 +320,7 @@ def _facts(about: About) -> dict[str, Any]:
         "alarms_are": "alarms" if defect is None else "defects",
         "alarming": alarming(inspector),
         "alarm_possible": can_alarm(inspector),
+        "evidence_possible": inspector.backend.outputs.issuperset(inspector.answers.wanted(True)),
         "shares": decision.kind != "boxes",
     }
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from inspection.decide.area import Area
 from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import AnyOf, Decision, OneOf
 from inspection.decide.quantities import Quantities
+from inspection.inspector.backends import BOXES, HEATMAPS, PROBABILITIES, QUANTITIES
 from inspection.inspector.kinds import answers_of
 from inspection.inspector.passport import Passport
 from inspection.inspector.verdict import Box, Defect, Verdict
@@ -32,6 +34,7 @@ class Told:
 
     decision: Decision
     window: list[float] | None = None
+    gives: tuple[str, ...] = (PROBABILITIES, HEATMAPS, BOXES, QUANTITIES)
     made: dict[str, Any] = field(
         default_factory=lambda: {
             "data": {"synthetic": True},
@@ -42,6 +45,7 @@ class Told:
 
     def __post_init__(self) -> None:
         self.geometry = Geometry(image_size=(HIGH, WIDE))
+        self.backend = SimpleNamespace(outputs=frozenset(self.gives))
         self.passport = Passport(
             task="coil",
             question="Is a pin bent?",

@@ -6,9 +6,11 @@ import urllib.parse
 import numpy as np
 import pytest
 
+from inspection.decide.decisions import OneOf
+from inspection.inspector.backends import PROBABILITIES
 from inspection.stream.frames import SinkFigures
 from inspection.stream.sinks.web import WebSink
-from tests.stream.sinks.conftest import classes, live, lost, of_kind, result
+from tests.stream.sinks.conftest import Told, classes, live, lost, of_kind, result
 
 NASTY = "</script><img src=x onerror=alert(1)>.png"
 TOO_WIDE = """[...document.querySelectorAll('body *')]
@@ -133,6 +135,13 @@ def test_verdict_and_evidence_of_the_same_frame(stage):
     assert stage.sink.evidence == "none"  # nobody wants to see it
 
 
+def test_without_heatmaps_there_is_nothing_to_switch(stage):
+    stage.open(Told(OneOf(["ok", "defect"], "defect"), gives=(PROBABILITIES,)))
+    stage.show(result(7, 0.9))
+    stage.until("verdict-word", "defect")
+    assert stage.run("document.getElementById('evidence').hidden")
+
+
 def test_nothing_speaks_for_a_good_part(stage):
     stage.open()
     _, given = of_kind("classes")
@@ -209,6 +218,7 @@ def test_a_line_that_stands_is_not_taken_for_one_that_runs(stage):
     assert not stage.run("document.querySelector('main').classList.contains('old')")
 
 
+@pytest.mark.slow
 def test_a_stream_that_has_gone_is_told_and_found_again(stage, about):
     stage.open()
     stage.show(result(5, 0.9), alarms=1)
@@ -307,6 +317,7 @@ def test_it_fits_every_screen(stage, size):
         assert stage.run("document.querySelector('.frame').offsetHeight > innerHeight / 2")
 
 
+@pytest.mark.slow
 def test_letters_stand_out_in_both_themes(stage):
     """WCAG 2.2, AA: a contrast of 4.5 for text."""
     contrast = """(() => {
@@ -366,6 +377,7 @@ def test_whoever_hears_the_page_has_names_for_all(stage):
     assert stage.run("document.getElementById('spoken').getAttribute('aria-live')") == "polite"
 
 
+@pytest.mark.slow
 def test_a_page_that_nobody_sees_asks_rarely(stage):
     stage.open()
     stage.run(

@@ -10,7 +10,6 @@ import pytest
 
 from inspection.data.geometry import Geometry
 from inspection.decide.decisions import OneOf
-from inspection.inspector.backends import HEATMAPS, PROBABILITIES
 from inspection.inspector.verdict import Verdict
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
@@ -31,7 +30,6 @@ class Bright(Told):
     def __init__(self):
         super().__init__(OneOf(["ok", "defect"], "defect"))
         self.geometry = self.answers.geometry = Geometry(image_size=(HIGH, WIDE))
-        self.backend = type("Backend", (), {"outputs": frozenset([PROBABILITIES, HEATMAPS])})
 
     def inspect_pixels(self, pixels, shapes, heatmaps=False):
         return self.observe_pixels(pixels, shapes, heatmaps)[0]

@@ -164,6 +164,7 @@
     write("question", news.question);
     write("origin", [news.source, news.inspector].filter(Boolean).join(" · "));
     by("synthetic").hidden = !news.synthetic;
+    by("evidence").hidden = !news.evidence_possible; // an inspector that was exported without
     write("point", "Operating point: " + news.operating_point + ".");
     write("last-title-words", news.alarms_are);
   }
