@@ -2,19 +2,21 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inspection.errors import InputError
-from inspection.inspector.backends import Said
+from inspection.inspector.backends import HEATMAPS, Said
+from inspection.inspector.backends.onnx_file import OnnxFile
 
 
 class OnnxBackend:
     """Runs an exported graph with ONNX Runtime.
 
-    `run` may be called by several threads at once: ONNX Runtime's sessions allow it, and share the threads they
-    compute with.
+    Heatmaps, which may cost more than all the rest, have a session of their own, with its own copy of the weights;
+    it is made when they are asked for first. Not for several threads at once.
 
     Args:
         path: `.onnx`.
@@ -34,20 +36,19 @@ class OnnxBackend:
             raise InputError(
                 f'{path}: an .onnx file needs ONNX Runtime: pip install "inspection[onnx]"'
             ) from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        options.log_severity_level = 3  # errors
+        self._path = path
+        self._settings = onnxruntime.SessionOptions()
+        self._settings.intra_op_num_threads = threads or 0
+        self._settings.log_severity_level = 3  # errors
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            file = OnnxFile(path.read_bytes())
+            self.metadata, self._names = file.metadata, frozenset(file.outputs)
+            self._sessions = {False: self._session(file, self._names - {HEATMAPS})}
         except Exception as error:  # its own kinds, which share no other ancestor
-            reason = str(error).splitlines()[0]
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise InputError(f"{path} is no ONNX file that can be run, or a damaged one ({reason})") from None
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.name = f"ONNX Runtime {self.metadata.get('precision', 'float32')}"
-        self._input = self._session.get_inputs()[0].name
-        self._names = frozenset(output.name for output in self._session.get_outputs())
-        self._options = onnxruntime.RunOptions()
-        self._options.only_execute_path_to_fetches = True
+        self._input = self._sessions[False].get_inputs()[0].name
 
     @property
     def outputs(self) -> frozenset[str]:
@@ -56,6 +57,13 @@ class OnnxBackend:
 
     def run(self, images: NDArray[np.uint8], wanted: Collection[str]) -> Said:
         """See `Backend`."""
-        names = list(wanted)
-        found = self._session.run(names, {self._input: images}, self._options)
+        names, explained = list(wanted), HEATMAPS in wanted
+        if explained not in self._sessions:
+            self._sessions[explained] = self._session(OnnxFile(self._path.read_bytes()), self._names)
+        found = self._sessions[explained].run(names, {self._input: images})
         return dict(zip(names, found, strict=True))
+
+    def _session(self, file: OnnxFile, outputs: Collection[str]) -> Any:
+        from onnxruntime import InferenceSession
+
+        return InferenceSession(file.part(outputs), self._settings, providers=["CPUExecutionProvider"])

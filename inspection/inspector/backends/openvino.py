@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.errors import InputError
-from inspection.inspector.backends import Said
+from inspection.inspector.backends import HEATMAPS, Said
 
 SECTION = "inspection"
 """Where the metadata lies in the file's `rt_info`."""
@@ -17,8 +17,8 @@ SECTION = "inspection"
 class OpenVinoBackend:
     """Runs an exported graph with OpenVINO, one batch after the other with all threads: for latency.
 
-    Each choice of outputs becomes a network of its own when it is asked for first, so that what nobody asks for
-    costs nothing. Not for several threads at once.
+    Heatmaps, which may cost more than all the rest, are computed by a network of their own, which is made when
+    they are asked for first. Not for several threads at once.
 
     On processors that have bfloat16, OpenVINO computes with it unless told otherwise; here the file says what it
     was exported for.
@@ -60,7 +60,7 @@ class OpenVinoBackend:
         if threads:
             self._settings["INFERENCE_NUM_THREADS"] = threads
         self._results = {output.any_name: output for output in self._model.outputs}
-        self._requests: dict[frozenset[str], Any] = {}
+        self._requests: dict[bool, Any] = {}  # without heatmaps, and with them
 
     @property
     def outputs(self) -> frozenset[str]:
@@ -69,17 +69,16 @@ class OpenVinoBackend:
 
     def run(self, images: NDArray[np.uint8], wanted: Collection[str]) -> Said:
         """See `Backend`."""
-        request = self._request(frozenset(wanted))
+        request = self._request(HEATMAPS in wanted)
         request.infer([images], share_inputs=True)
         return {name: request.get_tensor(name).data.copy() for name in wanted}
 
-    def _request(self, wanted: frozenset[str]) -> Any:
-        if wanted not in self._requests:
+    def _request(self, explained: bool) -> Any:
+        if explained not in self._requests:
             import openvino
 
-            results = [output.node for name, output in self._results.items() if name in wanted]
+            results = [output.node for name, output in self._results.items() if explained or name != HEATMAPS]
             part = openvino.Model(results, self._model.get_parameters(), "inspector")
-            self._requests[wanted] = self._core.compile_model(
-                part, "CPU", self._settings
-            ).create_infer_request()
-        return self._requests[wanted]
+            compiled = self._core.compile_model(part, "CPU", self._settings)
+            self._requests[explained] = compiled.create_infer_request()
+        return self._requests[explained]
