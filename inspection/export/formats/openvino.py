@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from torch.export import ExportedProgram
 
 from inspection.errors import InputError
-from inspection.export.formats.onnx import as_onnx, output_names
+from inspection.export.formats.onnx import as_onnx
 from inspection.inspector.backends.openvino import SECTION
 from inspection.inspector.files import written_whole
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
     from openvino import Model
 
 
@@ -35,16 +36,25 @@ def as_openvino(program: ExportedProgram) -> "Model":
     Raises:
         InputError: If a package is missing.
     """
+    return from_onnx(as_onnx(program))
+
+
+def from_onnx(model: "ModelProto") -> "Model":
+    """An ONNX model, quantised or not, as an OpenVINO model.
+
+    Raises:
+        InputError: If a package is missing.
+    """
     try:
         import openvino
     except ModuleNotFoundError:
         raise InputError(
             'to export to OpenVINO, openvino is needed: pip install "inspection[export]"'
         ) from None
-    model = openvino.Core().read_model(as_onnx(program).SerializeToString())
-    for output, name in zip(model.outputs, output_names(program), strict=True):
-        output.get_tensor().set_names({name})
-    return model
+    read = openvino.Core().read_model(model.SerializeToString())
+    for output, named in zip(read.outputs, model.graph.output, strict=True):
+        output.get_tensor().set_names({named.name})
+    return read
 
 
 def save_openvino(model: "Model", path: Path, metadata: Mapping[str, str]) -> None:

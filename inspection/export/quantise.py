@@ -1,0 +1,231 @@
+"""INT8: layers that compute with 8-bit integers, calibrated on real images.
+
+The graph is quantised as ONNX, for both runtimes: OpenVINO reads it as it reads one that was quantised for it, and
+is as fast with it (docs/export.md).
+"""
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.errors import InputError
+from inspection.export.formats.onnx import quiet
+from inspection.export.program import INPUT
+from inspection.export.structure import (
+    Structure,
+    name_nodes,
+    relu_before_pooling,
+    replace_nodes,
+    set_apart,
+    sort_nodes,
+    structure_of,
+)
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Pixels = NDArray[np.uint8]
+_RANKED = 32  # images on which the harm that a layer does is measured: it is the same on more of them
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A quantised graph.
+
+    Attributes:
+        model: It.
+        original: The graph in float32 that it was made of, with the same names.
+        structure: Of the original.
+        floats: Names of the layers that compute in float32 although they could be quantised.
+        images: On how many it was calibrated.
+    """
+
+    model: "ModelProto"
+    original: "ModelProto"
+    structure: Structure
+    floats: tuple[str, ...]
+    images: int
+
+    @property
+    def integer(self) -> int:
+        """Number of layers that compute with integers."""
+        return len(self.structure.layers) - len(self.floats)
+
+
+def quantised(
+    model: "ModelProto", answer: str, images: Sequence[Pixels], runtime: Literal["onnx", "openvino"] = "onnx"
+) -> Quantised:
+    """A graph whose layers compute with 8-bit integers: post-training quantisation by NNCF.
+
+    In float32 stay the normalisation, what makes an answer of the last layer's numbers (softmax, decoding of boxes
+    and their choice), and all that the answer does not need, so that heatmaps stay near. Weights get a scale a
+    channel, activations a scale and a zero point, which costs no time on a CPU with VNNI.
+
+    Args:
+        model: One input of uint8 images; is left as it is.
+        answer: Name of the output that verdicts are made of.
+        images: uint8 `[C, H, W]` each; what is usual of them fixes the ranges of all activations.
+        runtime: What computes it. ONNX Runtime is faster where convolutions of fewer than 16 channels stay in
+            float32; OpenVINO gains by each layer.
+
+    Raises:
+        InputError: If there is no image, or nothing in the graph can be quantised.
+    """
+    nncf = _nncf()
+    if not len(images):
+        raise InputError("int8: there is no image to calibrate on")
+    original = type(model).FromString(model.SerializeToString())
+    name_nodes(original)
+    apart = set_apart(original, answer)
+    slow = [layer for layer in structure_of(original, answer).layers if layer.narrow]
+    relu_before_pooling(original, [layer.node for layer in slow])
+    structure = structure_of(original, answer)
+    spared = tuple(layer.node for layer in slow) if runtime == "onnx" else ()
+    if len(spared) == len(structure.layers):
+        raise InputError("int8: the network has no layer that could compute with integers")
+    with _silence():
+        model = nncf.quantize(
+            original,
+            nncf.Dataset(list(images), lambda image: {INPUT: image[None]}),
+            preset=nncf.QuantizationPreset.MIXED,
+            target_device=nncf.TargetDevice.CPU,
+            subset_size=len(images),
+            ignored_scope=nncf.IgnoredScope(names=[*structure.floats, *spared], validate=False),
+        )
+    _read_rounded(model, apart)
+    return Quantised(model, original, structure, spared, len(images))
+
+
+def restored(
+    given: Quantised, images: Sequence[Pixels], loss: Callable[["ModelProto"], float], most: float
+) -> tuple[Quantised, float]:
+    """Give layers their floats back, those that do the most harm first, until little enough is lost.
+
+    The harm of a layer is how much nearer the network's last numbers are to the original's when that layer alone
+    computes in float32.
+
+    Args:
+        given: What loses too much.
+        images: uint8 `[C, H, W]` each, some to measure harm on.
+        loss: What a graph loses against the original; it may take long.
+        most: What may be lost.
+
+    Returns:
+        The graph, and what it loses: more than `most` if nothing helps but to give all layers their floats back.
+    """
+    batch = np.stack(images[:_RANKED])
+    wanted = given.structure.last
+    truth = _values(given.original, wanted, batch)
+    open_layers = [layer.node for layer in given.structure.layers if layer.node not in given.floats]
+
+    def distance(layer: str) -> float:
+        values = _values(_without(given, [*given.floats, layer]), wanted, batch)
+        return sum(_relative(value, true) for value, true in zip(values, truth, strict=True))
+
+    ranked = sorted(open_layers, key=distance)
+    best, lost, count = given, float("inf"), 1
+    while count < len(ranked) + 1:
+        floats = (*given.floats, *ranked[:count])
+        best = Quantised(_without(given, floats), given.original, given.structure, floats, given.images)
+        lost = loss(best.model)
+        if lost <= most or count == len(ranked):
+            break
+        count = min(2 * count, len(ranked))  # each try is a pass over all validation images
+    return best, lost
+
+
+def _relative(values: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
+    """Mean squared error, by what the true values vary."""
+    return float(np.square(values - truth).mean() / max(float(np.square(truth).mean()), 1e-12))
+
+
+def _without(given: Quantised, floats: Collection[str]) -> "ModelProto":
+    """The graph with some layers in float32 again: their inputs unrounded, weights and bias as they were."""
+    model = type(given.model).FromString(given.model.SerializeToString())
+    weights = {each.name: each for each in given.original.graph.initializer}
+    there = {each.name for each in model.graph.initializer}
+    own = {node.name: node for node in given.original.graph.node}
+    for node in model.graph.node:
+        if node.name in floats:
+            node.input[:] = own[node.name].input
+            missing = {value for value in node.input if value in weights} - there
+            model.graph.initializer.extend(weights[value] for value in sorted(missing))
+            there |= missing
+    _drop_unused(model)
+    return model
+
+
+def _drop_unused(model: "ModelProto") -> None:
+    """Leave out what nothing asks for any more, in place."""
+    asked = {output.name for output in model.graph.output}
+    kept = []
+    for node in reversed(model.graph.node):
+        if not asked.isdisjoint(node.output):
+            kept.append(node)
+            asked.update(node.input)
+    replace_nodes(model, reversed(kept))
+    weights = [each for each in model.graph.initializer if each.name in asked]
+    if len(weights) < len(model.graph.initializer):
+        copies = [type(each).FromString(each.SerializeToString()) for each in weights]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(copies)
+
+
+def _read_rounded(model: "ModelProto", names: Collection[str]) -> None:
+    """Let nodes read what the integer layers read, in place: what others read, too, can't be merged away."""
+    rounded = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    read = {
+        rounded[node.input[0]]: node.output[0]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in rounded
+    }
+    for node in model.graph.node:
+        if node.name in names:
+            node.input[:] = [read.get(value, value) for value in node.input]
+    # A reader may stand before what it reads now: the order of the graph was that of the unrounded values.
+    sort_nodes(model)
+
+
+def _values(model: "ModelProto", names: Sequence[str], images: Pixels) -> list[NDArray[np.floating]]:
+    """Some values of a graph for images `[N, C, H, W]`."""
+    import onnx
+    import onnxruntime
+
+    asking = type(model).FromString(model.SerializeToString())
+    del asking.graph.output[:]
+    asking.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        asking.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    values: list[NDArray[np.floating]] = session.run(list(names), {INPUT: images})
+    return values
+
+
+def _nncf() -> ModuleType:
+    """NNCF, which tells Google Analytics of each call unless it takes the machine for one that runs tests."""
+    os.environ.setdefault("NNCF_CI", "1")  # a line's machine calls nobody
+    loggers = logging.getLoggerClass()
+    try:
+        with _silence():
+            import nncf
+    finally:
+        logging.setLoggerClass(loggers)  # NNCF makes its own the class of all loggers to come
+    nncf.disable_logging()
+    return nncf
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """No progress bars, no advice for developers."""
+    with quiet("torch.utils.cpp_extension", "nncf"), contextlib.redirect_stdout(io.StringIO()):
+        yield
