@@ -1,0 +1,321 @@
+"""Whether an exported inspector says what the trained one says, from the raw file to the decision."""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inspection.data.images import CameraImage
+from inspection.decide.boxes import Boxes
+from inspection.decide.decisions import Decision
+from inspection.decide.quantities import Quantities
+from inspection.errors import InputError
+from inspection.inspector import Inspector, Verdict
+from inspection.inspector.backends import BOXES, HEATMAPS, QUANTITIES, Said
+from inspection.tasks.box_metrics import match_boxes
+
+SAME = 1e-4
+"""Largest difference of an inspector that was exported in float32."""
+SHOWN = 20
+"""Changed verdicts that are listed."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two inspectors are apart in one thing.
+
+    Attributes:
+        what: The thing.
+        of: What a difference of 1 is.
+        mean: Over all values of all images.
+        most: The largest.
+        file: The image that has it.
+    """
+
+    what: str
+    of: str
+    mean: float
+    most: float
+    file: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A verdict that an exported inspector changes, in words."""
+
+    file: str
+    trained: str
+    exported: str
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What two inspectors say of the same files.
+
+    Attributes:
+        images: How many files.
+        differences: Of what verdicts and evidence are made of.
+        changed: Verdicts that are not the same.
+        unmatched: Boxes of one of the two that the other does not have; None: there are no boxes.
+    """
+
+    images: int
+    differences: list[Difference]
+    changed: list[Change]
+    unmatched: int | None
+
+    @property
+    def most(self) -> float:
+        """The largest difference of all."""
+        return max((each.most for each in self.differences), default=0.0)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The main figure of a run on the compared images, of both inspectors; NaN where undefined.
+
+    Attributes:
+        name: As `metrics.json` has it.
+        mode: `max` or `min`: which way it gets better.
+        trained: Of the inspector as it was trained.
+        exported: Of the exported one.
+    """
+
+    name: str
+    mode: Literal["max", "min"]
+    trained: float
+    exported: float
+
+    @property
+    def lost(self) -> float:
+        """How much worse the exported one is; of an error (`min`), as a share of the trained one's.
+
+        Example:
+            >>> Figure("f1", "max", 0.9, 0.87).lost, Figure("mae", "min", 2.0, 2.1).lost
+            (0.030000000000000027, 0.050000000000000044)
+        """
+        if self.mode == "max":
+            return self.trained - self.exported
+        worse = self.exported - self.trained
+        return worse / self.trained if self.trained > 0 else (math.inf if worse > 0 else worse)
+
+
+@dataclass
+class _Gap:
+    """Differences of one thing, gathered over images."""
+
+    of: str
+    total: float = 0.0
+    values: int = 0
+    most: float = -1.0
+    file: str = ""
+
+    def add(self, differences: NDArray[np.floating], file: str) -> None:
+        if not differences.size:
+            return
+        self.total += float(differences.sum(dtype=np.float64))
+        self.values += differences.size
+        most = float(differences.max())
+        if not most <= self.most:  # NaN, too
+            self.most, self.file = (math.inf if math.isnan(most) else most), file
+
+
+@dataclass
+class _Comparison:
+    decision: Decision
+    size: tuple[int, int]
+    gaps: dict[str, _Gap] = field(default_factory=dict)
+    changed: list[Change] = field(default_factory=list)
+    unmatched: int = 0
+
+    def gap(self, what: str, of: str, differences: NDArray[np.floating], file: str) -> None:
+        self.gaps.setdefault(what, _Gap(of)).add(np.abs(differences), file)
+
+    def see(self, file: str, verdicts: tuple[Verdict, Verdict], said: tuple[Said, Said]) -> None:
+        """Take in one image: the verdicts, and the outputs without their first axis."""
+        trained, exported = said
+        for name in trained:
+            if name == BOXES:
+                self.see_boxes(file, trained[name], exported[name])
+            elif name == QUANTITIES:
+                assert isinstance(self.decision, Quantities)
+                scale = np.asarray(self.decision.scale)
+                unit = f"the scale of each quantity ({', '.join(f'{each:.3g}' for each in scale)} "
+                unit += f"{self.decision.unit})"
+                self.gap("quantity", unit, (exported[name] - trained[name]) / scale, file)
+            else:
+                what = "heatmap" if name == HEATMAPS else "probability"
+                self.gap(what, "1", exported[name].astype(np.float64) - trained[name], file)
+        words = [_words(verdict, self.decision) for verdict in verdicts]
+        if words[0] != words[1]:
+            self.changed.append(Change(file, *words))
+
+    def see_boxes(self, file: str, trained: NDArray[np.floating], exported: NDArray[np.floating]) -> None:
+        """Of boxes that count, and of the surest one in any case: those of the other that lie over them."""
+        side = "the longer side of the image"
+        pairs, missing = _pairs(self._counting(trained), exported)
+        for one, other in pairs:
+            self.gap("score of a box", "1", other[4:5] - one[4:5], file)
+            self.gap("corner of a box", side, (other[:4] - one[:4]) / max(self.size), file)
+        self.unmatched += missing + _pairs(self._counting(exported), trained)[1]
+
+    def _counting(self, found: NDArray[np.floating]) -> NDArray[np.floating]:
+        assert isinstance(self.decision, Boxes)
+        counts = self.decision.called(found)
+        counts[:1] |= found[:1, 4] > 0
+        return found[counts]
+
+
+def compare(
+    trained: Inspector,
+    exported: Inspector,
+    read: Callable[[str], CameraImage],
+    files: Sequence[str],
+    heatmaps: bool = True,
+    batch_size: int = 8,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Parity:
+    """Show two inspectors the same files, each on its own way from the camera's pixels to the verdict.
+
+    Args:
+        trained: As it was trained.
+        exported: The other one.
+        read: Gives a file's image as the camera took it.
+        files: Their names.
+        heatmaps: Whether to compare the evidence, too, where both have it.
+        batch_size: Images at a time.
+        progress: Called with what is done, how many images are, and of how many.
+
+    Raises:
+        InputError: If a file can't be read, or an inspector gives no number for it.
+    """
+    seen = _Comparison(trained.decision, trained.geometry.image_size)
+    further = [HEATMAPS] if heatmaps and _both(trained, exported, HEATMAPS) else []
+    for start in range(0, len(files), batch_size):
+        some = files[start : start + batch_size]
+        images = [read(file) for file in some]
+        answers = [_look(each, images, further) for each in (trained, exported)]
+        for row, file in enumerate(some):
+            verdicts, said = zip(
+                *(
+                    (own[row], {name: values[row] for name, values in outputs.items()})
+                    for own, outputs in answers
+                ),
+                strict=True,
+            )
+            seen.see(file, verdicts, said)
+        if progress is not None:
+            progress("compared", start + len(some), len(files))
+    differences = [
+        Difference(what, gap.of, gap.total / gap.values, gap.most, gap.file)
+        for what, gap in seen.gaps.items()
+        if gap.values
+    ]
+    unmatched = seen.unmatched if isinstance(trained.decision, Boxes) else None
+    return Parity(len(files), differences, seen.changed, unmatched)
+
+
+def complaints(parity: Parity, figure: Figure | None, max_drop: float | None) -> list[str]:
+    """Why an export can't be used; empty: it can.
+
+    Args:
+        parity: What was compared.
+        figure: The main figure, or None: there is none.
+        max_drop: What may be lost of it; None: nothing may change, by more than `SAME` (float32).
+    """
+    changed = len(parity.changed)
+    if max_drop is None:
+        found = [
+            f"{each.what}: {each.most:.2g} apart ({each.file}), at most {SAME:g} is allowed"
+            for each in parity.differences
+            if not each.most <= SAME
+        ]
+        if parity.unmatched:
+            found.append(f"{parity.unmatched} boxes of one have no counterpart in the other")
+        if changed:
+            first = parity.changed[0]
+            found.append(
+                f"{changed} of {parity.images} verdicts changed: {first.file} was {first.trained!r}, "
+                f"is {first.exported!r}"
+            )
+        return found
+    if figure is not None and math.isfinite(figure.trained):
+        if not figure.lost <= max_drop:
+            return [
+                f"{figure.name} {figure.trained:.4f} as trained, {figure.exported:.4f} exported: "
+                f"{figure.lost:.4f} is lost, max_drop={max_drop:g} is allowed"
+            ]
+        return []
+    if changed > max_drop * parity.images:  # the figure is undefined: the verdicts stand for it
+        return [
+            f"{changed} of {parity.images} verdicts changed, and a share of max_drop={max_drop:g} is allowed "
+            f"(no figure is defined on these images)"
+        ]
+    return []
+
+
+def report(parity: Parity, figure: Figure | None, max_drop: float | None) -> dict[str, Any]:
+    """Plain values for `parity.json`."""
+    return {
+        "held": not complaints(parity, figure, max_drop),
+        "images": parity.images,
+        "bounds": {"difference": SAME, "changed_verdicts": 0} if max_drop is None else {"max_drop": max_drop},
+        "differences": [
+            {"what": each.what, "of": each.of, "mean": each.mean, "max": each.most, "file": each.file}
+            for each in parity.differences
+        ],
+        "unmatched_boxes": parity.unmatched,
+        "changed_verdicts": {
+            "number": len(parity.changed),
+            "first": [
+                {"file": each.file, "trained": each.trained, "exported": each.exported}
+                for each in parity.changed[:SHOWN]
+            ],
+        },
+        "figure": None
+        if figure is None
+        else {
+            "name": figure.name,
+            "mode": figure.mode,
+            "trained": figure.trained,
+            "exported": figure.exported,
+            "lost": figure.lost,
+        },
+    }
+
+
+def _look(
+    inspector: Inspector, images: Sequence[NDArray[Any]], further: Collection[str]
+) -> tuple[list[Verdict], Said]:
+    """Verdicts and outputs."""
+    pixels = [inspector.geometry.apply(image) for image in images]
+    shapes = [(image.shape[0], image.shape[1]) for image in images]
+    try:
+        own = inspector.answers.wanted(False)
+        return inspector.observe_pixels(pixels, shapes, further=[name for name in further if name not in own])
+    except InputError as error:
+        raise InputError(f"{inspector.backend.name}: {error}") from None
+
+
+def _both(one: Inspector, other: Inspector, output: str) -> bool:
+    return output in one.backend.outputs and output in other.backend.outputs
+
+
+def _words(verdict: Verdict, decision: Decision) -> str:
+    """A verdict in words; of quantities without an alarm there is none, only numbers."""
+    return "" if isinstance(decision, Quantities) and decision.alarm is None else verdict.label
+
+
+def _pairs(
+    some: NDArray[np.floating], others: NDArray[np.floating]
+) -> tuple[list[tuple[NDArray[np.floating], NDArray[np.floating]]], int]:
+    """Some boxes beside those of others that lie over them, and how many have none; all `[D, 6]`."""
+    candidates = others[others[:, 4] > 0]
+    tensors = [torch.from_numpy(np.ascontiguousarray(each)) for each in (candidates, some)]
+    found = match_boxes(tensors[0], tensors[1][:, :4], tensors[1][:, 5].long())
+    pairs = [(some[place], candidates[row]) for row, place in enumerate(found) if place >= 0]
+    return pairs, len(some) - len(pairs)
