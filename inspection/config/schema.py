@@ -143,6 +143,23 @@ class PredictRoot:
 
 
 @dataclass
+class ExportRoot:
+    """`conf/export.yaml`."""
+
+    usage: ClassVar[str] = "run=<run folder> format=<format> precision=<precision>"
+    keeps_folder: ClassVar[bool] = False
+
+    run: str
+    format: Literal["onnx", "openvino", "torch_export", "torchscript"]
+    precision: Literal["fp32", "bf16", "int8"]
+    heatmaps: bool
+    images: int | None
+    calibration: int
+    max_drop: float
+    output: str | None
+
+
+@dataclass
 class CompareRoot:
     """`conf/compare.yaml`."""
 
@@ -277,5 +294,6 @@ ROOTS: dict[str, Root] = {
     "audit": AuditRoot,
     "label": LabelRoot,
     "compare": CompareRoot,
+    "export": ExportRoot,
     "stream": StreamRoot,
 }

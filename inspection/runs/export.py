@@ -1,0 +1,324 @@
+"""A trained run as a file for another runtime, compared with the run before anybody relies on it."""
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.data.module import ImageDataModule
+from inspection.errors import InputError
+from inspection.export.parity import SHOWN, Figure, Parity, compare, complaints, report
+from inspection.export.write import (
+    FILES,
+    FORMATS,
+    FP32,
+    INT8,
+    check_format,
+    describe,
+    metadata_of,
+    program_of,
+    write_program,
+)
+from inspection.inspector import Inspector
+from inspection.inspector.files import BESIDE
+from inspection.inspector.plain import write_json
+from inspection.runs import console
+from inspection.runs.commands import announce_inspector, number, table
+from inspection.runs.evaluate import Rebuilt, outcome_with, rebuild
+from inspection.tasks.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+PARITY = "parity.json"
+_ERRORS = frozenset({"mae", "rmse", "worst", "loss", "ece"})  # figures that get better downwards
+_PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
+
+
+def export(config: Mapping[str, Any]) -> int:
+    """Export a run's inspector, and compare it with the run from the raw file to the verdict.
+
+    Args:
+        config: Plain values, see `conf/export.yaml`.
+
+    Returns:
+        Exit status 0.
+
+    Raises:
+        InputError: If the run can't be used, there is no such format or precision, or the exported inspector does
+            not say what the trained one says: of the export, `parity.json` alone is left then.
+    """
+    run, form, precision = Path(config["run"]), config["format"], config["precision"]
+    check_format(form, precision)
+    _check_numbers(config)
+    rebuilt = rebuild(run, {})
+    rows = rebuilt.data.samples.rows("val")
+    if not len(rows):
+        raise InputError(
+            f"run={run}: it has no validation images, and an export is compared with the run on them; "
+            "train again with a part for validation"
+        )
+    job = _Export(rebuilt, dict(config), rows)
+    announce_inspector(rebuilt.inspector.passport)
+    print(f"{rebuilt.inspector.answers.operating_point()}\n")
+    print(
+        f"export     {console.network_name(rebuilt.inspector.model.network)} as {FORMATS[form].name}, {precision}"
+    )
+    output = Path(config["output"] or run / "export" / f"{form}_{precision}")
+    with _written_aside(output) as folder:
+        wrong = job.make(folder)
+        sizes = [[path.name, _size(path)] for path in sorted(folder.iterdir())]
+    if wrong:
+        raise InputError(
+            "the exported inspector does not say what the trained one says:\n"
+            + "\n".join(f"  {line}" for line in wrong)
+            + f"\nof this export {output / PARITY} is left; {job.remedy}"
+        )
+    print(f"\n{output}\n{table(sizes)}")
+    print(f"on the line:  Inspector.load({job.place(output).as_posix()!r})", flush=True)
+    return 0
+
+
+@dataclass
+class _Export:
+    """One export of a run.
+
+    Attributes:
+        rebuilt: The run with its images.
+        config: See `conf/export.yaml`.
+        rows: Of the validation images.
+    """
+
+    rebuilt: Rebuilt
+    config: dict[str, Any]
+    rows: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        self.form, self.precision = self.config["format"], self.config["precision"]
+        self.bound: float | None = None if self.precision == FP32 else float(self.config["max_drop"])
+        self.outcome = outcome_with(self.rebuilt, self.rebuilt.inspector)
+        self.metadata = metadata_of(self.rebuilt.inspector, self.precision)
+        self.notes: list[str] = []
+
+    def place(self, folder: Path) -> Path:
+        """Of the graph's file in a folder."""
+        return folder / f"inspector{FORMATS[self.form].suffix}"
+
+    @property
+    def remedy(self) -> str:
+        """What a person can do about an export that failed."""
+        if self.precision == FP32:
+            return "that is a fault of the exporter, not yours: please report it with that file"
+        other = (
+            "precision=bf16 or fp32"
+            if (self.form, self.precision) == ("openvino", INT8)
+            else "precision=fp32"
+        )
+        return f"take {other}, or allow more with max_drop"
+
+    def make(self, folder: Path) -> list[str]:
+        """Write the inspector, compare it, and leave the comparison alone where it does not hold: why, if so."""
+        path, data = self.place(folder), self.rebuilt.data
+        program = program_of(self.rebuilt.inspector, self.form, self.precision, self.config["heatmaps"])
+        if self.precision == INT8:
+            self.quantise(program, path)
+        else:
+            write_program(program, self.form, path, self.metadata)
+        exported = Inspector.load(path)
+        compared = (
+            self.rows if self.config["images"] is None else spread(data, self.rows, self.config["images"])
+        )
+        parity = self.compare(exported, compared, self.config["heatmaps"])
+        figure = self.figure(exported)
+        values = {
+            "format": self.form,
+            "precision": self.precision,
+            "run": self.rebuilt.folder.as_posix(),
+            "part": "val",
+            "trained": self.rebuilt.inspector.backend.name,
+            "exported": exported.backend.name,
+            **report(parity, figure, self.bound),
+            "notes": self.notes,
+            "versions": _versions(),
+        }
+        write_json(folder / PARITY, values)
+        _say(parity, figure, self.notes)
+        wrong = complaints(parity, figure, self.bound)
+        if wrong:
+            for name in FILES:
+                (folder / name).unlink(missing_ok=True)
+        else:
+            summary = {"held": True, "images": parity.images, "largest_difference": parity.most}
+            described = describe(exported, self.form, self.metadata)
+            write_json(folder / BESIDE, {**described, "parity": summary})
+        return wrong
+
+    def quantise(self, program: Any, path: Path) -> None:
+        """Write a graph that computes with integers, except for layers that lose too much by it."""
+        from inspection.export.formats.onnx import as_onnx
+        from inspection.export.quantise import quantised, restored
+
+        data = self.rebuilt.data
+        chosen = spread(data, self.rows, self.config["calibration"])
+        images = [image.numpy() for image in data.images(chosen)]
+        answer = self.rebuilt.inspector.answers.answer
+        made = quantised(as_onnx(program), answer, images, self.form)
+        self.notes.append(f"calibrated on {made.images} of {len(self.rows)} validation images")
+
+        def loss(model: "ModelProto") -> float:
+            with tempfile.TemporaryDirectory(dir=path.parent) as aside:
+                self.write(model, self.place(Path(aside)))
+                return self.lost(Inspector.load(self.place(Path(aside))))
+
+        assert self.bound is not None
+        first = loss(made.model)
+        best = made
+        if not first <= self.bound:
+            self.notes.append(f"with {made.integer} layers in int8, {first:.4f} is lost")
+            best, _ = restored(made, images, loss, self.bound)
+            if not best.integer:
+                self.notes.append(f"no layer can compute in int8 without a loss above {self.bound:g}")
+                best = made  # shows what is lost
+        every = len(best.structure.layers)
+        kept = [layer.name for layer in best.structure.layers if layer.node in best.floats]
+        stay = f"; in float32: {', '.join(kept[:6])}{', ...' if len(kept) > 6 else ''}" if kept else ""
+        self.notes.append(f"{best.integer} of {every} layers compute in int8{stay}")
+        self.write(best.model, path)
+
+    def write(self, model: "ModelProto", path: Path) -> None:
+        """Write a quantised graph."""
+        if self.form == "onnx":
+            from inspection.export.formats.onnx import save_onnx
+
+            save_onnx(model, path, self.metadata)
+        else:
+            from inspection.export.formats.openvino import from_onnx, save_openvino
+            from inspection.export.structure import with_added_biases
+
+            save_openvino(from_onnx(with_added_biases(model)), path, self.metadata)
+
+    def compare(self, exported: Inspector, rows: NDArray[np.int64], heatmaps: bool) -> Parity:
+        """The two inspectors on the files of some rows."""
+        data = self.rebuilt.data
+        return compare(
+            self.rebuilt.inspector,
+            exported,
+            data.camera_image,
+            [data.samples.files[row] for row in rows],
+            heatmaps,
+            data.batch_size,
+            console.steps(),
+        )
+
+    def figure(self, exported: Inspector) -> Figure:
+        """The run's main figure on all validation images, of both."""
+        name, mode = main_figure(self.rebuilt.task.monitor, self.rebuilt.task.mode, self.outcome)
+        other = outcome_with(self.rebuilt, exported)
+        return Figure(name, mode, self.outcome.figures[name], other.figures[name])
+
+    def lost(self, exported: Inspector) -> float:
+        """How much worse an exported inspector is: of the main figure; of the verdicts where that is undefined."""
+        figure = self.figure(exported)
+        if math.isfinite(figure.trained):
+            return figure.lost
+        parity = self.compare(exported, self.rows, heatmaps=False)
+        return len(parity.changed) / parity.images
+
+
+def main_figure(monitor: str, mode: str, outcome: Outcome) -> tuple[str, Literal["max", "min"]]:
+    """What a run is judged by: the figure that its training followed, else the first of its main figures."""
+    name = monitor.partition("/")[2]
+    if name in outcome.figures:
+        return name, "max" if mode == "max" else "min"
+    name = next(iter(outcome.main_figures()))
+    return name, "min" if name in _ERRORS else "max"
+
+
+def spread(data: ImageDataModule, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most so many rows, evenly picked of what is there by label: each has its share, each time the same.
+
+    Args:
+        data: Set up.
+        rows: Sorted.
+        count: How many.
+    """
+    if count >= len(rows):
+        return rows
+    targets = data.samples.targets[rows].reshape(len(rows), -1)
+    order = np.lexsort((rows, *targets.T[::-1]))
+    picked: NDArray[np.int64] = np.sort(
+        rows[order[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]]
+    )
+    return picked
+
+
+def _check_numbers(config: Mapping[str, Any]) -> None:
+    for name in ("images", "calibration"):
+        if config[name] is not None and config[name] < 1:
+            raise InputError(f"{name}={config[name]}: expected 1 or more")
+    if not config["max_drop"] >= 0:
+        raise InputError(f"max_drop={config['max_drop']}: expected 0 or more")
+
+
+@contextmanager
+def _written_aside(output: Path) -> Iterator[Path]:
+    """A folder to write an export to; its files take the place of those of an earlier export when all are there.
+
+    Raises:
+        InputError: If the disk is full or the folder can't be written.
+    """
+    before = output.exists()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output, prefix=".partial-") as aside:
+            yield Path(aside)
+            for name in (*FILES, PARITY):
+                (output / name).unlink(missing_ok=True)
+            for path in Path(aside).iterdir():
+                os.replace(path, output / path.name)
+    except OSError as error:
+        raise InputError(f"output={output}: could not be written ({error.strerror or error})") from error
+    finally:
+        if not before:
+            with suppress(OSError):  # only an empty one goes
+                output.rmdir()
+
+
+def _say(parity: Parity, figure: Figure, notes: Sequence[str]) -> None:
+    """What was compared, for a person."""
+    for note in notes:
+        print(f"           {note}")
+    print(f"\ntrained and exported, on {parity.images} validation images from the file to the verdict")
+    values = [figure.trained, figure.exported, figure.lost]
+    rows = [["", "trained", "exported", "lost"], [figure.name, *map(number, values)]]
+    print(table(rows))
+    gaps = [[each.what, f"{each.mean:.1e}", f"{each.most:.1e}", each.of] for each in parity.differences]
+    print(table([["difference", "mean", "largest", "of"], *gaps]))
+    print(f"  changed verdicts: {len(parity.changed)}")
+    if parity.changed:
+        changes = [[each.file, each.trained, each.exported] for each in parity.changed[:SHOWN]]
+        print(table([["  file", "trained", "exported"], *([f"  {row[0]}", *row[1:]] for row in changes)]))
+        if len(parity.changed) > SHOWN:
+            print(f"    ... {len(parity.changed) - SHOWN} more")
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
+def _versions() -> dict[str, str]:
+    """Of what exports and runs, so far as it is installed."""
+    found = {}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
