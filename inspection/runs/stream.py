@@ -22,7 +22,7 @@ from inspection.stream.frames import Live
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
 from inspection.stream.sink import Sink
-from inspection.stream.sources import Images, Paced, Repeated, Source, find_source
+from inspection.stream.sources import Images, Paced, Repeated, Source, find_source, one_line
 
 SUMMARY = "summary.json"
 _REDRAWN, _LOGGED = 0.5, 60.0
@@ -118,7 +118,15 @@ def _open_inspector(given: Path, config: Mapping[str, Any]) -> Inspector:
         raise InputError(
             f"inspector={given}: that is a checkpoint; give its run folder {given.parent.parent}"
         )
-    inspector = Inspector.load(given, config["device"], config["threads"])
+    device, threads = config["device"], config["threads"]
+    if threads is not None and threads < 1:
+        raise InputError(f"threads={threads}: expected 1 or more, or null")
+    try:
+        inspector = Inspector.load(given, device, threads)
+    except (AssertionError, RuntimeError) as error:  # what torch raises of a device that it has not
+        if device == "cpu":
+            raise
+        raise InputError(f"device={device}: torch can't use it here ({one_line(error)[:200]})") from None
     return inspector if config["threshold"] is None else inspector.with_threshold(config["threshold"])
 
 

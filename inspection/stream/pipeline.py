@@ -66,7 +66,7 @@ class Policy:
         if self.queue < self.batch:
             raise InputError(f"queue={self.queue}: expected room for a batch (batch={self.batch}) or more")
         if not 0 <= self.within < math.inf:
-            raise InputError(f"deadline={self.within}: expected 0 or more seconds")
+            raise InputError(f"deadline={1000 * self.within:g}: expected 0 or more milliseconds")
         if not 0 <= self.stop_within < math.inf:
             raise InputError(f"stop_within={self.stop_within}: expected 0 or more seconds")
         for name, value, least in (("frames", self.frames, 1), ("reconnect", self.reconnect, 0)):

@@ -325,7 +325,7 @@ def test_latencies_are_from_capture_to_verdict():
     [
         ({"batch": 0}, "batch=0"),
         ({"queue": 4, "batch": 8}, r"queue=4: expected room for a batch \(batch=8\)"),
-        ({"within": -1}, "deadline=-1"),
+        ({"within": -1}, "deadline=-1000: expected 0 or more milliseconds"),
         ({"stop_within": float("nan")}, "stop_within=nan"),
         ({"frames": 0}, "frames=0: expected 1 or more, or null"),
         ({"reconnect": -1}, "reconnect=-1: expected 0 or more, or null"),
