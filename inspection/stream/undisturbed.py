@@ -20,7 +20,7 @@ def undisturbed() -> Iterator[None]:
     is not looked at again by the garbage collector, which would stop all threads for as long as that takes (with a
     trained network's libraries, a tenth of a second).
     """
-    interval, threads = sys.getswitchinterval(), cv2.getNumThreads()
+    interval, threads, frozen = sys.getswitchinterval(), cv2.getNumThreads(), gc.get_freeze_count()
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH)
@@ -30,4 +30,5 @@ def undisturbed() -> Iterator[None]:
     finally:
         cv2.setNumThreads(threads)
         sys.setswitchinterval(interval)
-        gc.unfreeze()
+        if not frozen:  # else by somebody who knows why
+            gc.unfreeze()

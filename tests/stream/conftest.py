@@ -1,8 +1,9 @@
 """Cameras, networks and sinks that do what a test wants."""
 
+import gc
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -178,6 +179,15 @@ def check(made: Stream, results: Sequence[Result]) -> None:
     live = made.live()
     assert (live.received, live.waiting, live.state) == (received, 0, "ended")
     assert live.histogram[-1][1] == summary["inspected"] == sum(summary["verdicts"].values())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_objects_to_collect() -> Iterator[None]:
+    """What the test suite has imported is out of the garbage collector's way, which a stream calls first."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
