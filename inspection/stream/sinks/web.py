@@ -283,10 +283,7 @@ class WebSink(Sink):
     def _told_of(self, shot: _Shot) -> dict[str, Any]:
         result, answers = shot.result, self._answers
         verdict = result.verdict
-        # `strict` is not for headings that an inspector's own answers do not fill
-        figures = (
-            [] if verdict is None else list(zip(answers.headings(), answers.figures(verdict), strict=True))
-        )
+        figures = () if verdict is None else zip(answers.headings(), answers.figures(verdict), strict=True)
         return {
             "id": shot.number,
             "frame": result.number,
@@ -296,7 +293,7 @@ class WebSink(Sink):
             "role": role_of(result, self._can_alarm),
             "label": f"not inspected: {result.reason}" if verdict is None else verdict.label,
             "error": result.error,
-            "figures": figures,
+            "figures": list(figures),
             "picture": bool(shot.made) or (result.image is not None and verdict is not None),
             "evidence": shot.evidence,
             "explained": _is_explained(result),

@@ -1,6 +1,8 @@
 """A film goes through the stream into every sink, and all tell the same."""
 
 import json
+import subprocess
+import sys
 import time
 import urllib.request
 
@@ -147,3 +149,13 @@ def test_figures_of_the_page_never_contradict_themselves(film, tmp_path):
     made.run(look)
     assert len(sums) > 2
     assert all(received == parts for received, parts in sums)
+
+
+def test_no_sink_needs_torch():
+    code = (
+        "import sys\n"
+        "from inspection.stream.sinks import jsonl, pictures, table, video, web\n"
+        "print([name for name in ('torch', 'torchvision', 'lightning', 'hydra') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
