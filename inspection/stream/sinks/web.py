@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args
 
 from inspection.data.images import CameraImage
 from inspection.errors import InputError
+from inspection.inspector.backends import HEATMAPS
 from inspection.inspector.plain import as_json
 from inspection.inspector.verdict import Verdict
 from inspection.stream.alarms import can_alarm
@@ -308,6 +309,7 @@ def _facts(about: About) -> dict[str, Any]:
     made = inspector.passport.made
     decision = inspector.decision
     defect = getattr(decision, "defect", None)
+    possible = inspector.backend.outputs.issuperset(inspector.answers.wanted(True))
     of = [made.get("run"), f"inspection {version}" if (version := made.get("inspection")) else None]
     return {
         **described(about),
@@ -317,7 +319,8 @@ def _facts(about: About) -> dict[str, Any]:
         "alarms_are": "alarms" if defect is None else "defects",
         "alarming": alarming(inspector),
         "alarm_possible": can_alarm(inspector),
-        "evidence_possible": inspector.backend.outputs.issuperset(inspector.answers.wanted(True)),
+        "evidence_possible": possible,
+        "heatmaps": possible and HEATMAPS in inspector.answers.wanted(True),
         "shares": decision.kind != "boxes",
     }
 

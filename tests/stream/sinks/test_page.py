@@ -175,7 +175,8 @@ def test_last_defects_with_real_keys(stage):
     assert stage.run(facts) == "2"
     stage.page.press("ArrowRight")
     assert stage.run(facts) == "1"
-    assert stage.run("document.getElementById('large-evidence').disabled")  # it has none
+    assert stage.run("document.getElementById('large-evidence').disabled")
+    assert stage.run(ROWS.format("large-facts") + "['evidence']") == "not computed: nobody looked"
     assert stage.run("document.getElementById('large-image').src").endswith("/plain.jpg")
     stage.page.press("ArrowLeft", "ArrowLeft")
     assert stage.run(facts) == "3"
