@@ -37,7 +37,7 @@ def exported_program(
     Args:
         inspector: As it was trained, on the CPU; it stays as it is.
         heatmap: Whether heatmaps are among the answers, where there are any.
-        precision: Of the program's operations. `bfloat16`: of those of the network; answers stay float32 or better.
+        precision: Of the program's operations. `bfloat16`: of the network's; answers stay float32 or better.
         runtime: What a runtime makes of float32 (OpenVINO: bfloat16, if it is told to): so much of the evidence is
             noise.
 
