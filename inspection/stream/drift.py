@@ -1,6 +1,7 @@
 """Whether the frames of a stream still look like what its inspector was validated on."""
 
 import math
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,7 +96,9 @@ class StreamWatch:
         self._window, self._by_name = window, by_name
         self._pause = 1 / rate if rate is not None and live else 0.0
         self._due = -math.inf
-        self._monitor: DriftMonitor | None = None
+        self._false_alarms = false_alarms
+        self._monitor: DriftMonitor | None = None  # of the window that is being filled
+        self._looking: threading.Thread | None = None
         reference = reference_of(inspector.passport)
         if reference is None:
             self.note = "the inspector knows no validation images"
@@ -149,27 +152,51 @@ class StreamWatch:
         Returns:
             Of each row what is as on none of the validation images.
         """
-        assert self._monitor is not None
+        found: list[tuple[str, ...]] = []
+        while rows:
+            assert self._monitor is not None
+            left = self._window - self._monitor.seen
+            found += self._see(self._monitor, rows[:left], names, verdicts, said, pixels)
+            rows = rows[left:]
+            if self._monitor.seen == self._window:
+                self._look(self._monitor)
+                self._monitor = DriftMonitor(self._monitor.reference, self._window, self._false_alarms)
+        return found
+
+    def _see(
+        self,
+        monitor: DriftMonitor,
+        rows: range,
+        names: Sequence[str],
+        verdicts: Sequence["Verdict"],
+        said: "Said",
+        pixels: Sequence["np.ndarray"],
+    ) -> list[tuple[str, ...]]:
         features = said.get(FEATURES)
         seen = self.watch.measured(
             [verdicts[row] for row in rows],
             None if features is None else features[list(rows)],
             [pixels[row] for row in rows],
         )
-        known = self._monitor.reference
+        known = monitor.reference
         grouped = self._by_name and known.group is not None
         groups = [known.group_of(names[row]) for row in rows] if grouped else None
-        before = self._monitor.seen // self._window
-        found = self._monitor.see(seen, groups)
-        if self._monitor.seen // self._window > before:
-            self._look(self._monitor)
-        return [finding.out for finding in found]
+        return [finding.out for finding in monitor.see(seen, groups)]
 
     def end(self) -> None:
-        """Look at what there is, where there were too few frames for a window."""
-        if self._monitor is not None and not self.looks.windows and self._monitor.seen:
+        """Wait for the last look; look at what there is, where there were too few frames for a window."""
+        if self._monitor is not None and self._looking is None and self._monitor.seen:
             self._look(self._monitor)
+        if self._looking is not None:
+            self._looking.join()
 
     def _look(self, monitor: DriftMonitor) -> None:
+        """Report on a window, beside the network: exact tests of some hundred frames take some frames' time."""
+        if self._looking is not None:
+            self._looking.join()
+        self._looking = threading.Thread(target=self._report, args=(monitor,), name="drift", daemon=True)
+        self._looking.start()
+
+    def _report(self, monitor: DriftMonitor) -> None:
         report, before = monitor.report(), self.looks
         self.looks = Looks(report, before.windows + 1, before.drifted + report.drift)
