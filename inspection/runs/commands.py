@@ -26,13 +26,21 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def open_inspector(key: str, given: Path, threshold: float | Mapping[str, float] | None) -> Inspector:
+def open_inspector(
+    key: str,
+    given: Path,
+    threshold: float | Mapping[str, float] | None,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Inspector:
     """The inspector of a run, while it is trained of its best epoch so far, or in a file.
 
     Args:
         key: What it was given as, for messages.
         given: A run folder, or an inspector file, exported or not.
         threshold: The operating point that is asked for; None: its own.
+        device: See `Inspector.load`.
+        threads: See `Inspector.load`.
 
     Raises:
         InputError: If there is none, or it can't be used.
@@ -44,13 +52,23 @@ def open_inspector(key: str, given: Path, threshold: float | Mapping[str, float]
 
         inspector = inspector_of(given)
     elif given.exists():
-        inspector = Inspector.load(given)
+        inspector = _loaded(given, device, threads)
     else:
         raise InputError(
             f"{key}={given}: no such file or folder; give a run folder such as outputs/coil/lenet/<time>, or an "
             "inspector file"
         )
     return inspector if threshold is None else inspector.with_threshold(threshold)
+
+
+def _loaded(given: Path, device: str, threads: int | None) -> Inspector:
+    try:
+        return Inspector.load(given, device, threads)
+    except (AssertionError, RuntimeError) as error:  # what torch raises of a device that is not there
+        if device == "cpu":
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"device={device}: torch can't use it here ({reason})") from None
 
 
 def announce_inspector(passport: Passport) -> None:
@@ -61,7 +79,15 @@ def announce_inspector(passport: Passport) -> None:
 
 
 def open_output(given: str | None, beside: Path, verb: str) -> Path:
-    """The folder for what a command finds: the one that was given, else `<verb>/<now>` beside; it is made."""
+    """The folder for what a command finds: the one that was given, else `<verb>/<now>` beside; it is made.
+
+    Raises:
+        InputError: If it can't be made.
+    """
     folder = Path(given or beside / verb / time.strftime("%Y-%m-%d_%H-%M-%S"))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = "" if given else "; give output=<folder>"
+        raise InputError(f"output={folder}: the folder can't be made ({error.strerror}){remedy}") from None
     return folder

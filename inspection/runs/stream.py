@@ -16,13 +16,13 @@ from inspection.config.instantiate import instantiate
 from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.plain import write_json
-from inspection.runs.commands import announce_inspector, open_output
+from inspection.runs.commands import announce_inspector, open_inspector, open_output
 from inspection.stream.drift import StreamWatch
 from inspection.stream.frames import Live
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
 from inspection.stream.sink import Sink
-from inspection.stream.sources import Images, Paced, Repeated, Source, find_source, one_line
+from inspection.stream.sources import Images, Paced, Repeated, Source, find_source
 
 SUMMARY = "summary.json"
 _REDRAWN, _LOGGED = 0.5, 60.0
@@ -59,7 +59,10 @@ def stream(config: dict[str, Any]) -> int:
     )
     source = _open_source(config)
     given = Path(config["inspector"])
-    inspector = _open_inspector(given, config)
+    threads = config["threads"]
+    if threads is not None and threads < 1:
+        raise InputError(f"threads={threads}: expected 1 or more, or null")
+    inspector = open_inspector("inspector", given, config["threshold"], config["device"], threads)
     watch = _watch(inspector, source, config)
     sinks: list[Sink] = list((instantiate(config["sinks"]) or {}).values())
     output = open_output(config["output"], given if given.is_dir() else given.parent, "stream")
@@ -111,23 +114,6 @@ def _open_source(config: Mapping[str, Any]) -> Source:
     if repeat != 1:
         source = Repeated(source, repeat)
     return source if rate is None else Paced(source, rate)
-
-
-def _open_inspector(given: Path, config: Mapping[str, Any]) -> Inspector:
-    if given.suffix == ".ckpt":
-        raise InputError(
-            f"inspector={given}: that is a checkpoint; give its run folder {given.parent.parent}"
-        )
-    device, threads = config["device"], config["threads"]
-    if threads is not None and threads < 1:
-        raise InputError(f"threads={threads}: expected 1 or more, or null")
-    try:
-        inspector = Inspector.load(given, device, threads)
-    except (AssertionError, RuntimeError) as error:  # what torch raises of a device that it has not
-        if device == "cpu":
-            raise
-        raise InputError(f"device={device}: torch can't use it here ({one_line(error)[:200]})") from None
-    return inspector if config["threshold"] is None else inspector.with_threshold(config["threshold"])
 
 
 def _watch(inspector: Inspector, source: Source, config: Mapping[str, Any]) -> StreamWatch | None:

@@ -123,7 +123,10 @@ class Stream:
             self._judge.warm_up(self.policy.batch, any(sink.pictures for sink in self._sinks))
             about = About(self._judge.inspector, self._source.name, self._source.rate, self.output, self.live)
             for sink in self._sinks:
-                sink.open(about)
+                try:
+                    sink.open(about)
+                except OSError as error:
+                    raise InputError(f"sinks.{sink.name}: can't write there ({one_line(error)})") from None
                 opened.append(sink)
         except BaseException:
             for sink in opened:

@@ -168,6 +168,11 @@ def test_a_camera_is_neither_paced_nor_repeated(call):
         call(__file__, run="runs/a/checkpoints/best.ckpt")
 
 
+def test_a_folder_that_cant_be_made(call, images):
+    with pytest.raises(InputError, match=r"output=.*/config\.yaml/here: the folder can't be made"):
+        call(images, "output=${inspector}/config.yaml/here")
+
+
 def test_a_source_that_is_not_there_leaves_no_folder(call, tmp_path):
     (tmp_path / "torn.avi").write_bytes(b"text")
     with pytest.raises(InputError, match="can't read this as a video"):

@@ -129,14 +129,24 @@ def test_a_network_that_does_not_work_at_all_is_found_before_the_first_frame():
     assert (source.opened, source.closed, sink.closed) == (1, 1, 0)
 
 
-def test_a_sink_that_cant_be_opened_leaves_nothing_open():
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (InputError("the port is taken"), "the port is taken"),
+        (
+            PermissionError(13, "Permission denied", "out/frames.csv"),
+            r"sinks\.kept: can't write there \(.*frames\.csv",
+        ),
+    ],
+)
+def test_a_sink_that_cant_be_opened_leaves_nothing_open(error, said):
     class Taken(Kept):
         def open(self, about):
-            raise InputError("the port is taken")
+            raise error
 
     source, sink = FakeSource([picture(0)]), Kept()
     made = Stream(source, Judge(FakeInspector()), [sink, Taken()], Policy(), Path("."))
-    with pytest.raises(InputError, match="port is taken"):
+    with pytest.raises(InputError, match=said):
         made.open()
     assert (source.closed, sink.closed) == (1, 1)
 
