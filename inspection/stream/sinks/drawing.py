@@ -30,13 +30,30 @@ def shown(inspector: "Inspector", image: CameraImage, most: int) -> Picture:
     return _fitted(inspector.geometry.picture(image), most)
 
 
-def explained(inspector: "Inspector", image: CameraImage, verdict: Verdict, most: int) -> Picture:
+def explained(
+    inspector: "Inspector",
+    image: CameraImage,
+    verdict: Verdict,
+    most: int,
+    least: int = 1,
+    words: bool = True,
+) -> Picture:
     """The same with the evidence: heat, mask, boxes, or the false colours of temperatures.
 
     Where nothing speaks for the verdict, or its heatmap was not asked for, it is the image alone.
+
+    Args:
+        inspector: Which gave the verdict.
+        image: From the camera.
+        verdict: On it.
+        most: Pixels of the longer side at most.
+        least: Pixels of the longer side from which on boxes and their words are drawn: smaller images grow.
+        words: Whether words stand at the boxes.
     """
     height, width = image.shape[:2]
     picture = shown(inspector, image, most)
+    if verdict.boxes:
+        picture = _grown(picture, least)
     size = picture.shape[1], picture.shape[0]
     # Of a fine map single pixels are hot: kept as they are seen on a small picture, they are seen on a large one.
     scale = min(1.0, _HEAT / max(size))
@@ -61,7 +78,7 @@ def explained(inspector: "Inspector", image: CameraImage, verdict: Verdict, most
         boxes = [
             DrawnBox(
                 (box.left * x, box.top * y, box.right * x, box.bottom * y),
-                _word(inspector, box),
+                _word(inspector, box) if words else "",
                 "found",
             )
             for box in verdict.boxes
@@ -91,6 +108,14 @@ def _word(inspector: "Inspector", box: Box) -> str:
     if inspector.decision.kind != "quantities":
         return f"{box.label} {box.score:.2f}"
     return "" if window is None else f"{window[0] + box.score * (window[1] - window[0]):.0f}"
+
+
+def _grown(picture: Picture, least: int) -> Picture:
+    scale = least / max(picture.shape[:2])
+    if scale <= 1:
+        return picture
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _fitted(picture: Picture, most: int) -> Picture:

@@ -35,7 +35,7 @@ LATE = 3.0
 """Seconds without a frame from which on the newest verdict says nothing of what is under the camera now."""
 TAPE = 240
 """Newest frames whose verdicts are shown as marks."""
-_LARGE, _SMALL = 1280, 300  # px: longer side
+_LARGE, _READABLE, _SMALL = 1280, 640, 300  # px: longer side
 _HELD = 6  # newest pictures that can still be asked for
 _PARTING = 1.5  # seconds at most that pages are given to hear of the end
 
@@ -195,8 +195,8 @@ class WebSink(Sink):
         if kind == "plain":
             return jpeg(shown(self._inspector, image, _LARGE))
         if kind == "small":
-            return jpeg(explained(self._inspector, image, verdict, _SMALL), 80)
-        return jpeg(explained(self._inspector, image, verdict, _LARGE))
+            return jpeg(explained(self._inspector, image, verdict, _SMALL, words=False), 80)
+        return jpeg(explained(self._inspector, image, verdict, _LARGE, _READABLE))
 
     def _live(self) -> Live:
         """At the end of a stream its sinks are closed first."""
