@@ -8,7 +8,8 @@ All see the same frames, pictures of the run's validation and test part made 480
 take turns, each in a process of its own:
 
 - article: capture thread, queue of 100, batches of 8, TorchScript, by hand (`benchmarks.article_stream`);
-- eager: our stream with the network as it was trained;
+- eager: our stream with the network as it was trained; like all of ours it watches for drift as
+  `scripts/stream.py` does, 20 frames a second;
 - onnx_*, openvino_*: our stream with the run's exports; one that is missing is made first, by
   `scripts/export.py`.
 
@@ -37,6 +38,7 @@ from benchmarks.exports import AS_TRAINED, EXPORTS, images_of, inspector_file
 from benchmarks.paced import Figures, PacedCamera, Picture
 from inspection.data.images import read_image
 from inspection.inspector.inspector import Inspector
+from inspection.stream.drift import StreamWatch
 from inspection.stream.frames import Frame, Result
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
@@ -98,7 +100,8 @@ def ours(path: Path, pictures: Sequence[Picture]) -> Turn:
         path: The run, or one of its exports.
         pictures: Of the camera.
     """
-    judge = Judge(Inspector.load(path))
+    inspector = Inspector.load(path)
+    judge = Judge(inspector, StreamWatch(inspector))
 
     def turn(rate: float | None, seconds: float) -> Seen:
         camera, kept = PacedCamera(pictures, rate, seconds), Kept()
