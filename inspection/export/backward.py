@@ -115,14 +115,15 @@ def _max_pool(
 ) -> Tensor:
     """To each pixel that won its window; overlapping windows add up."""
     batch, channels, height, width = maps.shape
+    stride = stride or kernel
+    if list(stride) == list(kernel) and not any(padding) and list(dilation) == [1, 1]:
+        # Each pixel has one window. To ask it whether it has won is faster than to scatter, in every runtime.
+        beyond = (0, width - kernel[1] * indices.shape[3], 0, height - kernel[0] * indices.shape[2])
+        winner = F.pad(_repeated(indices, kernel), beyond, value=-1)
+        pixels = torch.arange(height * width, device=maps.device).view(height, width)
+        return torch.where(winner == pixels, F.pad(_repeated(gradient, kernel), beyond), 0.0)
     nothing = torch.zeros_like(maps).view(batch, channels, height * width)
-    to, what = indices.flatten(2), gradient.flatten(2)
-    apart = all(step >= side for step, side in zip(stride or kernel, kernel, strict=True))
-    back = (
-        nothing.scatter(2, to, what)
-        if apart and list(dilation) == [1, 1]
-        else nothing.scatter_add(2, to, what)
-    )
+    back = nothing.scatter_add(2, indices.flatten(2), gradient.flatten(2))
     return back.view(batch, channels, height, width)
 
 
@@ -148,7 +149,7 @@ def _avg_pool(
         there = maps.new_ones(1, 1, height, width)
         counted = F.avg_pool2d(there, kernel, stride, padding) * counted  # pixels of a window on the image
     share = gradient / counted
-    if kernel == stride and not any(padding):
+    if kernel == stride and not any(padding):  # each pixel has one window
         spread = _repeated(share, kernel)
         return F.pad(spread, (0, width - spread.shape[3], 0, height - spread.shape[2]))
     window = maps.new_ones(channels, 1, *kernel)

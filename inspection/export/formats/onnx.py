@@ -42,7 +42,7 @@ def as_onnx(program: ExportedProgram) -> "ModelProto":
         InputError: If a package is missing.
     """
     try:
-        from inspection.export.formats.onnx_operations import translations
+        from inspection.export.formats.onnx_operations import split_max_pools, translations
     except ModuleNotFoundError:
         raise InputError(
             'to export to ONNX or OpenVINO, onnx and onnxscript are needed: pip install "inspection[export]"'
@@ -59,7 +59,9 @@ def as_onnx(program: ExportedProgram) -> "ModelProto":
             verbose=False,
         )
     assert made is not None
-    return made.model_proto
+    model = made.model_proto
+    split_max_pools(model.graph)
+    return model
 
 
 def save_onnx(model: "ModelProto", path: Path, metadata: Mapping[str, str]) -> None:

@@ -1,8 +1,9 @@
 """Operations that the ONNX exporter does not know, in words of ONNX."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import onnx
 import onnxscript
 import torch
 
@@ -15,6 +16,7 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """What `torch.onnx.export` takes as `custom_translation_table`."""
     return {
         torch.ops.inspection.without_overlaps.default: _without_overlaps,
+        torch.ops.aten.max_pool2d_with_indices.default: _max_pool,
         torch.ops.aten.sort.stable: _sort,
         torch.ops.aten.softplus.default: _softplus,
     }
@@ -30,6 +32,41 @@ def _without_overlaps(boxes: Any, scores: Any, iou: float) -> Any:
     none = op.ConstantOfShape(op.Shape(scores))  # float: bool is not scattered everywhere
     ones = op.Expand(op.Constant(value_floats=[1.0]), op.Shape(chosen, start=0, end=1))
     return op.Cast(op.ScatterND(none, places, ones), to=onnxscript.BOOL.dtype)
+
+
+def _max_pool(
+    maps: Any,
+    kernel_size: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    ceil_mode: bool = False,
+) -> Any:
+    largest, places = op.MaxPool(
+        maps,
+        kernel_shape=list(kernel_size),
+        strides=list(stride or kernel_size),
+        pads=[*padding, *padding],
+        dilations=list(dilation),
+        ceil_mode=int(ceil_mode),
+    )
+    # ONNX counts through all images and channels, PyTorch through those of one channel.
+    return largest, op.Mod(places, op.ReduceProd(op.Shape(maps, start=2), keepdims=1))
+
+
+def split_max_pools(graph: Any) -> None:
+    """Take poolings that give largest values and their places apart, in an `onnx.GraphProto`.
+
+    ONNX Runtime has a slow kernel alone for both at once, which would be used where nobody asks for the places.
+    """
+    for position in range(len(graph.node) - 1, -1, -1):
+        node = graph.node[position]
+        if node.op_type == "MaxPool" and len(node.output) == 2 and node.output[1]:
+            places = onnx.NodeProto()
+            places.CopyFrom(node)
+            places.name, places.output[0] = f"{node.name}_places", f"{node.output[0]}_again"
+            del node.output[1]
+            graph.node.insert(position + 1, places)
 
 
 def _sort(values: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:
