@@ -50,6 +50,8 @@ def test_all_commands_are_known():
         ("python", "scripts/compare.py"),
         ("python", "scripts/explain.py"),
         ("python", "scripts/audit.py"),
+        ("python", "scripts/export.py"),
+        ("python", "scripts/stream.py"),
         ("tensorboard", "--logdir"),
     }
 
@@ -110,11 +112,18 @@ def test_commands_run(tmp_path, monkeypatch, capsys):
             # As many processes as GPUs are another test's matter; one will do here.
             devices = ["trainer.devices=1", "trainer.accelerator=cpu"] * ("trainer=ddp" in arguments)
             arguments += [*TINY[task], *devices]
+        if script.name == "export.py":
+            arguments += ["max_drop=1", "images=8"]  # what it trained here has learned nothing
+        if "sinks=[csv,web]" in arguments:
+            arguments += ["sinks.web.port=0"]
         status = run_script([str(script), *arguments[1:]], monkeypatch)
         said = capsys.readouterr()
         ran[script.name] += 1
         if script.name == "label.py" and "source=film.mp4" in arguments:
             assert (status, said.err.count("error: ")) == (2, 1), said  # no window can be opened here
+        elif "source=0" in arguments:
+            assert status in (0, 2), said
+            assert status == 0 or "source=0" in said.err, said  # there is hardly a camera here
         elif script.name == "audit.py":
             assert status == ("\n0 errors" not in said.out), (
                 said
