@@ -18,7 +18,7 @@ from inspection.stream.alarms import can_alarm
 from inspection.stream.frames import Result
 from inspection.stream.roles import role_of
 from inspection.stream.sink import About, Evidence, Sink
-from inspection.stream.sinks.drawing import Picture, explained, shown
+from inspection.stream.sinks.drawing import Picture, explained
 from inspection.stream.sinks.lines import iso_time
 
 Suffix = Literal[".mkv", ".avi", ".mp4"]
@@ -144,10 +144,7 @@ class VideoSink(Sink):
             # The longer side, of which a picture of this height has so much at most.
             high, wide = result.image.shape[:2]
             most = max(1, round(max(high, wide) * min(1.0, self._height / high)))
-            if result.verdict.heatmaps or result.verdict.boxes or result.verdict.mask is not None:
-                picture = explained(self._inspector, result.image, result.verdict, most)
-            else:
-                picture = shown(self._inspector, result.image, most)
+            picture = explained(self._inspector, result.image, result.verdict, most)
         if self._size is None:  # encoders want even sides
             self._size = max(2, picture.shape[1] // 2 * 2), max(2, picture.shape[0] // 2 * 2)
         return np.concatenate([letterboxed(picture, self._size), self._bar(result)])

@@ -1,65 +1,40 @@
 """A live web page of the stream."""
 
-import itertools
 import json
 import math
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.resources import files
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
-from inspection.data.images import CameraImage
 from inspection.errors import InputError
 from inspection.inspector.backends import HEATMAPS
 from inspection.inspector.plain import as_json
-from inspection.inspector.verdict import Verdict
 from inspection.stream.alarms import can_alarm
 from inspection.stream.frames import Live, Result
-from inspection.stream.roles import Role, alarming, role_of
+from inspection.stream.roles import alarming, role_of
 from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.about import described
-from inspection.stream.sinks.drawing import explained, has_evidence, jpeg, shown
 from inspection.stream.sinks.lines import iso_time
 from inspection.stream.sinks.metrics import CONTENT_TYPE, exposition
 from inspection.stream.sinks.server import Answer, Asked, ReadOnlyServer
+from inspection.stream.sinks.shots import APART, KINDS, Kind, Shot, Shots, is_explained
 
-APART = 0.25
-"""Seconds between two pictures, of frames as of defects: however many look, and however fast the line is."""
 WATCHED = 3.0
 """Seconds after which somebody who asked for news is taken to have gone."""
 LATE = 3.0
 """Seconds without a frame from which on the newest verdict says nothing of what is under the camera now."""
-TAPE = 240
-"""Newest frames whose verdicts are shown as marks."""
-_LARGE, _READABLE, _SMALL = 1280, 640, 300  # px: longer side
-_HELD = 6  # newest pictures that can still be asked for
 _PARTING = 1.5  # seconds at most that pages are given to hear of the end
 
-_MARKS: dict[Role, str] = {"good": "g", "defect": "d", "other": "o", "failed": "f"}
 _PAGE = {
     "/": ("live.html", "text/html; charset=utf-8"),
     "/live.css": ("live.css", "text/css; charset=utf-8"),
     "/live.js": ("live.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-
-Kind = Literal["plain", "evidence", "small"]
-
-
-@dataclass
-class _Shot:
-    """A result with its pictures, which are made when somebody asks, once."""
-
-    number: int
-    result: Result
-    evidence: bool  # whether there is something to draw over the image
-    made: dict[Kind, bytes] = field(default_factory=dict)
-    more: int = 0  # of defects: further ones that came right behind
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class WebSink(Sink):
@@ -89,14 +64,8 @@ class WebSink(Sink):
         if defects < 0:
             raise InputError(f"sinks.web.defects={defects}: expected 0 or more")
         self._host, self._port, self._names = host, port, list(names)
-        self._lock = threading.Lock()  # held for moments only
-        self._numbers = itertools.count(1)
-        self._tape: deque[str] = deque(maxlen=TAPE)
-        self._next: Result | None = None  # is shown next
-        self._next_weight = 0
-        self._held: deque[_Shot] = deque(maxlen=_HELD)
-        self._defects: deque[_Shot] = deque(maxlen=defects)
-        self._kept_at = self._pinned_at = self._watched_at = -math.inf
+        self._most_defects = defects
+        self._watched_at = -math.inf
         self._wanted_at = self._asked_at = self._alarm_at = -math.inf  # evidence
         self._came_at = 0.0
         self._told: tuple[float, bytes] = (-1.0, b"")
@@ -116,7 +85,8 @@ class WebSink(Sink):
 
     def open(self, about: About) -> None:
         """Begin to serve."""
-        self._inspector, self._answers, self._figures = about.inspector, about.inspector.answers, about.live
+        self._answers, self._figures = about.inspector.answers, about.live
+        self._shots = Shots(about.inspector, self._most_defects)
         self._came_at = time.monotonic()
         self._can_alarm = can_alarm(about.inspector)
         self._facts = _facts(about)
@@ -126,25 +96,12 @@ class WebSink(Sink):
         self.where = self._server.url
 
     def write(self, results: Sequence[Result]) -> None:
-        """Remember the newest, and what must not be lost behind it."""
-        now = time.monotonic()
+        """Hand over references; of defects, pictures are made here, some times a second."""
+        now = self._came_at = time.monotonic()
         seen = [(result, role_of(result, self._can_alarm)) for result in results]
-        with self._lock:
-            self._came_at = now
-            watched = now - self._watched_at < WATCHED
-            for result, role in seen:
-                self._tape.append("-" if result.status == "dropped" else _MARKS[role])
-                if result.status == "dropped":
-                    continue
-                if role == "defect" and _is_explained(result):
-                    self._alarm_at = now
-                weight = _weight(result, role)
-                # Between two looks a defect may come and go; where nobody looks, the newest is as good.
-                if self._next is None or weight >= self._next_weight or not watched:
-                    self._next, self._next_weight = result, weight
-        for result, role in seen:
-            if role == "defect":
-                self._keep(result, now)
+        if any(role == "defect" and is_explained(result) for result, role in seen):
+            self._alarm_at = now
+        self._shots.take(seen, now, watched=now - self._watched_at < WATCHED)
 
     def close(self) -> None:
         """Tell those who look that it is over, then serve no more."""
@@ -153,57 +110,10 @@ class WebSink(Sink):
             self._end_told.wait(_PARTING)
         self._server.close()
 
-    # ---- what is remembered ----------------------------------------------------------------------------------
-
-    def _keep(self, result: Result, now: float) -> None:
-        """The small and the large pictures of a defect: not its pixels, which may be many."""
-        if not self._defects.maxlen:
-            return
-        if self._defects and now - self._kept_at < APART:
-            self._defects[-1].more += 1
-            return
-        self._kept_at = now
-        shot = self._shot(result)
-        for kind in get_args(Kind):
-            self._picture(shot, kind)
-        shot.result = _bare(result)
-        with self._lock:
-            self._defects.append(shot)
-
-    def _pinned(self, now: float) -> _Shot | None:
-        """The frame that is shown now, the same one for all who look; a newer one after a moment."""
-        with self._lock:
-            if self._next is not None and now - self._pinned_at >= APART:
-                self._pinned_at = now
-                self._held.append(self._shot(self._next))
-                self._next = None
-            return self._held[-1] if self._held else None
-
-    def _shot(self, result: Result) -> _Shot:
-        verdict = result.verdict
-        return _Shot(next(self._numbers), result, verdict is not None and has_evidence(verdict))
-
-    def _picture(self, shot: _Shot, kind: Kind) -> bytes | None:
-        """None: there is none."""
-        with shot.lock:
-            image, verdict = shot.result.image, shot.result.verdict
-            if kind not in shot.made and image is not None and verdict is not None:
-                shot.made[kind] = self._drawn(image, verdict, kind)
-            return shot.made.get(kind)
-
-    def _drawn(self, image: CameraImage, verdict: Verdict, kind: Kind) -> bytes:
-        if kind == "plain":
-            return jpeg(shown(self._inspector, image, _LARGE))
-        if kind == "small":
-            return jpeg(explained(self._inspector, image, verdict, _SMALL, words=False), 80)
-        return jpeg(explained(self._inspector, image, verdict, _LARGE, _READABLE))
-
     def _live(self) -> Live:
         """At the end of a stream its sinks are closed first."""
         live = self._figures()
         return replace(live, state="ended") if self._ending else live
-
-    # ---- what is told ----------------------------------------------------------------------------------------
 
     def _site(self, asked: Asked) -> Answer | None:
         if asked.path in self._page:
@@ -221,11 +131,8 @@ class WebSink(Sink):
     def _picture_at(self, path: str) -> Answer | None:
         """`/pictures/12/small.jpg`."""
         match path.split("/"):
-            case ["", "pictures", number, name] if name.removesuffix(".jpg") in get_args(Kind):
-                with self._lock:
-                    shots = [*self._held, *self._defects]
-                shot = next((each for each in shots if str(each.number) == number), None)
-                content = None if shot is None else self._picture(shot, cast(Kind, name.removesuffix(".jpg")))
+            case ["", "pictures", number, name] if name.removesuffix(".jpg") in KINDS:
+                content = self._shots.picture(number, cast(Kind, name.removesuffix(".jpg")))
                 return None if content is None else Answer(content, "image/jpeg")
         return None
 
@@ -250,9 +157,8 @@ class WebSink(Sink):
         return Answer(content, "application/json")
 
     def _state(self, now: float) -> dict[str, Any]:
-        live, shot = self._live(), self._pinned(now)
-        with self._lock:
-            tape, defects, silent = "".join(self._tape), list(self._defects), now - self._came_at
+        live, shot, silent = self._live(), self._shots.pinned(now), now - self._came_at
+        tape, defects = self._shots.remembered()
         return {
             **self._facts,
             "state": live.state,
@@ -260,7 +166,7 @@ class WebSink(Sink):
             "late": live.state == "running" and live.received > 0 and silent > LATE,
             "shown": None if shot is None else self._told_of(shot),
             "tape": tape,
-            "defects": [self._told_of(each) for each in reversed(defects)],
+            "defects": [self._told_of(each) for each in defects],
             "elapsed": live.elapsed,
             "total": live.total,
             "rate": live.rate,
@@ -281,7 +187,7 @@ class WebSink(Sink):
             "sinks": {name: each.error for name, each in live.sinks.items() if each.error},
         }
 
-    def _told_of(self, shot: _Shot) -> dict[str, Any]:
+    def _told_of(self, shot: Shot) -> dict[str, Any]:
         result, answers = shot.result, self._answers
         verdict = result.verdict
         figures = () if verdict is None else zip(answers.headings(), answers.figures(verdict), strict=True)
@@ -297,7 +203,7 @@ class WebSink(Sink):
             "figures": list(figures),
             "picture": bool(shot.made) or (result.image is not None and verdict is not None),
             "evidence": shot.evidence,
-            "explained": _is_explained(result),
+            "explained": is_explained(result),
             "unlike": list(result.unlike),
             "more": shot.more,
         }
@@ -323,18 +229,3 @@ def _facts(about: About) -> dict[str, Any]:
         "heatmaps": possible and HEATMAPS in inspector.answers.wanted(True),
         "shares": decision.kind != "boxes",
     }
-
-
-def _weight(result: Result, role: Role) -> int:
-    """Of what came since somebody looked the heaviest is shown: a defect, a failure, a frame with its evidence."""
-    return {"defect": 4, "failed": 2}.get(role, 0) + _is_explained(result)
-
-
-def _is_explained(result: Result) -> bool:
-    return result.verdict is not None and result.verdict.method is not None
-
-
-def _bare(result: Result) -> Result:
-    """Without what takes much memory."""
-    assert result.verdict is not None
-    return replace(result, image=None, verdict=replace(result.verdict, heatmaps={}, mask=None))

@@ -159,7 +159,7 @@ def test_nothing_speaks_for_a_good_part(stage):
 def test_last_defects_with_real_keys(stage):
     stage.open()
     for number in range(4):
-        stage.sink._kept_at = -np.inf  # as if some time had passed
+        stage.sink._shots._kept_at = -np.inf  # as if some time had passed
         stage.show(result(number, 0.9 + number / 100, heat=number != 1), alarms=number + 1)
     stage.until("last-words", "4 since the start, the newest first")
     cards = (
@@ -183,7 +183,7 @@ def test_last_defects_with_real_keys(stage):
     assert stage.run("document.getElementById('large-newer').disabled")
     stage.page.until("document.getElementById('large-image').naturalWidth === 64")
 
-    stage.sink._kept_at = -np.inf
+    stage.sink._shots._kept_at = -np.inf
     stage.show(result(9, 0.99), alarms=5)  # one more comes while somebody looks
     stage.until("last-words", "5 since the start, the newest first")
     assert stage.run(facts) == "3"
@@ -307,7 +307,7 @@ def test_markup_in_names_does_nothing(stage):
 def test_it_fits_every_screen(stage, size):
     stage.open()
     for number in range(12):
-        stage.sink._kept_at = -np.inf
+        stage.sink._shots._kept_at = -np.inf
         stage.show(result(number, 0.9, heat=True), alarms=12)
     stage.page.size(*size)
     stage.until("last-words", "12 since the start, the newest first")
@@ -366,7 +366,7 @@ def test_the_theme_is_chosen_and_kept(stage):
 
 def test_whoever_hears_the_page_has_names_for_all(stage):
     stage.open()
-    stage.sink._kept_at = -np.inf
+    stage.sink._shots._kept_at = -np.inf
     stage.show(result(1, 0.9, heat=True), alarms=1)
     stage.until("last-words", "1 since the start, the newest first")
     unnamed = """[...document.querySelectorAll('button, img, section, dialog')].filter((each) =>

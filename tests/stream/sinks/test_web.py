@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from inspection.errors import InputError
-from inspection.stream.sinks import web
+from inspection.stream.sinks import shots, web
 from inspection.stream.sinks.web import WebSink
 from tests.stream.sinks.conftest import KINDS, classes, live, lost, of_kind, picture, result
 
@@ -41,7 +41,7 @@ def got(sink, path):
 
 def state(sink, evidence=True):
     """News, not those of a moment ago."""
-    sink._told, sink._pinned_at = (-1.0, b""), -np.inf
+    sink._told, sink._shots._pinned_at = (-1.0, b""), -np.inf
     return json.loads(got(sink, "state.json" + "?evidence=1" * evidence))
 
 
@@ -87,7 +87,7 @@ def test_every_kind_of_question(served, kind):
         assert drawn.shape == (times * 48, times * 64, 3)
         drawn = cv2.resize(drawn.astype(np.uint8), (64, 48), interpolation=cv2.INTER_AREA).astype(int)
         assert np.abs(plain - drawn)[10:20, 20:30].mean() > 5
-    assert sink._defects[0].result.image is None  # its pixels are let go
+    assert sink._shots._defects[0].result.image is None  # its pixels are let go
 
 
 def test_a_defect_between_two_looks_is_seen(served):
@@ -157,8 +157,8 @@ def test_evidence_is_asked_for_while_somebody_looks(served, monkeypatch):
 
 def test_however_many_look_a_picture_is_drawn_once(served, monkeypatch):
     sink = served()
-    drawn, encode = [], web.jpeg
-    monkeypatch.setattr(web, "jpeg", lambda *given: drawn.append(1) or encode(*given))
+    drawn, encode = [], shots.jpeg
+    monkeypatch.setattr(shots, "jpeg", lambda *given: drawn.append(1) or encode(*given))
     sink.write([result(0, 0.1)])
     shown = state(sink)["shown"]["id"]
     assert drawn == []  # nobody has asked for it
@@ -203,7 +203,7 @@ def test_a_picture_that_is_gone_is_not_found(served):
     ):
         with pytest.raises(urllib.error.HTTPError, match="404"):
             got(sink, path)
-    assert len(sink._held) == 6  # of the frames no more are held
+    assert len(sink._shots._held) == 6  # of the frames no more are held
 
 
 def test_a_burst_of_defects(served, monkeypatch):
