@@ -217,8 +217,9 @@ def _facts(about: About) -> dict[str, Any]:
     defect = getattr(decision, "defect", None)
     possible = inspector.backend.outputs.issuperset(inspector.answers.wanted(True))
     of = [made.get("run"), f"inspection {version}" if (version := made.get("inspection")) else None]
+    known = described(about)
     return {
-        **described(about),
+        **{key: known[key] for key in ("task", "question", "operating_point", "source", "version")},
         "inspector": ", ".join(each for each in of if each),
         "synthetic": bool((made.get("data") or {}).get("synthetic")),
         "session": secrets.token_hex(8),
