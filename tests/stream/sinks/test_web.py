@@ -1,11 +1,13 @@
 """What the live page is told, and what it costs the stream."""
 
 import contextlib
+import gc
 import json
 import threading
 import time
 import urllib.error
 import urllib.request
+import weakref
 
 import cv2
 import numpy as np
@@ -331,3 +333,18 @@ def test_who_looks_costs_the_stream_little(served):
     for thread in threads:
         thread.join()
     assert seconds < 5  # 5 ms a frame on a loaded machine; it is 0.1 ms
+
+
+def test_of_many_frames_a_few_are_held(served):
+    sink = served()
+    alive = []
+    for number in range(300):
+        given = result(number, 0.9 if number % 10 == 0 else 0.1, heat=True)
+        alive.append(weakref.ref(given.image))
+        sink.write([given])
+        if number % 3 == 0:
+            sink._shots._kept_at = -np.inf
+            state(sink)
+    del given
+    gc.collect()
+    assert sum(ref() is not None for ref in alive) <= 7  # six that can be asked for, and the next one
