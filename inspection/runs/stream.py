@@ -92,9 +92,7 @@ def stream(config: dict[str, Any]) -> int:
     print(output, flush=True)
     if len(caught) > 1:
         return 128 + caught[-1]
-    missed = made.overflow == "block" and any(
-        figures.missed for name, figures in made.live().sinks.items() if name not in _lossy(sinks)
-    )
+    missed = made.overflow == "block" and _missed(made.live()) > 0
     return 1 if missed or not whole or made.ended in ("source lost", "broke") else 0
 
 
@@ -128,8 +126,9 @@ def _watch(inspector: Inspector, source: Source, config: Mapping[str, Any]) -> S
     )
 
 
-def _lossy(sinks: Sequence[Sink]) -> set[str]:
-    return {sink.name for sink in sinks if sink.lossy}
+def _missed(live: Live) -> int:
+    """Results that are not in a sink where they matter."""
+    return sum(figures.missed for figures in live.sinks.values() if not figures.lossy)
 
 
 def _announced(
@@ -221,7 +220,7 @@ def state_in_words(live: Live) -> str:
     for name, counts in (("dropped", live.dropped), ("failed", live.failed)):
         if counts:
             parts.append(f"{sum(counts.values())} {name}")
-    missed = sum(figures.missed for figures in live.sinks.values())
+    missed = _missed(live)
     parts += [f"{live.alarms} alarms"] * bool(live.alarms) + [f"{missed} not written"] * bool(missed)
     parts += ["DRIFT"] * bool(live.drifted) + [live.state] * (live.state != "running")
     return ", ".join(parts)
@@ -242,13 +241,14 @@ def account(summary: Mapping[str, Any]) -> list[str]:
         f"{ended}, after {summary['seconds']:.1f} s{again}; {summary['rate']:.4g} frames/s inspected"
     )
     latency = summary["latency"]
+    waits = ", the wait for their turn included" if summary["policy"]["overflow"] == "block" else ""
     if latency["median"] is not None:
         lines.append(
-            f"capture to verdict: median {_ms(latency['median'])}, 99 of 100 within {_ms(latency['p99'])}, "
-            f"longest {_ms(latency['longest'])}"
+            f"capture to verdict{waits}: median {_ms(latency['median'])}, "
+            f"99 of 100 within {_ms(latency['p99'])}, longest {_ms(latency['longest'])}"
         )
     for name, figures in summary["sinks"].items():
-        if figures["missed"] or figures["error"]:
+        if (figures["missed"] and not figures["lossy"]) or figures["error"]:
             why = f" ({figures['error']})" if figures["error"] else ""
             lines.append(f"sink {name}: {figures['written']} written, {figures['missed']} missed{why}")
     if summary["drift"]:

@@ -83,6 +83,7 @@ class SinkFigures:
         queued: Results that wait for it.
         capacity: Results that can wait.
         error: What is wrong with it now; empty: nothing.
+        lossy: Whether it is no matter what it misses, see `Sink`.
     """
 
     written: int
@@ -90,6 +91,7 @@ class SinkFigures:
     queued: int
     capacity: int
     error: str = ""
+    lossy: bool = False
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,8 @@ class Outlet:
         """How it gets on."""
         with self._condition:
             waiting = len(self._queue) + len(self._writing)
-            return SinkFigures(self._written, self._missed, waiting, self.capacity, self.error)
+            counts = (self._written, self._missed, waiting, self.capacity)
+            return SinkFigures(*counts, self.error, self.sink.lossy)
 
     def hurry(self) -> None:
         """Let nobody wait for this sink any more."""

@@ -17,7 +17,8 @@ from inspection.config.saved import plain
 from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
 from inspection.runs.predict import predict
-from inspection.runs.stream import account, stream
+from inspection.runs.stream import account, state_in_words, stream
+from inspection.stream.frames import Live, SinkFigures
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILING = "import sys; sys.modules['torch'] = None; sys.modules['lightning'] = None; "
@@ -90,7 +91,7 @@ def test_the_account_is_printed_and_written(call, images, tmp_path, capsys):
     assert "  received   6\n  inspected  5  ok " in printed
     assert "  failed     1  not decoded 1\n" in printed
     assert "source ended, after" in printed
-    assert "capture to verdict: median" in printed
+    assert "capture to verdict, the wait for their turn included: median" in printed
     assert printed.endswith(f"{tmp_path / 'out'}\n")
 
 
@@ -199,10 +200,17 @@ def test_figures_for_people():
         "reconnects": 2,
         "latency": {"median": 0.00412, "p99": 0.0191, "longest": 1.5},
         "sinks": {
-            "csv": {"written": 1200, "missed": 0, "error": ""},
-            "video": {"written": 700, "missed": 500, "error": "[Errno 28] No space left on device"},
+            "csv": {"written": 1200, "missed": 0, "error": "", "lossy": False},
+            "web": {"written": 900, "missed": 300, "error": "", "lossy": True},
+            "video": {
+                "written": 700,
+                "missed": 500,
+                "error": "[Errno 28] No space left on device",
+                "lossy": False,
+            },
         },
         "drift": None,
+        "policy": {"overflow": "drop_oldest"},
     }
     assert account(summary) == [
         "",
@@ -215,6 +223,40 @@ def test_figures_for_people():
         "capture to verdict: median 4.12 ms, 99 of 100 within 19.1 ms, longest 1.5 s",
         "sink video: 700 written, 500 missed ([Errno 28] No space left on device)",
     ]
+
+
+def test_the_moment_in_a_line():
+    live = Live(
+        state="reconnecting",
+        source="camera 0",
+        started=0.0,
+        elapsed=12.0,
+        received=1204,
+        inspected=1200,
+        dropped={"overflow": 2},
+        failed={"not decoded": 1},
+        waiting=1,
+        capacity=16,
+        total=None,
+        verdicts={"ok": 1190, "defect": 10},
+        alarms=10,
+        rate=99.96,
+        mean_rate=100.0,
+        median=0.0041,
+        p99=0.0102,
+        window=1000,
+        histogram=(),
+        seconds=5.0,
+        sinks={
+            "csv": SinkFigures(1195, 5, 0, 1000),
+            "web": SinkFigures(1000, 200, 0, 32, lossy=True),
+        },
+        drifted=True,
+    )
+    assert state_in_words(live) == (
+        "99.96/s, 4.1 ms, 99 % within 10.2 ms, 1 waiting, 2 dropped, 1 failed, 10 alarms, 5 not written, DRIFT, "
+        "reconnecting"
+    )
 
 
 @pytest.fixture
