@@ -1,7 +1,6 @@
 """An inspector as a `torch.export` program: the form that all file formats are made of."""
 
 import copy
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,8 +17,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from inspection.errors import InputError
 from inspection.export.backward import backward_operations
+from inspection.export.quiet import quiet
 from inspection.inspector.graph import AnsweringGraph
 from inspection.inspector.inspector import Inspector
+from inspection.models.torchvision_detector import TorchvisionDetector
 
 INPUT = "images"
 
@@ -45,8 +46,14 @@ def exported_program(
         It takes uint8 `[N, C, H, W]` and gives what `AnsweringGraph` does, by name.
 
     Raises:
-        InputError: If the inspector's heatmaps can't be part of a graph.
+        InputError: If the network or the inspector's heatmaps can't be part of a graph.
     """
+    network = inspector.model.network
+    if isinstance(network, TorchvisionDetector):
+        raise InputError(
+            f"{network.name}: torchvision's detectors go through images one by one, in ways that no graph of any "
+            "number of images holds; the detector that is exported is model=simple_yolo"
+        )
     eps = None if runtime == "float32" else torch.finfo(torch.bfloat16).eps
     graph = graph_of(inspector.trained.graph, heatmap, eps)
     if precision == "bfloat16":
@@ -68,7 +75,7 @@ def graph_of(graph: AnsweringGraph, heatmap: bool, eps: float | None = None) -> 
     if heatmap and graph.explained and graph.method == "occlusion":
         raise InputError(
             "heatmap method occlusion: it takes some hundred passes of the network and is no part of a graph. "
-            "Export without heatmaps (heatmap=false), or train with heatmap.method=grad_cam or hires_cam"
+            "Export without heatmaps (heatmaps=false), or train with heatmap.method=grad_cam or hires_cam"
         )
     explained = graph.explained if heatmap else ()
     part = AnsweringGraph(
@@ -106,7 +113,7 @@ def traced(graph: AnsweringGraph, images: Tensor) -> ExportedProgram:
         results = torch.func.functional_call(graph, weights, (images,))
         return tuple(results[name].detach() for name in graph.outputs)
 
-    with torch.no_grad(), _plain_kernels():
+    with torch.no_grad(), _plain_kernels(), quiet():
         shapes = FakeTensorMode(shape_env=ShapeEnv())
         fixed = {name: shapes.from_tensor(weight, static_shapes=True) for name, weight in weights.items()}
         batches: Any = StatelessSymbolicContext([DimDynamic.DYNAMIC] + [DimDynamic.STATIC] * 3)
@@ -141,8 +148,7 @@ def _plain_kernels() -> Iterator[None]:
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)

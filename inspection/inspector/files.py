@@ -105,7 +105,7 @@ def _as_beside(passport: Passport, graph: str | None, path: Path) -> Passport:
             f"{BESIDE} beside it belongs to another inspector ({values.get('file', of_graph)}): keep each "
             "inspector in a folder of its own, or remove the JSON to run it as it was exported"
         )
-    own = passport.decision
+    own = decision_from(passport.decision).to_dict()
     for key in {**own, **wanted}:
         if key not in _OPERATING and wanted.get(key) != own.get(key):
             raise InputError(
@@ -169,6 +169,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     try:
+        partial.touch()  # some writers would make a folder that is not there
         yield partial
         os.replace(partial, path)
     except OSError as error:

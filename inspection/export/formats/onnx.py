@@ -1,10 +1,6 @@
 """ONNX: what ONNX Runtime, and most other runtimes, read."""
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +9,7 @@ from torch.export import ExportedProgram
 
 from inspection.errors import InputError
 from inspection.export.program import INPUT
+from inspection.export.quiet import quiet
 from inspection.inspector.files import written_whole
 
 if TYPE_CHECKING:
@@ -39,7 +36,7 @@ def as_onnx(program: ExportedProgram) -> "ModelProto":
     """A program as an ONNX model: one input, `images`, with a free number of images; outputs by their names.
 
     Raises:
-        InputError: If a package is missing.
+        InputError: If a package is missing, or ONNX has no words for what the network does.
     """
     try:
         from inspection.export.formats.onnx_operations import split_max_pools, translations
@@ -47,17 +44,24 @@ def as_onnx(program: ExportedProgram) -> "ModelProto":
         raise InputError(
             'to export to ONNX or OpenVINO, onnx and onnxscript are needed: pip install "inspection[export]"'
         ) from None
-    with quiet("onnxscript", "onnx_ir", "torch.onnx"):
-        made = torch.onnx.export(
-            program,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=output_names(program),
-            dynamic_shapes={INPUT: {0: "batch"}},
-            custom_translation_table=translations(),
-            verbose=False,
-        )
+    try:
+        with quiet():
+            made = torch.onnx.export(
+                program,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=output_names(program),
+                dynamic_shapes={INPUT: {0: "batch"}},
+                custom_translation_table=translations(),
+                verbose=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"this network can't be written as ONNX ({reason}): export it without heatmaps (heatmaps=false), or with "
+            "format=torch_export"
+        ) from error
     assert made is not None
     model = made.model_proto
     split_max_pools(model.graph)
@@ -82,19 +86,3 @@ def output_names(program: ExportedProgram) -> list[str]:
     spec = program.call_spec.out_spec
     assert spec is not None
     return [str(name) for name in spec.context]
-
-
-@contextlib.contextmanager
-def quiet(*loggers: str) -> Iterator[None]:
-    """Exporters print and log their progress; only their errors are for a person."""
-    logs = [logging.getLogger(name) for name in loggers]
-    before = [log.level for log in logs]
-    try:
-        for log in logs:
-            log.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, level in zip(logs, before, strict=True):
-            log.setLevel(level)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.export import ExportedProgram
 
-from inspection.export.formats.onnx import quiet
+from inspection.export.quiet import quiet
 from inspection.inspector.files import written_whole
 
 
@@ -21,5 +21,5 @@ def write_torch_export(program: ExportedProgram, path: Path, metadata: Mapping[s
     Raises:
         InputError: If the disk is full or the folder can't be written.
     """
-    with written_whole(path) as partial, quiet("torch.export"), partial.open("wb") as stream:
+    with written_whole(path) as partial, quiet(), partial.open("wb") as stream:
         torch.export.save(program, stream, extra_files=dict(metadata))

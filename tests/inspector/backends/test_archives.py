@@ -1,0 +1,94 @@
+import io
+import json
+import pickle
+import zipfile
+
+import pytest
+import torch
+
+from inspection.inspector.backends.archives import check_program
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory):
+    """The members of an archive that is in order, by name."""
+    path = tmp_path_factory.mktemp("program") / "x.pt2"
+    network, images = torch.nn.Conv2d(1, 2, 3), torch.zeros(2, 1, 8, 8)
+    program = torch.export.export(network, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    torch.export.save(program, path, extra_files={"passport": "{}"})
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def forged(members, tmp_path):
+    """The same archive with other members."""
+
+    def forge(**changes):
+        path = tmp_path / "x.pt2"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in (members | changes).items():
+                archive.writestr(name, content)
+        return path
+
+    return forge
+
+
+def only(members, part):
+    (name,) = (name for name in members if part in name)
+    return name
+
+
+def test_archive_in_order(forged):
+    check_program(forged())
+
+
+def test_pickled_inputs_are_refused(forged, members):
+    name = only(members, "sample_inputs")
+    stream = io.BytesIO()
+    torch.save(Evil(), stream)
+    with pytest.raises(ValueError, match="holds more than tensors"):
+        check_program(forged(**{name: stream.getvalue()}))
+
+
+def test_pickled_weights_are_refused(forged, members, capsys):
+    name = only(members, "weights_config")
+    config = json.loads(members[name])
+    next(iter(config["config"].values()))["use_pickle"] = True
+    with pytest.raises(ValueError, match="to be unpickled"):
+        check_program(forged(**{name: json.dumps(config)}))
+    config = {"config": {"x": {"path_name": "opaque_obj_0", "use_pickle": False}}}
+    name = only(members, "constants_config")
+    with pytest.raises(ValueError, match="'opaque_obj_0' to be unpickled"):
+        check_program(forged(**{name: json.dumps(config)}))
+    with pytest.raises(ValueError, match="opaque_obj_0'"):
+        check_program(forged(**{"x/data/constants/opaque_obj_0": pickle.dumps(Evil())}))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "target", ["torch.os.system", "torch.ops.aten.from_file.default", "_operator.attrgetter", "builtins.eval"]
+)
+def test_other_functions_are_refused(forged, members, target):
+    name = only(members, "models/")
+    graph = json.loads(members[name])
+    graph["graph_module"]["graph"]["nodes"][0]["target"] = target
+    with pytest.raises(ValueError, match="no operation of a network"):
+        check_program(forged(**{name: json.dumps(graph)}))
+
+
+def test_expressions_that_are_no_sizes_are_refused(forged, members):
+    name = only(members, "models/")
+    graph = json.loads(members[name])
+    assert "expr_str" in json.dumps(graph)
+    for expression in ("__import__('os').system('x')", "exec(chr(120))", "Symbol('s0').func"):
+        changed = json.dumps(graph).replace('"expr_str": "', f'"expr_str": "{expression}')
+        with pytest.raises(ValueError, match="which is no size"):
+            check_program(forged(**{name: changed}))
+    with pytest.raises(ValueError, match="code to be executed"):
+        check_program(forged(**{name: json.dumps(graph | {"guards_code": ["print(1)"]})}))
