@@ -117,7 +117,7 @@ def test_threshold_is_taken_from_the_json_beside_it(files, lenet, tmp_path):
         Inspector.load(path)
     beside["decision"]["temperature"] = 3.0
     (tmp_path / "inspector.json").write_text(json.dumps(beside))
-    with pytest.raises(InputError, match="exported with 1.7: only threshold can be changed"):
+    with pytest.raises(InputError, match=r"exported with 1\.7: only threshold can be changed"):
         Inspector.load(path)
 
 

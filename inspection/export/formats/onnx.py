@@ -59,8 +59,8 @@ def as_onnx(program: ExportedProgram) -> "ModelProto":
     except torch.onnx.errors.OnnxExporterError as error:
         reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"this network can't be written as ONNX ({reason}): export it without heatmaps (heatmaps=false), or with "
-            "format=torch_export"
+            f"this network can't be written as ONNX ({reason}): export it without heatmaps (heatmaps=false), "
+            "or with format=torch_export"
         ) from error
     assert made is not None
     model = made.model_proto
