@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.errors import InputError
-from inspection.export.formats.onnx import quiet
 from inspection.export.program import INPUT
+from inspection.export.quiet import quiet
 from inspection.export.structure import (
     Structure,
     name_nodes,

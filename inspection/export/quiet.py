@@ -11,9 +11,13 @@ _TALKERS = ("torch.__trace", "torch.export", "torch.onnx", "torch.fx", "onnxscri
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Let them say nothing but errors."""
-    logs = [logging.getLogger(name) for name in _TALKERS]
+def quiet(*further: str) -> Iterator[None]:
+    """Let them say nothing but errors.
+
+    Args:
+        further: Names of loggers beside those of torch and ONNX.
+    """
+    logs = [logging.getLogger(name) for name in (*_TALKERS, *further)]
     before = [log.level for log in logs]
     try:
         for log in logs:

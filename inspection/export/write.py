@@ -13,7 +13,8 @@ from inspection.config.suggest import did_you_mean
 from inspection.errors import InputError
 from inspection.export.program import INPUT, exported_program
 from inspection.inspector import Inspector
-from inspection.inspector.files import BESIDE, FORMAT
+from inspection.inspector.beside import BESIDE
+from inspection.inspector.files import FORMAT
 from inspection.inspector.passport import write_passport
 
 FP32, BF16, INT8 = "fp32", "bf16", "int8"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspection.decide.kinds import decision_from
+import numpy as np
+
 from inspection.errors import InputError
+from inspection.inspector.beside import BESIDE, read_beside
 from inspection.inspector.inspector import Inspector
 from inspection.inspector.passport import Passport, read_passport, write_passport
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 FORMAT = "inspection.inspector.5"
 INSPECTOR = "inspector.safetensors"
 """In a run folder."""
-BESIDE = "inspector.json"
-"""Beside an exported inspector: what is in its metadata, to be read and, where it decides, to be changed."""
+PARTIAL = ".partial"
+"""In the name of a file that is not complete."""
 
 _EXPORTED = {
     ".onnx": ("onnx", "OnnxBackend"),
@@ -40,9 +40,6 @@ _EXPORTED = {
 }
 """Suffix of an exported inspector, and what runs it."""
 
-_OPERATING = ("threshold", "thresholds", "score", "min_area", "box_threshold", "alarm", "called_from")
-"""What of a decision is applied behind the graph."""
-
 
 def load(path: Path, device: str | torch.device = "cpu", threads: int | None = None) -> Inspector:
     """Open an inspector of any kind, see `Inspector.load`.
@@ -50,72 +47,69 @@ def load(path: Path, device: str | torch.device = "cpu", threads: int | None = N
     Raises:
         InputError: As there.
     """
+    if threads is not None and threads < 1:
+        raise InputError(f"threads={threads}: expected 1 or more, or null for one a core")
     if path.is_dir():
         path = _in_folder(path)
     if not path.is_file():
         raise InputError(f"{path}: no such inspector file")
-    if path.suffix in _EXPORTED:
-        return _load_exported(path, threads)
-    return _load_trained(path, device)
+    if path.suffix.lower() not in _EXPORTED:
+        return _load_trained(path, device)
+    if str(device) != "cpu":
+        raise InputError(f"device={device}: {path.name} was exported, and runs on the CPU; leave device out")
+    return _load_exported(path, threads)
 
 
 def _in_folder(folder: Path) -> Path:
     """The inspector of a run, or the one that was exported to a folder."""
     if (folder / INSPECTOR).is_file():
         return folder / INSPECTOR
-    found = [file for file in sorted(folder.iterdir()) if file.suffix in _EXPORTED]
+    suffixes = tuple(f"{PARTIAL}{suffix}" for suffix in _EXPORTED)
+    found = [
+        file
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in _EXPORTED and not file.name.endswith(suffixes)
+    ]
     if len(found) > 1:
         raise InputError(f"{folder} holds several inspectors: give one of {', '.join(map(str, found))}")
     if not found:
-        raise InputError(f"{folder}: no {INSPECTOR} in this folder; is it a run that came to its end?")
+        raise InputError(
+            f"{folder}: neither {INSPECTOR}, as in the folder of a run that came to its end, nor an exported "
+            f"inspector ({', '.join(_EXPORTED)})"
+        )
     return found[0]
 
 
 def _load_exported(path: Path, threads: int | None) -> Inspector:
-    module, name = _EXPORTED[path.suffix]
+    module, name = _EXPORTED[path.suffix.lower()]
     backend = getattr(importlib.import_module(f"inspection.inspector.backends.{module}"), name)(path, threads)
     metadata: dict[str, str] = backend.metadata
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} can be run, but is no inspector that this version knows ({FORMAT})")
     try:
-        passport = read_passport(metadata["passport"])
-        return Inspector(_as_beside(passport, metadata.get("graph"), path), backend)
+        inspector = Inspector(read_passport(metadata["passport"]), backend)
+        _check_runs(inspector)
+        beside = path.with_name(BESIDE)
+        if not beside.is_file():
+            return inspector
+        return inspector.judging_by(read_beside(beside, inspector.passport, metadata.get("graph")))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: its passport is damaged, or of another version ({error})") from None
 
 
-def _as_beside(passport: Passport, graph: str | None, path: Path) -> Passport:
-    """A passport with the operating point of the JSON beside the inspector, if there is one.
-
-    Raises:
-        InputError: If the JSON is damaged, another inspector's, or asks for what the graph does not compute.
-    """
-    beside = path.with_name(BESIDE)
-    if not beside.is_file():
-        return passport
+def _check_runs(inspector: Inspector) -> None:
+    """Raise an InputError unless the graph takes the images, and gives the answer, that the passport speaks of."""
+    image = np.zeros((1, *inspector.geometry.shape), np.uint8)
+    answer, names = inspector.answers.answer, inspector.decision.names
     try:
-        values = json.loads(beside.read_text(encoding="utf-8"))
-        of_graph, wanted = values["graph"], dict(values["decision"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{BESIDE} beside it is damaged ({error}); export again, or remove it") from None
-    if of_graph != graph:
-        raise InputError(
-            f"{BESIDE} beside it belongs to another inspector ({values.get('file', of_graph)}): keep each "
-            "inspector in a folder of its own, or remove the JSON to run it as it was exported"
-        )
-    own = decision_from(passport.decision).to_dict()
-    for key in {**own, **wanted}:
-        if key not in _OPERATING and wanted.get(key) != own.get(key):
-            raise InputError(
-                f"decision.{key}={wanted.get(key)} in {BESIDE}, but the graph was exported with {own.get(key)}: "
-                f"only {', '.join(key for key in own if key in _OPERATING)} can be changed without exporting again"
-            )
-    try:
-        return replace(passport, decision=decision_from(wanted).to_dict())
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"decision in {BESIDE}: {error}") from None
+        given = inspector.backend.run(image, [answer])[answer].shape
+    except Exception as error:  # of whatever runs it
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"its graph is not the one of its passport ({reason})") from None
+    if len(given) == 2 and given != (1, len(names)):
+        raise InputError(f"its graph gives {given[1]} {answer}, but its passport names {len(names)}")
 
 
 def _load_trained(path: Path, device: str | torch.device) -> Inspector:
@@ -167,7 +161,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         InputError: If the disk is full or the folder can't be written.
     """
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    partial = path.with_name(f"{path.stem}{PARTIAL}{path.suffix}")
     try:
         partial.touch()  # some writers would make a folder that is not there
         yield partial

@@ -41,6 +41,7 @@ class Inspector:
 
     Attributes:
         decision: The operating point.
+        own_decision: The one that was chosen and validated with it.
         geometry: From camera image to what the network sees, and back.
         answers: Verdicts of its kind of question, and how they are written and drawn.
     """
@@ -48,6 +49,7 @@ class Inspector:
     def __init__(self, passport: Passport, backend: Backend) -> None:
         self.passport, self.backend = passport, backend
         self.decision: Decision = decision_from(passport.decision)
+        self.own_decision = self.decision
         self.geometry = Geometry.from_dict(passport.geometry)
         self.answers = _answers_of(passport, self.decision, self.geometry)
 
@@ -104,6 +106,10 @@ class Inspector:
             decision = self.decision.at(threshold)
         except ValueError as error:
             raise InputError(str(error)) from None
+        return self.judging_by(decision)
+
+    def judging_by(self, decision: Decision) -> Inspector:
+        """The same inspector with a decision that differs in its operating point alone."""
         moved = copy.copy(self)  # the same network
         moved.decision, moved.passport = decision, replace(self.passport, decision=decision.to_dict())
         moved.answers = _answers_of(moved.passport, decision, self.geometry)
@@ -178,6 +184,11 @@ class Inspector:
         said = self.backend.run(images, [*self.answers.wanted(evidence), *further])
         _check_finite(said[self.answers.answer])
         return self.answers.verdicts(said, images, camera_shapes, evidence), said
+
+    @property
+    def moved(self) -> bool:
+        """Whether it judges by another operating point than its own."""
+        return self.decision.to_dict() != self.own_decision.to_dict()
 
     @property
     def trained(self) -> TorchBackend:

@@ -119,7 +119,7 @@ def _watch(inspector: Inspector, source: Source, config: Mapping[str, Any]) -> S
         return None
     return StreamWatch(
         inspector,
-        moved=config["threshold"] is not None,
+        moved=inspector.moved,
         live=source.live,
         by_name=isinstance(source, Images),
         **config["drift"],

@@ -106,19 +106,69 @@ def test_openvino_file_without_its_weights_is_named(files, tmp_path):
         Inspector.load(tmp_path / "x.xml")
 
 
-def test_threshold_is_taken_from_the_json_beside_it(files, lenet, tmp_path):
-    path = tmp_path / "x.pt2"
-    path.write_bytes(path_of(files, "x.pt2").read_bytes())
-    beside = {"graph": "an id", "decision": lenet.decision.to_dict() | {"threshold": 0.125}}
-    (tmp_path / "inspector.json").write_text(json.dumps(beside))
-    assert Inspector.load(path).decision.threshold == 0.125
-    (tmp_path / "inspector.json").write_text(json.dumps(beside | {"graph": "another"}))
-    with pytest.raises(InputError, match="belongs to another inspector"):
-        Inspector.load(path)
-    beside["decision"]["temperature"] = 3.0
-    (tmp_path / "inspector.json").write_text(json.dumps(beside))
-    with pytest.raises(InputError, match=r"exported with 1\.7: only threshold can be changed"):
-        Inspector.load(path)
+@pytest.fixture
+def beside(files, lenet, tmp_path):
+    """Write a JSON beside an inspector, and open it."""
+    (tmp_path / "x.pt2").write_bytes(path_of(files, "x.pt2").read_bytes())
+
+    def opened(encoding="utf-8", without=(), decision=None, **changes):
+        judged = {**lenet.decision.to_dict(), **(decision or {})}
+        judged = {key: value for key, value in judged.items() if key not in without}
+        values = {"graph": "an id", "decision": judged, "geometry": lenet.passport.geometry, **changes}
+        (tmp_path / "inspector.json").write_text(json.dumps(values), encoding=encoding)
+        return Inspector.load(tmp_path)
+
+    return opened
+
+
+def test_threshold_is_taken_from_the_json_beside_it(beside):
+    assert not beside().moved
+    moved = beside("utf-8-sig", decision={"threshold": 0.125})
+    assert moved.decision.threshold == moved.passport.decision["threshold"] == 0.125
+    assert moved.moved
+    assert moved.own_decision.threshold == 0.5
+    assert not moved.with_threshold(0.5).moved
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"graph": "another"}, "belongs to another inspector"),
+        (
+            {"decision": {"temperature": 3.0}},
+            r"decision.temperature is not .* only decision.threshold can be",
+        ),
+        ({"decision": {"threshold": True}}, "decision.threshold=True: expected a number"),
+        ({"decision": {"threshold": "0.5"}}, "decision.threshold='0.5': expected a number"),
+        ({"decision": {"threshold": None}}, "expected a number"),
+        ({"decision": {"threshold": 1.5}}, "expected a probability"),
+        ({"decision": {"limit": 1}}, "decision has no 'limit'"),
+        ({"without": ["threshold"]}, "decision.threshold is missing; it was exported with 0.5"),
+        ({"geometry": {"crop": [0, 0, 1, 1]}}, "geometry is not what the graph was exported with"),
+    ],
+)
+def test_what_is_no_operating_point_is_refused(beside, changes, message):
+    with pytest.raises(InputError, match=rf"x\.pt2: inspector\.json.*{message}"):
+        beside(**changes)
+
+
+def test_graph_of_another_passport_is_refused(program, lenet, make_inspector, metadata, tmp_path):
+    other = make_inspector(
+        "lenet.LeNet", (40, 64), 1, "classes", in_channels=1, image_size=[40, 64], num_classes=3
+    )
+    write_torch_export(program, tmp_path / "x.pt2", metadata(other))
+    with pytest.raises(InputError, match=r"x\.pt2: its graph is not the one of its passport"):
+        Inspector.load(tmp_path / "x.pt2")
+
+
+def test_settings_that_can_not_be_are_refused(files, tmp_path):
+    with pytest.raises(InputError, match="device=cuda"):
+        Inspector.load(path_of(files, "x.onnx"), device="cuda")
+    with pytest.raises(InputError, match="threads=0: expected 1 or more"):
+        Inspector.load(path_of(files, "x.onnx"), threads=0)
+    (tmp_path / "X.ONNX").write_bytes(path_of(files, "x.onnx").read_bytes())
+    (tmp_path / "X.partial.onnx").write_bytes(b"left over")
+    assert Inspector.load(tmp_path).backend.name == "ONNX Runtime float32"
 
 
 def test_nothing_is_left_where_it_can_not_be_written(program, lenet, metadata, tmp_path):

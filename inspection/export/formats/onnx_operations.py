@@ -59,14 +59,17 @@ def split_max_pools(graph: Any) -> None:
 
     ONNX Runtime has a slow kernel alone for both at once, which would be used where nobody asks for the places.
     """
+    read = {name for node in graph.node for name in node.input}
     for position in range(len(graph.node) - 1, -1, -1):
         node = graph.node[position]
-        if node.op_type == "MaxPool" and len(node.output) == 2 and node.output[1]:
+        if node.op_type != "MaxPool" or len(node.output) < 2:
+            continue
+        if node.output[1] in read:
             places = onnx.NodeProto()
             places.CopyFrom(node)
             places.name, places.output[0] = f"{node.name}_places", f"{node.output[0]}_again"
-            del node.output[1]
             graph.node.insert(position + 1, places)
+        del node.output[1]
 
 
 def _sort(values: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:

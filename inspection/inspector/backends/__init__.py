@@ -1,5 +1,6 @@
 """What computes an inspector's answers: the network as it was trained, or as it was exported."""
 
+import os
 from collections.abc import Collection
 from typing import Any, Protocol
 
@@ -13,6 +14,11 @@ HEATMAPS, FEATURES = "heatmaps", "features"
 
 Said = dict[str, NDArray[Any]]
 """What a backend gave for a batch, by the names of its outputs."""
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which in a container can be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Backend(Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.errors import InputError
-from inspection.inspector.backends import HEATMAPS, Said
+from inspection.inspector.backends import HEATMAPS, Said, usable_cores
 from inspection.inspector.backends.onnx_file import OnnxFile
 
 
@@ -38,7 +38,7 @@ class OnnxBackend:
             ) from None
         self._path = path
         self._settings = onnxruntime.SessionOptions()
-        self._settings.intra_op_num_threads = threads or 0
+        self._settings.intra_op_num_threads = threads or usable_cores()
         self._settings.log_severity_level = 3  # errors
         try:
             file = OnnxFile(path.read_bytes())

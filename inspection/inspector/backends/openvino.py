@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.errors import InputError
-from inspection.inspector.backends import HEATMAPS, Said
+from inspection.inspector.backends import HEATMAPS, Said, usable_cores
 
 SECTION = "inspection"
 """Where the metadata lies in the file's `rt_info`."""
@@ -56,9 +56,8 @@ class OpenVinoBackend:
         self._settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+            "INFERENCE_NUM_THREADS": threads or usable_cores(),
         }
-        if threads:
-            self._settings["INFERENCE_NUM_THREADS"] = threads
         self._results = {output.any_name: output for output in self._model.outputs}
         self._requests: dict[bool, Any] = {}  # without heatmaps, and with them
 
