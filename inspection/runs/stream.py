@@ -86,9 +86,8 @@ def stream(config: dict[str, Any]) -> int:
     with _signals(made) as caught:
         made.run(tick)
     console.close()
-    summary = made.summary()
-    print("\n".join(account(summary)))
     whole = record.write()
+    print("\n".join(account(made.summary())))
     print(output, flush=True)
     if len(caught) > 1:
         return 128 + caught[-1]
@@ -172,13 +171,16 @@ class Console:
 
     def tick(self) -> None:
         """Show what has changed, if it is time."""
-        news = self._made.news
-        while news:
-            self._say(news.popleft())
-        now = time.monotonic()
-        if now >= self._due:
-            self._due = now + (_REDRAWN if self._terminal else _LOGGED)
-            self._show(self._made.live())
+        with suppress(OSError):  # nobody listens any more: no reason to stop
+            self._say_news()
+            now = time.monotonic()
+            if now >= self._due:
+                self._due = now + (_REDRAWN if self._terminal else _LOGGED)
+                self._show(self._made.live())
+
+    def _say_news(self) -> None:
+        while self._made.news:
+            self._say(self._made.news.popleft())
 
     def _show(self, live: Live) -> None:
         if live.state == "stopping" and not self._stopping:
@@ -204,11 +206,11 @@ class Console:
 
     def close(self) -> None:
         """Take the bar away; what is new now is said."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
-        while self._made.news:
-            self._say(self._made.news.popleft())
+        with suppress(OSError):
+            if self._bar is not None:
+                self._bar.close()
+            self._bar = None
+            self._say_news()
 
 
 def state_in_words(live: Live) -> str:

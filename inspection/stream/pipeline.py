@@ -182,7 +182,7 @@ class Stream:
     def _finish_line(self) -> None:
         """Whatever has no result now is dropped."""
         for outlet in self._outlets:  # the network may wait for one of them, and hold the lock
-            if self._requests:
+            if self._requests or self.ended == "broke":
                 outlet.hurry()
         left = self._line.abandon()
         self._end("stopped")
@@ -212,14 +212,18 @@ class Stream:
             self.ended, self.why = ended, why
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Run a thread: one that breaks ends the stream, and not only itself."""
+        """Run a thread: one that breaks ends the stream, and not only itself.
+
+        What a capture that breaks has put into the line is still inspected; behind the others nothing goes on.
+        """
         try:
             work()
         except Exception as error:
             self._end("broke", f"{type(error).__name__}: {one_line(error)}")
             self._say(traceback.format_exc())
             self._line.end()
-            self._done.set()
+            if work != self._capture:
+                self._done.set()
 
     def _capture(self) -> None:
         most = math.inf if self.policy.frames is None else self.policy.frames

@@ -1,13 +1,16 @@
 """A stream from its command line to what it leaves behind."""
 
 import csv
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,7 +20,7 @@ from inspection.config.saved import plain
 from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
 from inspection.runs.predict import predict
-from inspection.runs.stream import account, state_in_words, stream
+from inspection.runs.stream import Console, account, state_in_words, stream
 from inspection.stream.frames import Live, SinkFigures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -257,6 +260,19 @@ def test_the_moment_in_a_line():
         "99.96/s, 4.1 ms, 99 % within 10.2 ms, 1 waiting, 2 dropped, 1 failed, 10 alarms, 5 not written, DRIFT, "
         "reconnecting"
     )
+
+
+def test_nobody_needs_to_listen(monkeypatch):
+    """Whatever read the log has died: no reason to stop a line."""
+
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    console = Console(SimpleNamespace(news=deque(["camera 0: back", "camera 0: gone"])))
+    console.tick()
+    console.close()
 
 
 @pytest.fixture

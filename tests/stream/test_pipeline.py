@@ -239,8 +239,9 @@ def test_a_camera_that_comes_back_goes_on_where_it_was(monkeypatch):
     ]
 
 
-def test_a_source_that_breaks_ends_the_stream_with_all_frames_accounted_for():
-    made = run_stream(FakeSource([picture(0), picture(2), ZeroDivisionError("bug")]))
+def test_a_source_that_breaks_ends_the_stream_and_what_it_gave_is_inspected():
+    inspector = FakeInspector(lambda values: time.sleep(0.03))  # longer than it takes to notice
+    made = run_stream(FakeSource([picture(0), picture(2), ZeroDivisionError("bug")]), inspector, batch=1)
     assert (made.ended, made.why) == ("broke", "ZeroDivisionError: bug")
     assert made.summary()["inspected"] == 2
     assert "Traceback" in made.messages[-1]
