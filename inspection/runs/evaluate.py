@@ -191,8 +191,10 @@ def outcome_with(rebuilt: Rebuilt, inspector: Inspector, part: str = "val") -> O
     be_quiet()
     trainer = L.Trainer(**_SILENT, accelerator="cpu", default_root_dir=str(rebuilt.folder))
     look = trainer.validate if part == "val" else trainer.test
-    look(task, datamodule=data, verbose=False)
-    task.decision, task.flips, task.answers = before
+    try:
+        look(task, datamodule=data, verbose=False)
+    finally:
+        task.decision, task.flips, task.answers = before
     assert task.outcome is not None
     return task.outcome
 
@@ -214,6 +216,10 @@ def evaluate(config: Mapping[str, Any]) -> int:
     if config["inspector"] is not None:
         rebuilt = replace(rebuilt, inspector=Inspector.load(config["inspector"]))
         answer_by(rebuilt.task, rebuilt.inspector)
+        rebuilt.data.notes.append(
+            f"verdicts and their figures are of {config['inspector']} ({rebuilt.inspector.backend.name}); heatmaps, "
+            "figures of places and the loss of boxes are of the network as it was trained"
+        )
     folder = run
     if not rebuilt.own or config["inspector"] is not None:
         folder = open_output(config["output"], run, "evaluate")

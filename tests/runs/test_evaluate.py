@@ -230,7 +230,9 @@ def test_an_inspector_is_evaluated_in_the_networks_place(run, trained, compose, 
             assert found[part][name] == pytest.approx(before[part][name], abs=1e-5), (part, name)
     assert [row["verdict"] for row in rows(tmp_path / "found")] == [row["verdict"] for row in own]
     assert found["inspector"] == str(given)
-    assert "torch float32 on cpu" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "torch float32 on cpu" in said
+    assert "heatmaps, figures of places and the loss of boxes are of the network as it was trained" in said
 
     moved = Inspector.load(run).with_threshold(0.0)
     moved.save(tmp_path / "moved.safetensors")
