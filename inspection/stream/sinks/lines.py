@@ -29,6 +29,7 @@ class LineFile:
 
     Attributes:
         path: Of the newest part.
+        some: Whether a line was appended.
 
     Raises:
         InputError: The first part can't be begun.
@@ -41,7 +42,7 @@ class LineFile:
             self.path, self._file = self._begun()
         except OSError as error:
             raise InputError(f"{folder}: {stem}{suffix} can't be begun ({error.strerror or error})") from None
-        self._whole = len(head)
+        self._whole, self.some = len(head), False
 
     def append(self, lines: bytes) -> None:
         """Write whole lines.
@@ -49,8 +50,8 @@ class LineFile:
         Raises:
             OSError: They could not be written, and nothing of them is in the file.
         """
-        some = self._whole > len(self._head)
-        if some and self._limit is not None and self._whole + len(lines) > self._limit:
+        filled = self._whole > len(self._head)
+        if filled and self._limit is not None and self._whole + len(lines) > self._limit:
             path, file = self._begun()
             self._file.close()
             self.path, self._file, self._whole = path, file, len(self._head)
@@ -62,13 +63,16 @@ class LineFile:
                 self._file.truncate(self._whole)
             raise
         self._whole += len(lines)
+        self.some = True
 
     def close(self) -> None:
-        """Cut off what a failed attempt may have left."""
+        """Cut off what a failed attempt may have left; a file that nothing was appended to goes."""
         try:
             self._file.truncate(self._whole)
         finally:
             self._file.close()
+            if not self.some:
+                self.path.unlink(missing_ok=True)
 
     def _begun(self) -> tuple[Path, FileIO]:
         """The next part that is not there yet, with its head."""
@@ -99,6 +103,22 @@ def whole_lines(data: bytes) -> tuple[list[bytes], bytes]:
     """
     *lines, torn = data.split(b"\n")
     return lines, torn
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is whole whenever somebody looks.
+
+    Raises:
+        OSError: It can't be written; the old one, if there was one, is as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def iso_time(seconds: float) -> str:

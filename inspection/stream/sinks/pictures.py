@@ -1,7 +1,6 @@
 """The pictures of defects as files."""
 
 import contextlib
-import os
 import re
 from collections import deque
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from inspection.errors import InputError
 from inspection.stream.frames import Result
 from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.drawing import explained, jpeg
-from inspection.stream.sinks.lines import bytes_of, iso_time
+from inspection.stream.sinks.lines import bytes_of, iso_time, write_whole
 
 _LABEL = 60  # bytes of a verdict in a file name
 _SHOWN = 1600  # px: longer side of the drawn one, at most
@@ -45,6 +44,7 @@ class PictureSink(Sink):
         self._count, self._bytes = count, bytes_of(megabytes, "sinks.pictures.megabytes")
         self._kept: deque[tuple[tuple[Path, ...], int]] = deque()
         self._size = 0
+        self._began = False
         self._newest = -1  # frame that was kept: the same results may be offered once more
 
     def open(self, about: About) -> None:
@@ -59,10 +59,17 @@ class PictureSink(Sink):
 
     def write(self, results: Sequence[Result]) -> None:
         """Those of alarms."""
+        self._began = True
         for result in results:
             if result.alarm and result.number > self._newest:
                 self._keep(result)
                 self._newest = result.number
+
+    def close(self) -> None:
+        """A folder for which nothing ever came goes."""
+        if not self._began:
+            with contextlib.suppress(OSError):  # there is something in it
+                self._folder.rmdir()
 
     def _keep(self, result: Result) -> None:
         assert result.verdict is not None
@@ -101,22 +108,6 @@ def encode_png(image: CameraImage) -> bytes:
     done, data = cv2.imencode(".png", blue_first, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     assert done  # what a camera gives
     return data.tobytes()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole whenever somebody looks.
-
-    Raises:
-        OSError: It can't be written; the old one, if there was one, is as it was.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
 
 
 def _stamp(seconds: float) -> str:

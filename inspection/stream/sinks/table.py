@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from inspection.errors import InputError
 from inspection.stream.frames import Result
 from inspection.stream.sink import About, Sink
 from inspection.stream.sinks.about import described
-from inspection.stream.sinks.lines import LineFile, bytes_of, iso_time, whole_lines
+from inspection.stream.sinks.lines import LineFile, bytes_of, iso_time, whole_lines, write_whole
 
 BEFORE = ["frame", "name", "time", "position", "latency_ms", "status", "reason"]
 """Columns before those of the verdict, which are those of `predictions.csv`."""
@@ -39,10 +40,13 @@ class CsvSink(Sink):
             about.output, "frames", ".csv", _lines([[*BEFORE, *columns, *BEHIND]]), self._limit
         )
         path = self._file.path
-        beside = path.with_name(f"{path.stem}_about.json")
-        beside.write_text(
-            json.dumps(described(about), ensure_ascii=False, indent=2) + "\n", "utf-8", "backslashreplace"
-        )
+        self._beside = path.with_name(f"{path.stem}_about.json")
+        text = json.dumps(described(about), ensure_ascii=False, indent=2) + "\n"
+        try:
+            write_whole(self._beside, text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self._file.close()
+            raise InputError(f"{self._beside}: can't be written ({error.strerror or error})") from None
         self.where = str(path)
 
     def write(self, results: Sequence[Result]) -> None:
@@ -50,8 +54,10 @@ class CsvSink(Sink):
         self._file.append(_lines([self._row(result) for result in results]))
 
     def close(self) -> None:
-        """End the file."""
+        """End the file; without a frame there is none."""
         self._file.close()
+        if not self._file.some:
+            self._beside.unlink(missing_ok=True)
 
     def _row(self, result: Result) -> list[str]:
         judged = result.verdict is not None

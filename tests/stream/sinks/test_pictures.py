@@ -97,20 +97,6 @@ def test_offered_once_more_it_counts_once(about):
     assert {name[:9] for name in kept(about)} == {"000000001", "000000002", "000000003"}
 
 
-def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
-    path = tmp_path / "a.png"
-    path.write_bytes(b"old")
-
-    def broken(*_):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(pictures.os, "replace", broken)
-    with pytest.raises(OSError, match="Input/output"):
-        pictures.write_whole(path, b"new")
-    assert [each.name for each in tmp_path.iterdir()] == ["a.png"]
-    assert path.read_bytes() == b"old"
-
-
 @pytest.mark.parametrize("label", ["scratch, dent/2", "../../etc", "Riß 日本", "", "x" * 300])
 def test_any_verdict_makes_a_file_name(about, label):
     verdict = said(0.9)

@@ -7,8 +7,11 @@ from datetime import datetime
 
 import pytest
 
+from inspection.errors import InputError
 from inspection.inspector.verdict import Verdict
+from inspection.stream.sinks import table
 from inspection.stream.sinks.jsonl import FORMAT, JsonLinesSink, read_lines
+from inspection.stream.sinks.pictures import PictureSink
 from inspection.stream.sinks.table import CsvSink, read_rows
 from tests.stream.sinks.conftest import KINDS, TIME, classes, lost, of_kind, result
 
@@ -164,6 +167,28 @@ def test_a_line_torn_by_a_power_cut_is_no_frame(about, cut):
     assert [int(row["frame"]) for row in rows] == list(range(len(rows)))
     assert len(frames) in (7, 8)
     assert len(rows) in (5, 6, 7, 8)
+
+
+def test_a_full_disk_leaves_no_file_behind(about, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(table, "write_whole", full)
+    sink = CsvSink()
+    with pytest.raises(InputError, match=r"frames_about\.json: can't be written \(No space left on device\)"):
+        sink.open(about())
+    assert sink._file._file.closed
+    assert list(about().output.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [CsvSink, JsonLinesSink, PictureSink])
+def test_what_was_never_written_to_leaves_nothing(about, kind):
+    """As when another sink can't be opened: there is no stream."""
+    sink = kind()
+    sink.open(about())
+    assert list(about().output.iterdir()) != []
+    sink.close()
+    assert list(about().output.iterdir()) == []
 
 
 def test_another_file_is_refused(tmp_path):
