@@ -2,11 +2,13 @@
 
 import contextlib
 import errno
+import io
 import ipaddress
 import socket
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -15,9 +17,11 @@ from typing import Any, NamedTuple
 from inspection.errors import InputError
 
 PATIENCE = 10.0
-"""Seconds after which a client that neither asks nor takes is sent away."""
-MOST = 48
-"""Connections at a time; further ones are told to come later."""
+"""Seconds in which a client has to have asked, byte by byte or at once, and to have taken the answer."""
+MOST, OF_ONE = 48, 24
+"""Connections at a time, and of one address; further ones are told to come later."""
+SPARE, SPARE_PATIENCE = 8, 1.0
+"""Places for what is always answered, while the others are taken; and the seconds for asking and for taking it."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -67,6 +71,7 @@ class ReadOnlyServer:
         port: 0 for any that is free.
         names: Host names by which it may be asked.
         key: Of the config, for messages.
+        always: Paths that are answered also while there is no place: those of a supervisor.
 
     Attributes:
         url: Where it is.
@@ -75,11 +80,13 @@ class ReadOnlyServer:
         InputError: The address or the port can't be had.
     """
 
-    def __init__(self, site: Site, host: str, port: int, names: Sequence[str], key: str) -> None:
+    def __init__(
+        self, site: Site, host: str, port: int, names: Sequence[str], key: str, always: Collection[str] = ()
+    ) -> None:
         if not 0 <= port <= 65535:
             raise InputError(f"{key}.port={port}: expected 0 to 65535")
         own = {name.lower().rstrip(".") for name in names} | {"localhost"}
-        handler = type("Handler", (_Handler,), {"site": staticmethod(site), "names": own})
+        handler = type("Handler", (_Handler,), {"site": staticmethod(site), "names": own, "always": always})
         try:
             self._server = _Server(host, port, handler)
         except (OSError, UnicodeError) as error:
@@ -113,16 +120,18 @@ class _Server(
     def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.closed = False
-        self._room = threading.BoundedSemaphore(MOST)
+        self._lock = threading.Lock()
+        self._held: dict[Any, str] = {}  # connections, by the address of the other side
+        self._spare: set[Any] = set()
         super().__init__((host, port), handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """In a thread, if there are not too many."""
-        if self._room.acquire(blocking=False):
+        if self._has_place(request, client_address[0]):
             try:
                 super().process_request(request, client_address)
             except BaseException:  # no thread could be started
-                self._room.release()
+                self._leave(request)
                 raise
             return
         with contextlib.suppress(OSError):
@@ -135,7 +144,26 @@ class _Server(
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            self._leave(request)
+
+    def is_spare(self, request: Any) -> bool:
+        """Whether a connection has a place only for what is always answered."""
+        return request in self._spare
+
+    def _has_place(self, request: Any, address: str) -> bool:
+        with self._lock:
+            if len(self._held) < MOST and list(self._held.values()).count(address) < OF_ONE:
+                self._held[request] = address
+                return True
+            if len(self._spare) < SPARE:
+                self._spare.add(request)
+                return True
+            return False
+
+    def _leave(self, request: Any) -> None:
+        with self._lock:
+            self._held.pop(request, None)
+            self._spare.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that go away in the middle are no news."""
@@ -143,11 +171,45 @@ class _Server(
             super().handle_error(request, client_address)
 
 
+class _Incoming(io.RawIOBase):
+    """What comes in, until a moment: a time limit of the socket begins anew with every byte."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.until = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE
+    server: _Server
     site: Site
     names: Collection[str]
+    always: Collection[str]
+
+    def setup(self) -> None:
+        """Nobody holds a place by being slow."""
+        super().setup()
+        self.rfile.close()
+        self._spare = self.server.is_spare(self.connection)
+        self._patience = SPARE_PATIENCE if self._spare else self.timeout
+        self._incoming = _Incoming(self.connection)
+        self.rfile = io.BufferedReader(self._incoming)
+
+    def handle_one_request(self) -> None:
+        """The whole head in time."""
+        self._incoming.until = time.monotonic() + self._patience
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         """Answer with a body."""
@@ -172,6 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
             words = "This page is not known by that name; it can be told in the key names of the sink web.\n"
             return Answer(words.encode(), _TEXT, 421)
         path, _, query = self.path.partition("?")
+        if self._spare and path not in self.always:
+            return Answer(b"Too many look at this page; it can be had later.\n", _TEXT, 503)
         try:
             found = self.site(Asked(path, query))
         except Exception as error:  # the page's own trouble; the console belongs to the stream
@@ -179,10 +243,13 @@ class _Handler(BaseHTTPRequestHandler):
         return found or Answer(b"There is no such page.\n", _TEXT, 404)
 
     def _answer(self, answer: Answer, further: Mapping[str, str] | None = None) -> None:
-        if getattr(self.server, "closed", False):
+        self.connection.settimeout(self._patience)
+        if self.server.closed or self._spare:
             self.close_connection = True
         self.send_response(answer.status)
         headers = {"Content-Type": answer.kind, "Content-Length": str(len(answer.content)), **_HEADERS}
+        if self._spare and answer.status == 503:
+            headers["Retry-After"] = "5"
         for name, value in (headers | dict(further or {})).items():
             self.send_header(name, value)
         if self.close_connection:

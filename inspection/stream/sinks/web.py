@@ -92,7 +92,9 @@ class WebSink(Sink):
         self._facts = _facts(about)
         page = files("inspection.stream.sinks") / "page"
         self._page = {path: Answer((page / file).read_bytes(), kind) for path, (file, kind) in _PAGE.items()}
-        self._server = ReadOnlyServer(self._site, self._host, self._port, self._names, "sinks.web")
+        self._server = ReadOnlyServer(
+            self._site, self._host, self._port, self._names, "sinks.web", always=("/healthz", "/metrics")
+        )
         self.where = self._server.url
 
     def write(self, results: Sequence[Result]) -> None:

@@ -1,6 +1,7 @@
 """A web server that only shows, asked by hand over sockets."""
 
 import socket
+import sys
 import threading
 import time
 import urllib.request
@@ -165,20 +166,73 @@ def test_who_says_nothing_is_sent_away(monkeypatch):
     served.close()
 
 
-def test_too_many_are_told_to_come_later(site):
-    held = [connected(site) for _ in range(server.MOST)]
-    time.sleep(0.3)
-    with connected(site) as one_more:
-        assert one_more.recv(1000).startswith(b"HTTP/1.1 503 ")
+def test_who_asks_byte_by_byte_is_sent_away(monkeypatch):
+    monkeypatch.setattr(server._Handler, "timeout", 0.5)
+    served = ReadOnlyServer(lambda _: None, "127.0.0.1", 0, [], "sinks.web")
+    began = time.monotonic()
+
+    def drip(connection):
+        while time.monotonic() - began < 8:
+            connection.send(b"G")
+            time.sleep(0.1)
+
+    with connected(served) as slow, pytest.raises(OSError, match=r"reset|pipe|abort"):
+        drip(slow)
+    assert time.monotonic() - began < 6
+    served.close()
+
+
+@pytest.fixture
+def crowded(monkeypatch):
+    """A server whose places are all taken by one address, and the connections that hold them."""
+    monkeypatch.setattr(server, "OF_ONE", 3)
+    monkeypatch.setattr(server, "SPARE", 2)
+    served = ReadOnlyServer(
+        lambda asked: Answer(asked.path.encode(), "text/plain"), "127.0.0.1", 0, [], "sinks.web", ["/healthz"]
+    )
+    held = [connected(served) for _ in range(3)]
+    while len(served._server._held) < 3:
+        time.sleep(0.01)
+    yield served, held
+    for each in held:
+        each.close()
+    served.close()
+
+
+def test_too_many_are_told_to_come_later(crowded):
+    served, held = crowded
+    status, headers, _ = asked(served, get())
+    assert (status, headers["Retry-After"], headers["Connection"]) == (503, "5", "close")
+    with connected(served), connected(served):  # nor are there spare places now
+        until = time.monotonic() + 5
+        while len(served._server._spare) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        with connected(served) as one_more:
+            assert one_more.recv(1000).startswith(b"HTTP/1.1 503 ")
     for each in held:
         each.close()
     for _ in range(100):
         time.sleep(0.05)
-        with connected(site) as later:
-            later.sendall(get())
-            if later.recv(1000).startswith(b"HTTP/1.1 200 "):
-                return
+        if asked(served, get())[0] == 200:
+            return
     raise AssertionError("nobody is served any more")
+
+
+def test_a_supervisor_is_answered_while_all_places_are_taken(crowded):
+    served, _ = crowded
+    for _ in range(5):
+        assert asked(served, get("/healthz"))[::2] == (200, b"/healthz")
+        until = time.monotonic() + 5
+        while served._server._spare and time.monotonic() < until:
+            time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is not an address everywhere")
+def test_one_address_does_not_take_all_places(crowded):
+    served, _ = crowded
+    with socket.create_connection(("127.0.0.1", port(served)), 10, ("127.0.0.2", 0)) as other:
+        other.sendall(get())
+        assert other.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
 def test_many_at_once(site):
