@@ -363,7 +363,7 @@ def test_single_images_batches_and_colours():
 
 
 def test_a_run_folder_is_loaded(inspector, images, tmp_path):
-    with pytest.raises(InputError, match=r"no inspector\.safetensors in this folder"):
+    with pytest.raises(InputError, match=r"neither inspector\.safetensors"):
         Inspector.load(tmp_path)
     inspector.save(tmp_path / "inspector.safetensors")
     assert Inspector.load(tmp_path).inspect(images) == inspector.inspect(images)

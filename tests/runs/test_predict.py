@@ -251,7 +251,7 @@ def test_missing_run(call, some, tmp_path):
 
 
 def test_folder_that_is_no_run(call, some):
-    with pytest.raises(InputError, match=r"no inspector\.safetensors in this folder"):
+    with pytest.raises(InputError, match=r"neither inspector\.safetensors"):
         call(some, run=some)
 
 
