@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 Pixels = NDArray[np.uint8]
+_ROUNDED = "q_output_"  # NNCF's name of a weight begins with it
+_ORIGINAL = "_original"
 _RANKED = 32  # images on which the harm that a layer does is measured: it is the same on more of them
 
 
@@ -93,13 +95,14 @@ def quantised(
         raise InputError("int8: the network has no layer that could compute with integers")
     with _silence():
         model = nncf.quantize(
-            original,
+            _answering(original, answer),
             nncf.Dataset(list(images), lambda image: {INPUT: image[None]}),
             preset=nncf.QuantizationPreset.MIXED,
             target_device=nncf.TargetDevice.CPU,
             subset_size=len(images),
             ignored_scope=nncf.IgnoredScope(names=[*structure.floats, *spared], validate=False),
         )
+    _attach(model, original)
     _read_rounded(model, apart)
     return Quantised(model, original, structure, spared, len(images))
 
@@ -151,16 +154,67 @@ def _without(given: Quantised, floats: Collection[str]) -> "ModelProto":
     """The graph with some layers in float32 again: their inputs unrounded, weights and bias as they were."""
     model = type(given.model).FromString(given.model.SerializeToString())
     weights = {each.name: each for each in given.original.graph.initializer}
-    there = {each.name for each in model.graph.initializer}
     own = {node.name: node for node in given.original.graph.node}
+    needed = {value for name in floats for value in own[name].input if value in weights}
+    for value in sorted(needed):  # under other names: NNCF has corrected biases under theirs
+        model.graph.initializer.append(weights[value])
+        model.graph.initializer[-1].name = value + _ORIGINAL
     for node in model.graph.node:
         if node.name in floats:
-            node.input[:] = own[node.name].input
-            missing = {value for value in node.input if value in weights} - there
-            model.graph.initializer.extend(weights[value] for value in sorted(missing))
-            there |= missing
+            node.input[:] = [
+                value + _ORIGINAL if value in needed else value for value in own[node.name].input
+            ]
     _drop_unused(model)
     return model
+
+
+def _up_to_layers(given: Quantised, floats: Collection[str]) -> set[str]:
+    """Poolings and the like through which some layers read what others give: it may be rounded before them."""
+    layers = {layer.node for layer in given.structure.layers}
+    makes = {value: node for node in given.original.graph.node for value in node.output}
+    own = {node.name: node for node in given.original.graph.node}
+    found: set[str] = set()
+    waiting = [value for name in floats for value in own[name].input]
+    while waiting:
+        node = makes.get(waiting.pop())
+        if node is not None and node.name not in layers and node.name not in found:
+            found.add(node.name)
+            waiting += node.input
+    return found
+
+
+def _answering(original: "ModelProto", answer: str) -> "ModelProto":
+    """The part of a graph that the answer hangs on: evidence is no business of NNCF's."""
+    model = type(original).FromString(original.SerializeToString())
+    outputs = [each for each in original.graph.output if each.name == answer]
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
+    _drop_unused(model)
+    return model
+
+
+def _attach(model: "ModelProto", original: "ModelProto") -> None:
+    """Give a quantised part of a graph the rest of it, in place; weights that both need are there once, rounded."""
+    there = {node.name for node in model.graph.node}
+    made = {value for node in model.graph.node for value in node.output}
+    rounded = {
+        node.input[0].removeprefix(_ROUNDED): node.output[0]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0].startswith(_ROUNDED)
+    }
+    known = {each.name for each in model.graph.initializer}
+    weights = {each.name: each for each in original.graph.initializer}
+    shared = rounded.keys() & weights.keys()
+    for node in original.graph.node:
+        if node.name not in there and made.isdisjoint(node.output):
+            model.graph.node.append(node)
+            copy = model.graph.node[-1]
+            copy.input[:] = [rounded[value] if value in shared else value for value in node.input]
+            missing = {value for value in copy.input if value in weights} - known
+            model.graph.initializer.extend(weights[value] for value in sorted(missing))
+            known |= missing
+    del model.graph.output[:]
+    model.graph.output.extend(original.graph.output)
 
 
 def _drop_unused(model: "ModelProto") -> None:

@@ -1,6 +1,6 @@
 """What of an ONNX graph may be computed with integers, found by how the graph hangs together."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -114,22 +114,24 @@ def relu_before_pooling(model: "ModelProto", spared: Iterable[str] = ()) -> int:
     taken = {output.name for output in model.graph.output} | {
         value for value, users in takers.items() if len(users) > 1
     }
-    spared, moved = set(spared), 0
+    spared, shapes = set(spared), {}
     for pool in list(nodes):
         if pool.op_type != "MaxPool" or len(pool.output) > 1 or {pool.input[0], pool.output[0]} & taken:
             continue
         maps, pooled = pool.input[0], pool.output[0]
         layer, relu = makers.get(maps), takers[pooled][0]
-        if layer is None or layer.op_type != "Conv" or layer.name in spared or relu.op_type not in _RELU:
+        if layer is None or layer.op_type != "Conv" or relu.op_type not in _RELU:
+            continue
+        if layer.name in spared or layer.name.endswith(APART):
             continue
         cut = relu.output[0]
         relu.input[0], relu.output[0], pool.input[0], pool.output[0] = maps, pooled, pooled, cut
         first, second = place[pool.name], place[relu.name]
         nodes[first], nodes[second] = relu, pool
-        moved += 1
-    if moved:
-        replace_nodes(model, nodes)
-    return moved
+        shapes[pooled] = maps
+    replace_nodes(model, nodes)
+    _describe(model, shapes)
+    return len(shapes)
 
 
 def set_apart(model: "ModelProto", answer: str) -> list[str]:
@@ -164,6 +166,8 @@ def set_apart(model: "ModelProto", answer: str) -> list[str]:
             node.input[:] = [value + APART if value in values else value for value in node.input]
         nodes.append(node)
     replace_nodes(model, nodes)
+    _describe(model, {value + APART: value for value in values})
+    _describe(model, {value + _OF_ANSWER: value for value in results & values})
     for result in results & values:  # a result keeps its name, and the answer's value gives its own away
         for node in model.graph.node:
             for each in (node.input, node.output):
@@ -223,7 +227,19 @@ def replace_nodes(model: "ModelProto", nodes: "Iterable[NodeProto]") -> None:
     copies = [_copy(node) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(copies)
-    del model.graph.value_info[:]  # shapes of values that others make now
+
+
+def _describe(model: "ModelProto", shapes: Mapping[str, str]) -> None:
+    """Give values the type and shape of others, by their names: NNCF asks for those of every value."""
+    known = {each.name: each for each in (*model.graph.value_info, *model.graph.output)}
+    kept = [each for each in model.graph.value_info if each.name not in shapes]
+    for name, like in shapes.items():
+        if like in known:
+            kept.append(type(known[like]).FromString(known[like].SerializeToString()))
+            kept[-1].name = name
+    kept = [type(each).FromString(each.SerializeToString()) for each in kept]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
 
 
 def with_added_biases(model: "ModelProto") -> "ModelProto":

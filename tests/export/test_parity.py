@@ -1,0 +1,167 @@
+"""Trained and exported inspectors side by side: differences, changed verdicts, and what is complained about."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from inspection.decide.boxes import Boxes
+from inspection.decide.decisions import OneOf
+from inspection.decide.quantities import Quantities
+from inspection.export.parity import SAME, Figure, compare, complaints, report
+from inspection.inspector import Verdict
+from inspection.inspector.backends import BOXES, HEATMAPS, PROBABILITIES, QUANTITIES
+
+
+class Fake:
+    """An inspector that says what it is told to, image by image; the first pixel is the number of the image."""
+
+    def __init__(self, decision, output, answers, labels, heatmaps=None):
+        self.decision, self.output, self.said, self.labels = decision, output, answers, labels
+        self.heatmaps = heatmaps
+        self.answers = SimpleNamespace(wanted=lambda evidence: [output])
+        self.backend = SimpleNamespace(
+            name="fake", outputs=frozenset({output} | ({HEATMAPS} if heatmaps is not None else set()))
+        )
+        self.geometry = SimpleNamespace(image_size=(10, 20), apply=lambda image: image[None])
+
+    def observe_pixels(self, pixels, camera_shapes, further=()):
+        rows = [int(image[0, 0, 0]) for image in pixels]
+        said = {self.output: self.said[rows]}
+        if further:
+            said[HEATMAPS] = self.heatmaps[rows]
+        return [Verdict(self.labels[row]) for row in rows], said
+
+
+def read(file):
+    return np.full((10, 20), int(file), np.uint8)
+
+
+def side_by_side(decision, output, trained, exported, labels=None, heatmaps=(None, None), batch_size=2):
+    number = len(trained)
+    labels = labels or (["ok"] * number, ["ok"] * number)
+    one, other = (
+        Fake(decision, output, np.asarray(values), label, heat)
+        for values, label, heat in zip((trained, exported), labels, heatmaps, strict=True)
+    )
+    return compare(one, other, read, [str(row) for row in range(number)], batch_size=batch_size)
+
+
+CLASSES = OneOf(["ok", "defect"], "defect")
+
+
+def test_differences_of_probabilities_are_those_of_all_values_whatever_the_batches():
+    trained = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])
+    exported = trained + np.array([[0.0, 0.0], [0.01, -0.01], [-0.02, 0.02]])
+    for batch_size in (1, 2, 3):
+        parity = side_by_side(CLASSES, PROBABILITIES, trained, exported, batch_size=batch_size)
+        (gap,) = parity.differences
+        assert (gap.what, gap.file, parity.images) == ("probability", "2", 3)
+        assert gap.most == gap.bounded == pytest.approx(0.02)
+        assert gap.mean == pytest.approx(0.01)
+
+
+def test_same_answers_leave_nothing_to_complain_of():
+    values = np.array([[0.9, 0.1], [0.5, 0.5]])
+    assert complaints(side_by_side(CLASSES, PROBABILITIES, values, values + SAME / 2), None, None) == []
+
+
+def test_a_difference_above_the_bound_is_named_with_its_file():
+    values = np.array([[0.9, 0.1], [0.5, 0.5]])
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values + np.array([[0, 0], [2 * SAME, 0]]))
+    (line,) = complaints(parity, None, None)
+    assert line == "probability: 0.0002 apart (1), at most 0.0001 is allowed"
+
+
+def test_a_changed_verdict_fails_in_float32_however_small_the_difference():
+    values = np.array([[0.5, 0.5], [0.5, 0.5]])
+    labels = (["ok", "ok"], ["ok", "defect"])
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, labels)
+    (line,) = complaints(parity, None, None)
+    assert line == "1 of 2 verdicts changed: 1 was 'ok', is 'defect'"
+
+
+def test_no_number_is_the_largest_difference():
+    values = np.array([[0.5, 0.5]])
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values * np.nan)
+    assert parity.most == math.inf
+    assert complaints(parity, None, None)
+
+
+def test_heatmaps_are_bounded_by_their_mean_and_told_by_their_largest_pixel():
+    values = np.array([[0.5, 0.5]])
+    heat = np.zeros((1, 1, 100, 100), np.float32)
+    jumped = heat.copy()
+    jumped[0, 0, 3, 4] = 0.5
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, heatmaps=(heat, jumped))
+    gap = {each.what: each for each in parity.differences}["heatmap"]
+    assert (gap.most, gap.bounded) == (0.5, pytest.approx(0.5 / 1e4))
+    assert complaints(parity, None, None) == []
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, heatmaps=(heat, heat + 0.01))
+    assert "heatmap: 0.01 apart" in complaints(parity, None, None)[0]
+
+
+def test_quantities_are_told_by_their_scale():
+    decision = Quantities(["max", "mean"], "K", [350, 300], [20, 5])
+    parity = side_by_side(decision, QUANTITIES, [[350.0, 300.0]], [[352.0, 301.0]], (["a"], ["b"]))
+    (gap,) = parity.differences
+    assert (gap.most, gap.mean) == (pytest.approx(0.2), pytest.approx(0.15))
+    assert gap.of == "the scale of each quantity (20, 5 K)"
+    assert parity.changed == []  # without an alarm there is no verdict to change
+
+
+def box(left, score, which=0):
+    return [left, 0.0, left + 4.0, 4.0, score, which]
+
+
+def test_boxes_are_matched_by_place_and_class_not_by_order():
+    decision = Boxes(["motor", "valve"], 0.5)
+    trained = [[box(0, 0.9), box(10, 0.8, 1), box(5, 0.1)]]
+    exported = [[box(10, 0.82, 1), box(0.2, 0.81), box(5, 0.4)]]  # the last one counts in neither
+    parity = side_by_side(decision, BOXES, trained, exported)
+    gaps = {each.what: each for each in parity.differences}
+    assert gaps["score of a box"].most == pytest.approx(0.09)
+    assert gaps["corner of a box"].most == pytest.approx(0.2 / 20)
+    assert parity.unmatched == 0
+
+
+def test_a_box_that_only_one_of_the_two_has():
+    decision = Boxes(["motor", "valve"], 0.5)
+    parity = side_by_side(decision, BOXES, [[box(0, 0.9), box(0, 0.0)]], [[box(0, 0.9), box(12, 0.7)]])
+    assert parity.unmatched == 1
+    assert complaints(parity, None, None) == ["1 boxes of one have no counterpart in the other"]
+
+
+def test_the_figure_may_fall_by_max_drop_and_an_error_rise_by_that_share():
+    values = np.array([[0.5, 0.5]])
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values + 0.1)
+    assert complaints(parity, Figure("f1", "max", 0.9, 0.895), 0.01) == []
+    assert complaints(parity, Figure("f1", "max", 0.9, 0.95), 0.0) == []
+    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.88), 0.01)
+    assert line == "f1 0.9000 as trained, 0.8800 exported: 0.0200 is lost, max_drop=0.01 is allowed"
+    assert complaints(parity, Figure("mae", "min", 2.0, 2.01), 0.01) == []
+    assert complaints(parity, Figure("mae", "min", 2.0, 2.1), 0.01)
+    assert complaints(parity, Figure("f1", "max", 0.9, math.nan), 0.01)
+
+
+def test_verdicts_stand_for_a_figure_that_is_undefined():
+    values = np.array([[0.5, 0.5]] * 4)
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, (["ok"] * 4, ["ok", "ok", "ok", "defect"]))
+    nothing = Figure("f1", "max", math.nan, math.nan)
+    assert complaints(parity, nothing, 0.25) == []
+    assert "1 of 4 verdicts changed" in complaints(parity, nothing, 0.2)[0]
+
+
+def test_report_is_plain_values():
+    values = np.array([[0.5, 0.5]] * 30)
+    labels = (["ok"] * 30, ["defect"] * 30)
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, labels)
+    said = report(parity, Figure("f1", "max", 0.9, 0.5), 0.01)
+    assert json.loads(json.dumps(said)) == said
+    assert not said["held"]
+    assert said["changed_verdicts"]["number"] == 30
+    assert len(said["changed_verdicts"]["first"]) == 20
+    assert said["changed_verdicts"]["first"][0] == {"file": "0", "trained": "ok", "exported": "defect"}
+    assert said["figure"]["lost"] == pytest.approx(0.4)

@@ -1,0 +1,146 @@
+"""INT8 graphs: what is quantised, what stays, and layers that get their floats back."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from inspection.errors import InputError
+from inspection.export.quantise import quantised, restored
+from inspection.export.structure import name_nodes, relu_before_pooling, set_apart, structure_of
+
+ANSWER = "probabilities"
+
+
+class Small(nn.Module):
+    """Normalisation, two convolutions with pooling, a head, and evidence that hangs on the last maps."""
+
+    def __init__(self, swamped: bool = False) -> None:
+        super().__init__()
+        self.network = nn.Module()
+        self.network.first = nn.Conv2d(1, 16, 3, padding=1)
+        self.network.second = nn.Conv2d(16, 16, 3, padding=1)
+        self.network.head = nn.Linear(16, 2)
+        if swamped:  # one map is so large that the range of the others is lost in 8 bits
+            with torch.no_grad():
+                self.network.first.weight[0] *= 20000
+                self.network.second.weight[:, 0] /= 20000
+
+    def forward(self, images):
+        maps = self.network.first(images.float() / 255 - 0.5)
+        maps = torch.relu(nn.functional.max_pool2d(maps, 2))
+        maps = torch.relu(nn.functional.max_pool2d(self.network.second(maps), 2))
+        logits = self.network.head(maps.amax((2, 3)))
+        strongest = (maps == maps.amax((2, 3), keepdim=True)).float()
+        return logits.softmax(1), (strongest * self.network.head.weight[1, :, None, None]).sum(
+            1, keepdim=True
+        )
+
+
+def exported(swamped=False):
+    torch.manual_seed(0)
+    example = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    program = torch.onnx.export(
+        Small(swamped).eval(),
+        (example,),
+        dynamo=True,
+        verbose=False,
+        input_names=["images"],
+        output_names=[ANSWER, "heatmaps"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+    )
+    return program.model_proto
+
+
+def run(model, images):
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run([ANSWER, "heatmaps"], {"images": images})
+
+
+@pytest.fixture(scope="module")
+def model():
+    return exported()
+
+
+@pytest.fixture(scope="module")
+def images():
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (1, 16, 16)).astype(np.uint8) for _ in range(24)]
+
+
+@pytest.fixture(scope="module")
+def made(model, images):
+    return quantised(model, ANSWER, images)
+
+
+def test_answer_and_evidence_stay_near(model, made, images):
+    batch = np.stack(images)
+    for before, after in zip(run(model, batch), run(made.model, batch), strict=True):
+        assert 0 < np.abs(before - after).mean() < 0.02
+
+
+def test_layers_are_named_as_the_network_names_them_and_all_are_quantised(made):
+    assert [layer.name for layer in made.structure.layers] == ["first", "second", "head"]
+    assert [layer.channels for layer in made.structure.layers] == [(1, 16), (16, 16), (16, 2)]
+    assert made.integer == 3
+    assert made.images == 24
+    weights = {each.name: each.data_type for each in made.model.graph.initializer}
+    integers = [
+        name for name, kind in weights.items() if kind == onnx.TensorProto.INT8 and "q_output" in name
+    ]
+    assert len(integers) == 3
+
+
+def test_no_value_of_the_evidence_or_the_softmax_is_rounded(made):
+    floats = set(made.structure.floats)
+    makes = {value: node for node in made.model.graph.node for value in node.output}
+    rounded = {
+        makes[node.input[0]].name for node in made.model.graph.node if node.op_type == "QuantizeLinear"
+    }
+    normalised = {
+        node.name for node in made.original.graph.node if node.op_type in ("Sub", "Add", "Div", "Mul")
+    }
+    assert not (rounded & floats) - normalised  # what the first layer takes is
+
+
+def test_relu_changes_places_with_pooling_where_nothing_else_asks(model, images):
+    changed = onnx.ModelProto.FromString(model.SerializeToString())
+    name_nodes(changed)
+    set_apart(changed, ANSWER)
+    assert relu_before_pooling(changed) == 2
+    onnx.checker.check_model(changed)
+    for before, after in zip(run(model, np.stack(images)), run(changed, np.stack(images)), strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_narrow_convolutions_stay_in_float_for_onnx_runtime_alone(model, images, monkeypatch):
+    monkeypatch.setattr("inspection.export.structure._NARROW", 17)
+    names = {layer.node for layer in structure_of(model, ANSWER).layers if layer.narrow}
+    assert len(names) == 2
+    assert set(quantised(model, ANSWER, images[:4], "onnx").floats) == names
+    assert quantised(model, ANSWER, images[:4], "openvino").floats == ()
+
+
+def test_layers_that_do_harm_get_their_floats_back(images):
+    model, batch = exported(swamped=True), np.stack(images)
+    made = quantised(model, ANSWER, images)
+    truth = run(model, batch)[0]
+
+    def loss(graph):
+        return float(np.abs(run(graph, batch)[0] - truth).mean())
+
+    first = loss(made.model)
+    better, lost = restored(made, images, loss, first / 3)
+    assert lost <= first / 3
+    assert 0 < better.integer < made.integer
+    onnx.checker.check_model(better.model)
+    nothing, lost = restored(made, images, loss, 0.0)
+    assert nothing.integer == 0
+    assert lost < 1e-6  # the original again
+
+
+def test_nothing_to_calibrate_on(model):
+    with pytest.raises(InputError, match="int8: there is no image to calibrate on"):
+        quantised(model, ANSWER, [])
