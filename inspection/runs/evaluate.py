@@ -217,8 +217,8 @@ def evaluate(config: Mapping[str, Any]) -> int:
         rebuilt = replace(rebuilt, inspector=Inspector.load(config["inspector"]))
         answer_by(rebuilt.task, rebuilt.inspector)
         rebuilt.data.notes.append(
-            f"verdicts and their figures are of {config['inspector']} ({rebuilt.inspector.backend.name}); heatmaps, "
-            "figures of places and the loss of boxes are of the network as it was trained"
+            f"verdicts and their figures are of {config['inspector']} ({rebuilt.inspector.backend.name}); "
+            "heatmaps, figures of places and the loss of boxes are of the network as it was trained"
         )
     folder = run
     if not rebuilt.own or config["inspector"] is not None:
