@@ -1,6 +1,7 @@
 """An inspector at a camera, until somebody stops it. Torch is needed only for a network as it was trained."""
 
 import math
+import os
 import signal
 import sys
 import threading
@@ -89,10 +90,16 @@ def stream(config: dict[str, Any]) -> int:
     whole = record.write()
     print("\n".join(account(made.summary())))
     print(output, flush=True)
-    if len(caught) > 1:
-        return 128 + caught[-1]
     missed = made.overflow == "block" and _missed(made.live()) > 0
-    return 1 if missed or not whole or made.ended in ("source lost", "broke") else 0
+    status = 1 if missed or not whole or made.ended in ("source lost", "broke") else 0
+    if len(caught) > 1:
+        status = 128 + caught[-1]
+    if made.stuck:
+        # All is written. Python would take the libraries down below threads that are still in them: they abort.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 def _open_source(config: Mapping[str, Any]) -> Source:

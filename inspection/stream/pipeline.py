@@ -27,7 +27,7 @@ Ended = Literal["source ended", "enough frames", "stopped", "source lost", "brok
 _FOR_SINKS = 0.2
 """Share of the time that a stop may take which is the sinks' own."""
 _LEAST = 0.5
-"""Seconds that sinks get at the end in any case: it takes them a few milliseconds, unless they hang."""
+"""Seconds that sinks and threads get at the end in any case: a few milliseconds will do, unless they hang."""
 _LOOK = 0.05
 """Seconds between two looks at whether somebody wants to stop."""
 _MESSAGES = 200
@@ -108,6 +108,10 @@ class Stream:
         self._requests: list[tuple[float, float]] = []  # to stop: when asked, and the seconds for that
         self._began = self._over = 0.0
         self._outlets: list[Outlet] = []
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(work,), name=work.__name__[1:], daemon=True)
+            for work in (self._capture, self._prepare, self._infer)
+        ]
 
     def open(self) -> None:
         """Open source and sinks and warm up the network.
@@ -148,8 +152,8 @@ class Stream:
         self.started, self._began = time.time(), time.perf_counter()
         for outlet in self._outlets:
             outlet.start()
-        for work in (self._capture, self._prepare, self._infer):
-            threading.Thread(target=self._guarded, args=(work,), name=work.__name__[1:], daemon=True).start()
+        for thread in self._threads:
+            thread.start()
         while not self._done.is_set() and time.perf_counter() < self._deadline(1 - _FOR_SINKS):
             tick()
             self._heed()
@@ -160,6 +164,15 @@ class Stream:
             self._judge.watch.end()
         for lossy in (False, True):
             self._finish([outlet for outlet in self._outlets if outlet.sink.lossy == lossy], tick)
+        until = time.perf_counter() + _LEAST
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.perf_counter()))
+
+    @property
+    def stuck(self) -> list[str]:
+        """Threads that have not ended after all: in a camera, a network or a sink that does not answer."""
+        sinks = [f"sink {outlet.sink.name}" for outlet in self._outlets if not outlet.is_done()]
+        return [thread.name for thread in self._threads if thread.is_alive()] + sinks
 
     def stop(self, within: float | None = None) -> None:
         """Ask for the end; only takes note of it, so that a signal handler may call it.

@@ -162,6 +162,7 @@ def test_a_sink_that_hangs_does_not_keep_a_stop_from_ending():
     figures = stream.live().sinks["hangs"]
     assert figures.written == 0
     assert figures.missed == stream.summary()["received"]
+    assert "sink hangs" in stream.stuck
     hang.open()
 
 

@@ -22,7 +22,7 @@ def of(results, status):
 def test_every_frame_of_a_file_is_inspected_in_order():
     inspector = FakeInspector()
     made = run_stream(FakeSource([picture(value) for value in range(100)]), inspector, queue=8, batch=4)
-    assert (made.ended, made.overflow) == ("source ended", "block")
+    assert (made.ended, made.overflow, made.stuck) == ("source ended", "block", [])
     assert [result.verdict.label for result in made.kept] == ["ok", "defect"] * 50
     assert [result.alarm for result in made.kept] == [False, True] * 50
     assert list(chain(*inspector.batches[4:])) == list(range(100))  # after four to warm up
@@ -196,6 +196,7 @@ def test_what_a_stop_can_t_finish_in_time_is_dropped(gate):
     made = run_stream(FakeSource(given), FakeInspector(before), tick=tick, queue=8, stop_within=0.3)
     assert time.monotonic() - began < PATIENCE / 2
     assert made.summary()["dropped"] == {"stopped": 9}
+    assert made.stuck == ["capture", "infer"]
     gate.open()  # a verdict that comes too late changes nothing
     hold.open()
     time.sleep(0.05)
