@@ -22,8 +22,9 @@ from inspection.stream.drift import StreamWatch
 from inspection.stream.frames import Live
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
+from inspection.stream.replay import Paced, Repeated
 from inspection.stream.sink import Sink
-from inspection.stream.sources import Images, Paced, Repeated, Source, find_source
+from inspection.stream.sources import Images, Source, find_source
 
 SUMMARY = "summary.json"
 _REDRAWN, _LOGGED = 0.5, 60.0

@@ -118,6 +118,15 @@ class FakeSource(Source):
         self.closed += 1
 
 
+def read_all(source: Source) -> list[Frame]:
+    source.open()
+    frames: list[Frame] = []
+    while (frame := source.read(len(frames))) is not None:
+        frames.append(frame)
+    source.close()
+    return frames
+
+
 class Kept(Sink):
     """Keeps results; does what it is told before it does."""
 

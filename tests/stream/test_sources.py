@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from inspection.errors import InputError
-from inspection.stream.sources import Camera, Images, Paced, Repeated, SourceLost, Video, find_source
+from inspection.stream.sources import Camera, Images, SourceLost, Video, find_source
 from tests.conftest import write_image
-from tests.stream.conftest import PATIENCE, FakeSource, picture
+from tests.stream.conftest import PATIENCE, picture, read_all
 
 
 def write_video(path, count, size=(48, 64)):
@@ -22,15 +22,6 @@ def write_video(path, count, size=(48, 64)):
         writer.write(np.full((*size, 3), (20, 8 * number, 220), np.uint8))  # BGR
     writer.release()
     return path
-
-
-def read_all(source):
-    source.open()
-    frames = []
-    while (frame := source.read(len(frames))) is not None:
-        frames.append(frame)
-    source.close()
-    return frames
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".mp4"])
@@ -130,58 +121,6 @@ def test_a_camera_that_is_not_there_is_said_at_once():
         InputError, match=r"source=rtsp://127.0.0.1:9/x: no camera answers; is the address right"
     ):
         find_source("rtsp://user:secret@127.0.0.1:9/x").open()
-
-
-def test_repeated():
-    class Again(FakeSource):
-        def open(self):
-            super().open()
-            self.given = [picture(0), picture(1)]
-
-    source = Repeated(Again([picture(0), picture(1)]), 3)
-    assert len(read_all(source)) == 6
-    assert source.total == 6
-    endless = Repeated(Again([picture(0), picture(1)]), None)
-    endless.open()
-    assert endless.total is None
-    assert [endless.read(number).number for number in range(5)] == list(range(5))
-    assert read_all(Repeated(FakeSource([]), None)) == []
-
-
-def paced(rate, cost=(), count=5):
-    """Frames of a paced source on a clock that only moves when somebody works or sleeps."""
-    now = [100.0]
-    source = FakeSource([picture(0)] * count)
-    plain = source.read
-
-    def read(number):
-        now[0] += dict(cost).get(number, 0.0)
-        return plain(number)
-
-    source.read = read
-    slept = []
-
-    def sleep(seconds):
-        slept.append(seconds)
-        now[0] += seconds
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inspection.stream.sources.time.perf_counter", lambda: now[0])
-        patch.setattr("inspection.stream.sources.time.sleep", sleep)
-        slow = Paced(source, rate)
-        frames = read_all(slow)
-    late = "can't be read at rate=100" in slow.note
-    return late, [round(frame.captured_at - 100, 6) for frame in frames]
-
-
-def test_paced_frames_count_as_captured_when_they_are_due():
-    on_time = (False, [0.0, 0.01, 0.02, 0.03, 0.04])
-    assert paced(100.0) == on_time
-    assert paced(100.0, {2: 0.015}) == on_time  # late, and caught up
-
-
-def test_paced_frames_that_are_later_than_a_period_move_the_others_and_are_said():
-    assert paced(100.0, {2: 0.05}) == (True, [0.0, 0.01, 0.06, 0.07, 0.08])
 
 
 class _Broadcast(http.server.BaseHTTPRequestHandler):
