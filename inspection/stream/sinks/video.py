@@ -29,6 +29,8 @@ _USUAL_RATE = 25.0
 _RESERVE = (
     64_000_000  # bytes: OpenCV does not say when a disk is full, so the film ends while there is some room
 )
+_STALLED = 5000
+"""Frames after which a file that has not grown is ended and looked at: it is written by quarters of a megabyte."""
 _LETTERS = 20  # px
 _BAR = 34  # px
 # Colour, and a sign for who can't tell colours: of Okabe and Ito, dark enough for white letters.
@@ -98,7 +100,8 @@ class VideoSink(Sink):
         """Find out whether the codec works: one that is missing is told before the first frame."""
         self._inspector, self._folder = about.inspector, about.output
         self._can_alarm = can_alarm(about.inspector)
-        self._rate = self._rate or about.rate or _USUAL_RATE
+        # MPEG-4 counts the time in parts of which a second has 65535 at most.
+        self._rate = max(0.01, round(self._rate or about.rate or _USUAL_RATE, 2))
         self._least = None if self._minutes is None else max(1, round(60 * self._minutes * self._rate))
         probe = self._folder / f".video_probe{self._suffix}"
         try:
@@ -114,7 +117,8 @@ class VideoSink(Sink):
     def write(self, results: Sequence[Result]) -> None:
         """None where the disk is full, else all that are to be seen."""
         if shutil.disk_usage(self._folder).free < _RESERVE:
-            self._end()
+            with contextlib.suppress(OSError):  # which is no news then
+                self._end()
             raise OSError(errno.ENOSPC, f"less than {_RESERVE // 1_000_000} MB are free", str(self._folder))
         for result in results:
             if result.status == "dropped" or (result.image is None and self._size is None):
@@ -122,7 +126,8 @@ class VideoSink(Sink):
             if result.number <= self._newest:  # offered once more: the next file could not be begun
                 continue
             picture = self._drawn(result)
-            if self._writer is not None and self._least is not None and self._frames >= self._least:
+            is_long = self._least is not None and self._frames >= self._least
+            if is_long or self._is_stalled():
                 self._end()
             if self._writer is None:
                 self._begin((picture.shape[1], picture.shape[0]))
@@ -132,7 +137,11 @@ class VideoSink(Sink):
             self._newest = result.number
 
     def close(self) -> None:
-        """End the file, so that every player knows its length."""
+        """End the file, so that every player knows its length.
+
+        Raises:
+            OSError: Not all of it is there.
+        """
         self._end()
 
     def _drawn(self, result: Result) -> Picture:
@@ -186,6 +195,7 @@ class VideoSink(Sink):
             if not path.exists():
                 break
         self._writer, self._frames = self._opened(path, size), 0
+        self._path, self._grown = path, (0, 0)
         self._files.append(path)
         while self._keep is not None and len(self._files) > self._keep:
             with contextlib.suppress(OSError):
@@ -209,10 +219,43 @@ class VideoSink(Sink):
             )
         return writer
 
+    def _is_stalled(self) -> bool:
+        """OpenCV does not say when it can't write."""
+        if self._writer is None:
+            return False
+        largest, since = self._grown
+        try:
+            size = self._path.stat().st_size
+        except OSError:  # somebody has taken it away
+            return True
+        if size > largest:
+            self._grown = size, self._frames
+            return False
+        return self._frames - since >= _STALLED
+
     def _end(self) -> None:
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        frames, self._frames = self._frames, 0
+        if not is_whole(self._path, frames):
+            raise OSError(
+                errno.EIO, "the film is not whole; the disk or a quota may be full", str(self._path)
+            )
+
+
+def is_whole(path: Path, frames: int) -> bool:
+    """Whether a film that was ended knows its length and can be read near its end."""
+    film = cv2.VideoCapture(str(path))
+    near = 2  # readers round
+    try:
+        if abs(film.get(cv2.CAP_PROP_FRAME_COUNT) - frames) > near:
+            return False
+        film.set(cv2.CAP_PROP_POS_FRAMES, max(0, frames - near))
+        return film.read()[0]
+    finally:
+        film.release()
 
 
 def letterboxed(picture: Picture, size: tuple[int, int]) -> Picture:

@@ -136,6 +136,63 @@ def test_a_full_disk_ends_the_film_before_it_is_damaged(about, monkeypatch):
     assert [len(frames_of(path)[0]) for path in films] == [1, 2]
 
 
+@pytest.fixture
+def file_limit():
+    """Sets how large a file of this process may be."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".mp4"])
+@pytest.mark.parametrize("size", [4_000, 300_000])
+def test_a_film_that_cannot_grow_is_told(about, file_limit, suffix, size):
+    sink = VideoSink(suffix=suffix)
+    sink.open(about())
+    file_limit(size)
+    sink.write([result(number, image=picture(number, (240, 320, 3))) for number in range(25)])
+    with pytest.raises(OSError, match=r"the film is not whole.*video_001"):
+        sink.close()
+
+
+def test_a_film_that_does_not_grow_is_ended_long_before_its_time(about, file_limit, monkeypatch):
+    monkeypatch.setattr(video, "_STALLED", 20)
+    sink = VideoSink()
+    sink.open(about())
+    file_limit(4_000)
+    batch = [result(number, image=picture(number, SHAPE)) for number in range(25)]
+    with pytest.raises(OSError, match="the film is not whole"):
+        sink.write(batch)
+    file_limit(100_000_000)
+    sink.write(batch)
+    sink.close()
+    assert len(frames_of(about().output / "video_002.mkv")[0]) == 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there nobody can")
+def test_a_film_that_was_taken_away_is_followed_by_the_next(about):
+    sink = VideoSink()
+    sink.open(about())
+    sink.write([result(0, image=grey(9))])
+    (about().output / "video_001.mkv").unlink()
+    with pytest.raises(OSError, match="the film is not whole"):
+        sink.write([result(1, image=grey(9))])
+    sink.write([result(1, image=grey(9))])
+    sink.close()
+    assert [path.name for path in about().output.iterdir()] == ["video_002.mkv"]
+
+
+@pytest.mark.parametrize("rate", [0.004, 0.7, 12.5, 29.97, 59.94006, 98.437, 200.0])
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".mp4"])
+def test_any_rate_of_a_camera(about, suffix, rate):
+    given = [result(number, image=grey(9 * number)) for number in range(7)]
+    (path,) = filmed(about, given, about(rate=rate), suffix=suffix)
+    assert len(frames_of(path)[0]) == 7
+    assert video.is_whole(path, 7)
+    assert not video.is_whole(path, 70)
+
+
 def test_offered_once_more_a_frame_is_filmed_once(about, monkeypatch):
     sink = VideoSink(minutes=2 / 60 / 25)
     sink.open(about())
