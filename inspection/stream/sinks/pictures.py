@@ -18,13 +18,18 @@ from inspection.stream.sinks.drawing import explained, jpeg
 from inspection.stream.sinks.lines import bytes_of, iso_time, write_whole
 
 _LABEL = 60  # bytes of a verdict in a file name
+_KEPT = re.compile(
+    r"(?P<number>\d{9,})_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3})_.+?(_evidence\.jpg|\.png)"
+)
+"""Names of our own files: nobody else's are taken away."""
 _SHOWN = 1600  # px: longer side of the drawn one, at most
 
 
 class PictureSink(Sink):
     """`defects/`: of each alarm the camera's own pixels as PNG, fit to train with, and a JPEG with the evidence.
 
-    When there are too many, the oldest go. A file is whole or not there.
+    When there are too many, the oldest go, also those of an earlier stream into the same folder. A file is whole
+    or not there.
 
     Args:
         count: Alarms whose pictures are kept at most.
@@ -53,8 +58,10 @@ class PictureSink(Sink):
         self._folder = about.output / "defects"
         try:
             self._folder.mkdir(exist_ok=True)
+            self._kept.extend(_kept_in(self._folder))
         except OSError as error:
-            raise InputError(f"{self._folder}: the folder can't be made ({error.strerror})") from None
+            raise InputError(f"{self._folder}: the folder can't be made or read ({error.strerror})") from None
+        self._size = sum(size for _, size in self._kept)
         self.where = str(self._folder)
 
     def write(self, results: Sequence[Result]) -> None:
@@ -108,6 +115,16 @@ def encode_png(image: CameraImage) -> bytes:
     done, data = cv2.imencode(".png", blue_first, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     assert done  # what a camera gives
     return data.tobytes()
+
+
+def _kept_in(folder: Path) -> list[tuple[tuple[Path, ...], int]]:
+    """The alarms whose pictures are there, the oldest first: their files and how many bytes these have."""
+    alarms: dict[tuple[str, int, str], list[Path]] = {}
+    for path in folder.iterdir():
+        if found := _KEPT.fullmatch(path.name):
+            order = found["time"], int(found["number"]), path.name.removesuffix(found[3])
+            alarms.setdefault(order, []).append(path)
+    return [(tuple(paths), sum(path.stat().st_size for path in paths)) for _, paths in sorted(alarms.items())]
 
 
 def _stamp(seconds: float) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
 from collections import deque
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ Suffix = Literal[".mkv", ".avi", ".mp4"]
 
 CODECS: dict[str, str] = {".mkv": "mp4v", ".avi": "MJPG", ".mp4": "mp4v"}
 """What every OpenCV encodes by itself."""
+_FILM = re.compile(rf"video_(\d{3,})(?:{'|'.join(map(re.escape, CODECS))})")
 _USUAL_RATE = 25.0
 _RESERVE = (
     64_000_000  # bytes: OpenCV does not say when a disk is full, so the film ends while there is some room
@@ -57,7 +59,7 @@ class VideoSink(Sink):
         codec: Four letters for OpenCV; None: the one above.
         rate: Frames a second when played; None: the source's, or 25.
         minutes: From which length on a next file is begun; None: never.
-        keep: Newest files that are kept; None: all.
+        keep: Newest films in the folder that are kept, whoever began them; None: all.
         evidence: Whether the heatmap of every frame is computed for the film, which takes its time.
         height: Pixels of the picture at most.
 
@@ -112,6 +114,11 @@ class VideoSink(Sink):
             raise InputError(str(error)) from None
         finally:
             probe.unlink(missing_ok=True)
+        there = sorted(
+            (int(found[1]), path) for path in self._folder.iterdir() if (found := _FILM.fullmatch(path.name))
+        )
+        self._files.extend(path for _, path in there)
+        self._number = there[-1][0] if there else 0
         self.where = str(self._folder / f"video_*{self._suffix}")
 
     def write(self, results: Sequence[Result]) -> None:

@@ -9,7 +9,7 @@ from inspection.errors import InputError
 from inspection.stream.sinks import pictures
 from inspection.stream.sinks.drawing import explained, has_evidence, shown
 from inspection.stream.sinks.pictures import PictureSink
-from tests.stream.sinks.conftest import HIGH, KINDS, WIDE, classes, lost, of_kind, picture, result, said
+from tests.stream.sinks.conftest import HIGH, KINDS, TIME, WIDE, classes, lost, of_kind, picture, result, said
 
 
 def opened(about, inspector=None, **settings):
@@ -60,11 +60,29 @@ def test_no_more_bytes_than_asked_for(about):
     sink = opened(about, megabytes=3.5 * size / 1e6)
     for number in range(1, 9):
         sink.write([result(number, 0.9)])
-        newest = [
-            path for path in (about().output / "defects").iterdir() if not path.name.startswith("000000000")
-        ]
-        assert sum(path.stat().st_size for path in newest) <= 3.5 * size
-    assert {name[:9] for name in kept(about)} == {"000000000", "000000006", "000000007", "000000008"}
+        assert sum(path.stat().st_size for path in (about().output / "defects").iterdir()) <= 3.5 * size
+    assert {name[:9] for name in kept(about)} == {"000000006", "000000007", "000000008"}
+
+
+@pytest.mark.parametrize("limit", ["count", "megabytes"])
+def test_a_service_that_is_started_again_keeps_no_more(about, limit):
+    """Its frames are counted from 0 again: time tells what is old. What others put there is not touched."""
+    first = opened(about)
+    first.write([result(number, 0.9) for number in (7, 8, 9)])
+    folder = about().output / "defects"
+    size = sum(path.stat().st_size for path in folder.iterdir()) / 3
+    others = ["000000001_mine.png", "notes.txt", "2026-11-21.png"]
+    for name in others:
+        (folder / name).write_bytes(b"x" * 10_000)
+
+    settings = {"count": {"count": 3}, "megabytes": {"megabytes": 3.5 * size / 1e6}}[limit]
+    for start in (1, 2):
+        sink = opened(about, **settings)
+        sink.write([result(0, 0.9, time=TIME + 100 * start)])
+    ours = [name for name in kept(about) if name not in others]
+    assert sorted({name[:9] for name in ours}) == ["000000000", "000000009"]
+    assert len(ours) == 6
+    assert set(kept(about)) >= set(others)
 
 
 def test_a_full_disk_leaves_no_half_a_picture(about, monkeypatch):

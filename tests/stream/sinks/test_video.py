@@ -107,6 +107,17 @@ def test_no_film_is_written_over(about):
     assert [path.name for path in filmed(about, given)] == ["video_001.mkv", "video_002.mkv"]
 
 
+def test_a_service_that_is_started_again_keeps_no_more(about):
+    given = [result(0, image=grey(9))]
+    (about().output / "video_of_mine.mkv").write_bytes(b"x")
+    for start in range(4):
+        paths = filmed(about, given, keep=2, suffix=(".mkv", ".avi")[start % 2])
+    assert [path.name for path in paths] == ["video_003.mkv", "video_004.avi", "video_of_mine.mkv"]
+    (about().output / "video_1000.mkv").write_bytes(b"x")
+    paths = filmed(about, given, keep=2)
+    assert [path.name for path in paths] == ["video_1000.mkv", "video_1001.mkv", "video_of_mine.mkv"]
+
+
 def test_large_pictures_are_made_smaller(about):
     (path,) = filmed(about, [result(0, image=grey(9, (1000, 1501, 3)))], height=200)
     assert frames_of(path)[0][0].shape == (234, 300, 3)
