@@ -2,6 +2,7 @@
 
 import json
 import urllib.parse
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -300,6 +301,57 @@ def test_markup_in_names_does_nothing(stage):
     stage.run("document.querySelector('#defects button').click()")
     assert stage.text("large-title") == NASTY
     assert stage.run("document.querySelectorAll('[onerror], main script').length") == 0
+    assert stage.run(TOO_WIDE) == []
+
+
+@pytest.mark.parametrize("name", [
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg onload=alert(1)>", "' onclick='alert(1)",
+    "javascript:alert(1)", "R&D &amp; &lt;b&gt;", "Größe „ß“ 日本", "__proto__", "constructor",
+])  # fmt: skip
+def test_names_of_classes_and_files_are_shown_as_they_are_and_nothing_runs(stage, name):
+    """Through the inspector: its headings, its operating point and its counts tell the names, too."""
+    inspector = Told(OneOf(["good & <ok>", name], name, threshold=0.4))
+    inspector.passport = replace(inspector.passport, task=name, question=name)
+    stage.open(inspector)
+    stage.run("window.ran = 0; for (const way of ['alert', 'eval']) window[way] = () => { window.ran += 1; }")
+    elements = "[...new Set([...document.querySelectorAll('*')].map((each) => each.localName))].sort().join()"
+    _, given = of_kind("classes")
+    verdict = type(given.verdict)(
+        name,
+        probability=0.9,
+        probabilities={"good & <ok>": 0.1, name: 0.9},
+        heatmaps={name: given.verdict.heatmaps["defect"]},
+        method="cam",
+    )
+    file = f"line/{name}.png"
+
+    def show(number, **changes):
+        stage.show(
+            result(number, verdict=verdict, alarm=True, name=file, **changes),
+            verdicts={"good & <ok>": 1, name: 3}, source=name, alarms=1,
+        )  # fmt: skip
+
+    show(5)
+    stage.until("verdict-word", name)
+    stage.until("last-words", "1 since the start, the newest first")
+    assert stage.text("verdict-figures") == f"P({name}) 0.9000"
+    assert stage.text("picture-words") == file
+    assert stage.text("task") == stage.text("question") == name
+    assert stage.text("point").startswith(f"Operating point: a part is {name!r} ")
+    assert stage.run("document.title") == f"{name} · {name}"
+    rows = "[...document.querySelectorAll('#verdicts dt')].map((each) => each.textContent)"
+    assert stage.run(rows) == ["good & <ok>", name]
+    assert stage.page.text("#defects li strong") == name
+    known = stage.run(elements)
+
+    stage.page.focus("#defects button")
+    stage.page.press("Enter")
+    assert stage.text("large-title") == name
+    assert file in stage.run("document.getElementById('large-facts').textContent")
+    stage.page.settle()
+    assert stage.run(elements) == known
+    assert stage.run("document.querySelectorAll('[onerror], [onload], [onclick], main script').length") == 0
+    assert stage.run("window.ran") == 0
     assert stage.run(TOO_WIDE) == []
 
 
