@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 Pixels = NDArray[np.uint8]
-_ROUNDED = "q_output_"  # NNCF's name of a weight begins with it
+_ROUNDED = "q_output_"  # NNCF calls a weight this, its name, and the number of the input that takes it
 _ORIGINAL = "_original"
 _RANKED = 32  # images on which the harm that a layer does is measured: it is the same on more of them
 
@@ -194,11 +194,11 @@ def _answering(original: "ModelProto", answer: str) -> "ModelProto":
 
 
 def _attach(model: "ModelProto", original: "ModelProto") -> None:
-    """Give a quantised part of a graph the rest of it, in place; weights that both need are there once, rounded."""
+    """Give a quantised part of a graph the rest of it, in place; weights that both need are there once."""
     there = {node.name for node in model.graph.node}
     made = {value for node in model.graph.node for value in node.output}
     rounded = {
-        node.input[0].removeprefix(_ROUNDED): node.output[0]
+        node.input[0].removeprefix(_ROUNDED).rpartition("_")[0]: node.output[0]
         for node in model.graph.node
         if node.op_type == "DequantizeLinear" and node.input[0].startswith(_ROUNDED)
     }
