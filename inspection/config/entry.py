@@ -18,7 +18,14 @@ if TYPE_CHECKING:  # help and version are printed before Hydra is imported
 
     from inspection.config.preflight import Sweep
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+
+def _find_conf() -> Path:
+    """`conf/`: beside the package, or of an installed package that of the scripts' checkout."""
+    beside = [Path(__file__).resolve().parents[2], Path(sys.argv[0]).resolve().parent.parent]
+    return next((folder / "conf" for folder in beside if (folder / "conf").is_dir()), beside[0] / "conf")
+
+
+CONF = _find_conf()
 
 
 def main(

@@ -12,6 +12,7 @@ from inspection.explain.heatmaps import METHOD_NAMES
 from inspection.inspector.answers import Answers, Row
 from inspection.inspector.backends import HEATMAPS, PROBABILITIES, Said
 from inspection.inspector.verdict import Verdict
+from inspection.pictures.box_panel import found_panel
 from inspection.pictures.colours import shown_colours
 from inspection.pictures.label_panel import LabelVerdict, label_panel
 from inspection.pictures.panel import heat_panel
@@ -120,11 +121,12 @@ class ClassAnswers(NameAnswers):
         return [f"{value:.4f}"]
 
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
-        """Image, heatmap and overlay."""
+        """Image, heatmap and overlay; the image alone of a verdict that does not say what speaks for it."""
         lines = [title, f"{verdict.label} {verdict.probability:.2f}"]
-        explained, heat = next(iter(verdict.heatmaps.items()))
-        if verdict.method is not None:
-            lines[1] += f" · {METHOD_NAMES[verdict.method]} for {explained}"
+        if verdict.method is None:
+            return found_panel(picture, [], lines)
+        ((explained, heat),) = verdict.heatmaps.items()
+        lines[1] += f" · {METHOD_NAMES[verdict.method]} for {explained}"
         return heat_panel(picture, heat, lines, width=480)
 
 
@@ -163,7 +165,9 @@ class LabelAnswers(NameAnswers):
         return [f"{value:.4f}" for value in verdict.probabilities.values()]
 
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
-        """The evidence for each attribute in its colour."""
+        """The evidence for each attribute in its colour; without any the image alone."""
+        if verdict.method is None:
+            return found_panel(picture, [], [title, verdict.label])
         colours = shown_colours(self.decision.names, self.passport.colours)
         said = {name: LabelVerdict(verdict.probabilities[name], verdict.called[name]) for name in colours}
         return label_panel(picture, verdict.heatmaps, colours, [title, verdict.label], said)

@@ -374,3 +374,14 @@ def test_with_flips_the_class_that_is_explained_is_the_verdict(network):
     images = np.random.default_rng(0).integers(0, 256, (12, *CAMERA), dtype=np.uint8)
     for verdict in Inspector.of(flipped, network.state_dict()).inspect(images, heatmaps=True):
         assert list(verdict.heatmaps) == [verdict.label]
+
+
+@pytest.mark.parametrize("decision", [NO_DEFECT, SEVERAL])
+def test_an_overlay_without_evidence_is_the_image_with_the_verdict(network, images, decision):
+    inspector = Inspector.of(passport(decision=decision), network.state_dict())
+    (verdict,) = inspector.inspect(images[0])
+    (explained,) = inspector.inspect(images[0], heatmaps=True)
+    picture = inspector.geometry.picture(images[0])
+    alone = inspector.answers.overlay("a.png", picture, verdict)
+    assert alone.dtype == np.uint8
+    assert alone.shape[1] < inspector.answers.overlay("a.png", picture, explained).shape[1]
