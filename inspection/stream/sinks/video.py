@@ -26,7 +26,7 @@ Suffix = Literal[".mkv", ".avi", ".mp4"]
 
 CODECS: dict[str, str] = {".mkv": "mp4v", ".avi": "MJPG", ".mp4": "mp4v"}
 """What every OpenCV encodes by itself."""
-_FILM = re.compile(rf"video_(\d{(3,)})(?:{'|'.join(map(re.escape, CODECS))})")
+_FILM = re.compile(rf"video_(\d{{3,}})(?:{'|'.join(map(re.escape, CODECS))})")
 _USUAL_RATE = 25.0
 _RESERVE = (
     64_000_000  # bytes: OpenCV does not say when a disk is full, so the film ends while there is some room
