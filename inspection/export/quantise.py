@@ -159,8 +159,11 @@ def _without(given: Quantised, floats: Collection[str]) -> "ModelProto":
     for value in sorted(needed):  # under other names: NNCF has corrected biases under theirs
         model.graph.initializer.append(weights[value])
         model.graph.initializer[-1].name = value + _ORIGINAL
+    unrounded = _up_to_layers(given, floats)
     for node in model.graph.node:
-        if node.name in floats:
+        if node.name in unrounded:
+            node.input[:] = own[node.name].input
+        elif node.name in floats:
             node.input[:] = [
                 value + _ORIGINAL if value in needed else value for value in own[node.name].input
             ]
