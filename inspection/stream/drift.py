@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from inspection.drift.report import DriftReport
 from inspection.errors import InputError
 from inspection.inspector.backends import FEATURES
 from inspection.inspector.watching import Watch, at_point, reference_of
+from inspection.stream.sources import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +94,8 @@ class StreamWatch:
         self.watch, self.looks = Watch(inspector), Looks()
         self.note = ""
         """Why nothing is watched; empty: it is."""
+        self.say: Callable[[str], None] = lambda _: None
+        """Takes what a person is to know."""
         self._window, self._by_name = window, by_name
         self._pause = 1 / rate if rate is not None and live else 0.0
         self._due = -math.inf
@@ -107,11 +110,8 @@ class StreamWatch:
         else:
             reference = at_point(reference, inspector.decision) if moved else reference
             self._monitor = DriftMonitor(reference, window, false_alarms)
-
-    @property
-    def further(self) -> tuple[str, ...]:
-        """Outputs of the network that are looked at, beside those that verdicts are made of."""
-        return () if self._monitor is None else self.watch.further
+        self.further: tuple[str, ...] = () if self.note else self.watch.further
+        """Outputs of the network that are looked at, beside those that verdicts are made of; always the same."""
 
     def announced(self) -> str:
         """What is watched, in words."""
@@ -153,15 +153,14 @@ class StreamWatch:
             Of each row what is as on none of the validation images.
         """
         found: list[tuple[str, ...]] = []
-        while rows:
-            assert self._monitor is not None
-            left = self._window - self._monitor.seen
-            found += self._see(self._monitor, rows[:left], names, verdicts, said, pixels)
+        while rows and (monitor := self._monitor) is not None:  # a look may give up beside this
+            left = self._window - monitor.seen
+            found += self._see(monitor, rows[:left], names, verdicts, said, pixels)
             rows = rows[left:]
-            if self._monitor.seen == self._window:
-                self._look(self._monitor)
-                self._monitor = DriftMonitor(self._monitor.reference, self._window, self._false_alarms)
-        return found
+            if monitor.seen == self._window:
+                self._monitor = DriftMonitor(monitor.reference, self._window, self._false_alarms)
+                self._look(monitor)
+        return found + [()] * len(rows)
 
     def _see(
         self,
@@ -183,10 +182,18 @@ class StreamWatch:
         groups = [known.group_of(names[row]) for row in rows] if grouped else None
         return [finding.out for finding in monitor.see(seen, groups)]
 
+    def give_up(self, error: Exception) -> None:
+        """Watch no longer: verdicts are worth more than what is said beside them. Says so, once."""
+        self._monitor = None
+        if not self.note:
+            self.note = f"{type(error).__name__}: {one_line(error)}"
+            self.say(f"drift is not watched any more ({self.note})")
+
     def end(self) -> None:
         """Wait for the last look; look at what there is, where there were too few frames for a window."""
-        if self._monitor is not None and self._looking is None and self._monitor.seen:
-            self._look(self._monitor)
+        monitor = self._monitor
+        if monitor is not None and self._looking is None and monitor.seen:
+            self._look(monitor)
         if self._looking is not None:
             self._looking.join()
 
@@ -198,5 +205,9 @@ class StreamWatch:
         self._looking.start()
 
     def _report(self, monitor: DriftMonitor) -> None:
-        report, before = monitor.report(), self.looks
+        try:
+            report, before = monitor.report(), self.looks
+        except Exception as error:
+            self.give_up(error)
+            return
         self.looks = Looks(report, before.windows + 1, before.drifted + report.drift)

@@ -114,8 +114,11 @@ class Judge:
         alarms = [is_alarm(verdict, self.inspector) for verdict in verdicts]
         unlike: list[tuple[str, ...]] = [()] * len(frames)
         if self.watch and rows:
-            found = self.watch.see(rows, [frame.name for frame in frames], verdicts, said, pixels)
-            unlike[rows.start : rows.stop] = found
+            try:
+                found = self.watch.see(rows, [frame.name for frame in frames], verdicts, said, pixels)
+                unlike[rows.start : rows.stop] = found
+            except Exception as error:
+                self.watch.give_up(error)
         if not explain and self._explained_apart:
             self._explain(verdicts, _to_explain(alarms, evidence), pixels, shapes)
         return [Judged(*each) for each in zip(verdicts, alarms, unlike, strict=True)]

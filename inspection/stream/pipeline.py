@@ -101,6 +101,8 @@ class Stream:
         self.why = ""
         self.started = time.time()
         self._judge, self._sinks = judge, list(sinks)
+        if judge.watch is not None:
+            judge.watch.say = self._say
         self._wake = threading.Event()  # of a source that waits for its camera
         self._source = Reconnecting(source, policy.reconnect, self._say, self._wake.wait)
         self._done = threading.Event()

@@ -106,6 +106,25 @@ def test_of_a_group_only_the_first_is_judged_together_with_others():
     assert looks.report.judged == 100
 
 
+@pytest.mark.parametrize("where", ["measured", "see", "report"])
+def test_a_watch_that_breaks_costs_no_verdict_and_is_said_once(monkeypatch, where):
+    def broken(*_):
+        raise ValueError("NaN in\nfeatures")
+
+    inspector = Watched()
+    watch = StreamWatch(inspector, live=False, window=8)
+    if where == "report":
+        monkeypatch.setattr("inspection.stream.drift.DriftMonitor.report", broken)
+    else:
+        monkeypatch.setattr(watch.watch if where == "measured" else watch, where, broken)
+    made = run_stream(FakeSource(pictures(30)), inspector, watch=watch)
+    assert (made.ended, made.summary()["inspected"]) == ("source ended", 30)
+    assert [message.split(" ", 2)[2] for message in made.messages] == [
+        "drift is not watched any more (ValueError: NaN in features)"
+    ]
+    assert made.summary()["drift"] is None
+
+
 def test_where_nothing_is_known_nothing_is_said():
     ignorant = Watched()
     ignorant.passport.reference = None
