@@ -79,7 +79,7 @@ def stream(config: dict[str, Any]) -> int:
     announce_inspector(inspector.passport)
     print(f"{inspector.answers.operating_point()}\n")
     print("\n".join(_announced(made, inspector, source, sinks, watch)) + "\n", flush=True)
-    console, record = Console(made), Record(made, output / SUMMARY)
+    console, record = Console(made), Record(made, output / SUMMARY, given)
 
     def tick() -> None:
         console.tick()
@@ -280,10 +280,11 @@ class Record:
     Args:
         made: The stream.
         path: Of the file; the old one stays until the new one is whole.
+        inspector: Where the inspector is.
     """
 
-    def __init__(self, made: Stream, path: Path) -> None:
-        self._made, self._path = made, path
+    def __init__(self, made: Stream, path: Path, inspector: Path) -> None:
+        self._made, self._path, self._inspector = made, path, inspector
         self._due = -math.inf
 
     def tick(self) -> None:
@@ -305,7 +306,7 @@ class Record:
     def _write(self) -> None:
         partial = self._path.with_name(f"{self._path.name}.partial")
         try:
-            write_json(partial, self._made.summary())
+            write_json(partial, {"inspector": str(self._inspector), **self._made.summary()})
             partial.replace(self._path)
         except OSError:
             with suppress(OSError):

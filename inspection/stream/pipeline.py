@@ -20,6 +20,7 @@ from inspection.stream.line import Line, Overflow, Place
 from inspection.stream.outlet import Outlet
 from inspection.stream.reconnect import Reconnecting
 from inspection.stream.sink import About, Evidence, Sink
+from inspection.stream.sinks.about import described
 from inspection.stream.sources import Source, SourceLost, one_line
 from inspection.stream.undisturbed import undisturbed
 
@@ -100,6 +101,7 @@ class Stream:
         self.ended: Ended | None = None
         self.why = ""
         self.started = time.time()
+        self._described: dict[str, Any] = {}  # who judges: not before the source is open
         self._judge, self._sinks = judge, list(sinks)
         if judge.watch is not None:
             judge.watch.say = self._say
@@ -128,6 +130,7 @@ class Stream:
             self._line = Line(self.policy.queue, self.overflow)
             self._judge.warm_up(self.policy.batch, any(sink.pictures for sink in self._sinks))
             about = About(self._judge.inspector, self._source.name, self._source.rate, self.output, self.live)
+            self._described = described(about)
             for sink in self._sinks:
                 try:
                     sink.open(about)
@@ -360,10 +363,11 @@ class Stream:
         return total if frames is None else frames if total is None else min(total, frames)
 
     def summary(self) -> dict[str, Any]:
-        """All there is to say at the end, plain values."""
+        """All there is to say at the end, plain values: who judged, and what became of the frames."""
         counts, latency, live = self.account.counts(), self.account.latency(), self.live()
-        return {
+        return self._described | {
             "source": self._source.name,
+            "backend": self._judge.inspector.backend.name,
             "started": datetime.fromtimestamp(self.started).astimezone().isoformat(timespec="milliseconds"),
             "seconds": live.elapsed,
             "ended": self.ended,

@@ -77,7 +77,7 @@ def test_verdicts_are_those_of_predict(call, compose, images, trained, tmp_path)
             )  # other batches
 
 
-def test_the_account_is_printed_and_written(call, images, tmp_path, capsys):
+def test_the_account_is_printed_and_written(call, images, trained, tmp_path, capsys):
     """A torn file and one that is too small fail, which is no reason to end otherwise."""
     some = tmp_path / "some"
     some.mkdir()
@@ -87,6 +87,9 @@ def test_the_account_is_printed_and_written(call, images, tmp_path, capsys):
     status, summary, found = call(some)
     assert status == 0
     assert summary["failed"] == {"not decoded": 1}
+    assert summary["inspector"] == str(trained.folder)
+    assert summary["operating_point"].startswith("a part is 'defect' at a probability of")
+    assert summary["made"]
     assert (summary["received"], summary["inspected"], summary["dropped"]) == (6, 5, {})
     assert [row["status"] for row in found] == ["inspected"] * 2 + ["failed"] + ["inspected"] * 3
     assert "2.png" in found[2]["error"]

@@ -44,13 +44,14 @@ class FakeInspector:
         self.before = before
         self.geometry = geometry or Geometry(image_size=(4, 4))
         self.decision = SimpleNamespace(kind="one_of", names=("ok", "defect"), defect=1)
-        self.passport = SimpleNamespace(colours=None, reference=None)
+        self.passport = passport()
         self.answers = SimpleNamespace(
+            operating_point=lambda: "defect from 0.5 on",
             tallied=lambda: ["ok", "defect"],
             tally=lambda verdict: [verdict.label],
             wanted=lambda evidence: explains if evidence else [PROBABILITIES],
         )
-        self.backend = SimpleNamespace(outputs=frozenset(gives))
+        self.backend = SimpleNamespace(name="fake", outputs=frozenset(gives))
         self.batches: list[list[int]] = []
         self.explained: list[int] = []
 
@@ -78,6 +79,12 @@ class FakeInspector:
             )
             for value, shape in zip(values, shapes, strict=True)
         ], {}
+
+
+def passport(**others: Any) -> SimpleNamespace:
+    """What an inspector knows of itself."""
+    known = {"task": "coil", "question": "Which?", "decision": {"kind": "one_of"}, "made": {"torch": "2.15"}}
+    return SimpleNamespace(**{**known, "colours": None, "reference": None, **others})
 
 
 def picture(value: int, size: tuple[int, int] = (4, 4)) -> np.ndarray:

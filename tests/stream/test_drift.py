@@ -10,7 +10,7 @@ from inspection.inspector.backends import FEATURES
 from inspection.inspector.verdict import Verdict
 from inspection.inspector.watching import Watch, good_verdict
 from inspection.stream.drift import StreamWatch
-from tests.stream.conftest import FakeInspector, FakeSource, run_stream
+from tests.stream.conftest import FakeInspector, FakeSource, passport, run_stream
 
 
 def pictures(count, light=100, seed=0):
@@ -36,7 +36,7 @@ class Watched(FakeInspector):
             shape=(1, 16, 16), crop=None, image_size=(16, 16), apply=lambda image, name: image[None]
         )
         self.decision = OneOf(["ok", "defect"], "defect")
-        self.backend = SimpleNamespace(outputs=frozenset())
+        self.backend = SimpleNamespace(name="fake", outputs=frozenset())
         watch = Watch(self)
         said = [Verdict("ok", probabilities={"ok": 0.9, "defect": 0.1})]
         observed = [
@@ -44,7 +44,7 @@ class Watched(FakeInspector):
             for seed in (1, 2)
         ]
         reference = Reference.of(*observed, layer=layer, verdict=good_verdict(self.decision)).to_dict()
-        self.passport = SimpleNamespace(colours=None, reference=reference | {"group": group})
+        self.passport = passport(reference=reference | {"group": group})
 
     def observe_pixels(self, pixels, shapes, heatmaps=False, further=()):
         return [Verdict("ok", probabilities={"ok": 0.9, "defect": 0.1}) for _ in pixels], {}

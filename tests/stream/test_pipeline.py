@@ -30,6 +30,14 @@ def test_every_frame_of_a_file_is_inspected_in_order():
     assert made.summary()["alarms"] == 50
 
 
+def test_the_account_says_who_judged():
+    summary = run_stream(FakeSource([picture(0)])).summary()
+    assert (summary["task"], summary["backend"]) == ("coil", "fake")
+    assert summary["operating_point"] == "defect from 0.5 on"
+    assert (summary["decision"], summary["made"]) == ({"kind": "one_of"}, {"torch": "2.15"})
+    assert "version" in summary
+
+
 def test_while_the_network_is_busy_the_next_batch_gathers(gate):
     """So a lone frame waits for no other, and at full load the batches are full."""
     inspector = FakeInspector()
