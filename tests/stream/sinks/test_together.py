@@ -1,6 +1,7 @@
 """A film goes through the stream into every sink, and all tell the same."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from inspection.data.geometry import Geometry
 from inspection.decide.decisions import OneOf
+from inspection.errors import InputError
 from inspection.inspector.verdict import Verdict
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
@@ -159,3 +161,19 @@ def test_no_sink_needs_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_port_that_is_taken_leaves_nothing_of_the_others(tmp_path):
+    output = tmp_path / "stream"
+    output.mkdir()
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), np.zeros((HIGH, WIDE), np.uint8))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        sinks = [JsonLinesSink(), CsvSink(), PictureSink(), VideoSink(), WebSink(port=port)]
+        made = Stream(find_source(str(tmp_path / "images")), Judge(Bright()), sinks, Policy(), output)
+        with pytest.raises(InputError, match="something listens"):
+            made.open()
+    assert list(output.iterdir()) == []
