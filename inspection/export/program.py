@@ -75,7 +75,7 @@ def graph_of(graph: AnsweringGraph, heatmap: bool, eps: float | None = None) -> 
     if heatmap and graph.explained and graph.method == "occlusion":
         raise InputError(
             "heatmap method occlusion: it takes some hundred passes of the network and is no part of a graph. "
-            "Export without heatmaps (heatmaps=false), or train with heatmap.method=grad_cam or hires_cam"
+            "Export without heatmaps (heatmaps=false), or train with callbacks.heatmaps.method=grad_cam"
         )
     explained = graph.explained if heatmap else ()
     part = AnsweringGraph(

@@ -15,7 +15,7 @@ from torch.fx.graph import CodeGen
 
 from inspection.errors import InputError
 from inspection.inspector.backends import Said
-from inspection.inspector.backends.archives import check_program
+from inspection.inspector.backends.archives import checked_program, checked_script
 from inspection.models import detector  # noqa: F401  (registers its operation)
 
 KEYS = ("format", "graph", "precision", "passport")
@@ -44,10 +44,10 @@ class ProgramBackend:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         extra = dict.fromkeys(KEYS, "")
         try:
-            check_program(path)
+            content = checked_program(path)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                program = torch.export.load(path, extra_files=extra)
+                program = torch.export.load(content, extra_files=extra)
         except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise _unreadable(path, "torch.export program", error) from None
         if threads:
@@ -76,8 +76,8 @@ class ProgramBackend:
 class ScriptBackend:
     """Runs TorchScript, which PyTorch has deprecated: the answer alone, or all outputs.
 
-    TorchScript is a program that torch runs without Python; torch's reader takes it as it is. Open only what you
-    have exported yourself. Not for several threads at once.
+    TorchScript is a program. One that does more than to compute is refused by what its code says; still, take one
+    that came by mail in another format. Not for several threads at once.
 
     Args:
         path: `.ts`.
@@ -93,10 +93,11 @@ class ScriptBackend:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         extra: dict[str, Any] = dict.fromkeys((*KEYS, "outputs"), "")
         try:
+            content = checked_script(path)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._module = torch.jit.load(path, map_location="cpu", _extra_files=extra)
-        except (OSError, RuntimeError, ValueError) as error:
+                self._module = torch.jit.load(content, map_location="cpu", _extra_files=extra)
+        except (OSError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
             raise _unreadable(path, "TorchScript of an inspector", error) from None
         if threads:
             torch.set_num_threads(threads)

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 import torch
 
-from inspection.inspector.backends.archives import check_program
+from inspection.inspector.backends.archives import checked_program, checked_script
 
 
 class Evil:
@@ -45,7 +45,7 @@ def only(members, part):
 
 
 def test_archive_in_order(forged):
-    check_program(forged())
+    checked_program(forged())
 
 
 def test_pickled_inputs_are_refused(forged, members):
@@ -53,7 +53,7 @@ def test_pickled_inputs_are_refused(forged, members):
     stream = io.BytesIO()
     torch.save(Evil(), stream)
     with pytest.raises(ValueError, match="holds more than tensors"):
-        check_program(forged(**{name: stream.getvalue()}))
+        checked_program(forged(**{name: stream.getvalue()}))
 
 
 def test_pickled_weights_are_refused(forged, members, capsys):
@@ -61,13 +61,13 @@ def test_pickled_weights_are_refused(forged, members, capsys):
     config = json.loads(members[name])
     next(iter(config["config"].values()))["use_pickle"] = True
     with pytest.raises(ValueError, match="to be unpickled"):
-        check_program(forged(**{name: json.dumps(config)}))
+        checked_program(forged(**{name: json.dumps(config)}))
     config = {"config": {"x": {"path_name": "opaque_obj_0", "use_pickle": False}}}
     name = only(members, "constants_config")
     with pytest.raises(ValueError, match="'opaque_obj_0' to be unpickled"):
-        check_program(forged(**{name: json.dumps(config)}))
+        checked_program(forged(**{name: json.dumps(config)}))
     with pytest.raises(ValueError, match="opaque_obj_0'"):
-        check_program(forged(**{"x/data/constants/opaque_obj_0": pickle.dumps(Evil())}))
+        checked_program(forged(**{"x/data/constants/opaque_obj_0": pickle.dumps(Evil())}))
     assert capsys.readouterr().out == ""
 
 
@@ -79,7 +79,7 @@ def test_other_functions_are_refused(forged, members, target):
     graph = json.loads(members[name])
     graph["graph_module"]["graph"]["nodes"][0]["target"] = target
     with pytest.raises(ValueError, match="no operation of a network"):
-        check_program(forged(**{name: json.dumps(graph)}))
+        checked_program(forged(**{name: json.dumps(graph)}))
 
 
 def test_expressions_that_are_no_sizes_are_refused(forged, members):
@@ -89,6 +89,36 @@ def test_expressions_that_are_no_sizes_are_refused(forged, members):
     for expression in ("__import__('os').system('x')", "exec(chr(120))", "Symbol('s0').func"):
         changed = json.dumps(graph).replace('"expr_str": "', f'"expr_str": "{expression}')
         with pytest.raises(ValueError, match="which is no size"):
-            check_program(forged(**{name: changed}))
+            checked_program(forged(**{name: changed}))
     with pytest.raises(ValueError, match="code to be executed"):
-        check_program(forged(**{name: json.dumps(graph | {"guards_code": ["print(1)"]})}))
+        checked_program(forged(**{name: json.dumps(graph | {"guards_code": ["print(1)"]})}))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused(forged, members):
+    path, name = forged(), only(members, "weights_config")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, members[name])
+    with pytest.raises(ValueError, match="two members of one name"):
+        checked_program(path)
+
+
+def test_nesting_that_imports_is_refused(forged, members):
+    name = only(members, "models/")
+    graph = json.loads(members[name])
+    signature = graph["graph_module"]["module_call_graph"][0]["signature"]
+    enum = json.dumps([{"__enum__": True, "fqn": "evil:X", "name": "a"}])
+    for kind, context in (("builtins.dict", enum), ("collections.defaultdict", "null")):
+        spec = [1, {"type": kind, "context": context, "children_spec": []}]
+        signature["out_spec"] = json.dumps(spec)
+        with pytest.raises(ValueError, match="it nests its values"):
+            checked_program(forged(**{name: json.dumps(graph)}))
+
+
+@pytest.mark.parametrize("line", ["torch.save(x, 'y')", "def __setstate__(self, x):", "ops.foreign.run(x)"])
+def test_script_that_does_more_is_refused(tmp_path, line):
+    path = tmp_path / "x.ts"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/code/__torch__/module.py", f"  {line}\n")
+    with pytest.raises(ValueError, match="does more than to compute"):
+        checked_script(path)
