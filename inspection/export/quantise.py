@@ -28,6 +28,7 @@ from inspection.export.structure import (
     sort_nodes,
     structure_of,
 )
+from inspection.inspector.backends.runtimes import import_onnxruntime
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -254,8 +255,8 @@ def _read_rounded(model: "ModelProto", names: Collection[str]) -> None:
 def _values(model: "ModelProto", names: Sequence[str], images: Pixels) -> list[NDArray[np.floating]]:
     """Some values of a graph for images `[N, C, H, W]`."""
     import onnx
-    import onnxruntime
 
+    onnxruntime = import_onnxruntime()
     asking = type(model).FromString(model.SerializeToString())
     del asking.graph.output[:]
     asking.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)

@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 from inspection.errors import InputError
 from inspection.export.formats.onnx import as_onnx
 from inspection.inspector.backends.openvino import SECTION
+from inspection.inspector.backends.runtimes import import_openvino
 from inspection.inspector.files import written_whole
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def from_onnx(model: "ModelProto") -> "Model":
         InputError: If a package is missing.
     """
     try:
-        import openvino
+        openvino = import_openvino()
     except ModuleNotFoundError:
         raise InputError(
             'to export to OpenVINO, openvino is needed: pip install "inspection[export]"'
@@ -63,8 +64,7 @@ def save_openvino(model: "Model", path: Path, metadata: Mapping[str, str]) -> No
     Raises:
         InputError: If the disk is full or the folder can't be written.
     """
-    import openvino
-
+    openvino = import_openvino()
     for name, value in metadata.items():
         model.set_rt_info(value, [SECTION, name])
     with written_whole(path.with_suffix(".bin")) as weights, written_whole(path) as graph:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inspection.errors import InputError
 from inspection.inspector.backends import HEATMAPS, Said, usable_cores
 from inspection.inspector.backends.onnx_file import OnnxFile
+from inspection.inspector.backends.runtimes import import_onnxruntime
 
 
 class OnnxBackend:
@@ -31,7 +32,7 @@ class OnnxBackend:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         try:
-            import onnxruntime
+            onnxruntime = import_onnxruntime()
         except ModuleNotFoundError:
             raise InputError(
                 f'{path}: an .onnx file needs ONNX Runtime: pip install "inspection[onnx]"'
@@ -64,6 +65,6 @@ class OnnxBackend:
         return dict(zip(names, found, strict=True))
 
     def _session(self, file: OnnxFile, outputs: Collection[str]) -> Any:
-        from onnxruntime import InferenceSession
-
-        return InferenceSession(file.part(outputs), self._settings, providers=["CPUExecutionProvider"])
+        return import_onnxruntime().InferenceSession(
+            file.part(outputs), self._settings, providers=["CPUExecutionProvider"]
+        )

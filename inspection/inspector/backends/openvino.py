@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inspection.errors import InputError
 from inspection.inspector.backends import HEATMAPS, Said, usable_cores
+from inspection.inspector.backends.runtimes import import_openvino
 
 SECTION = "inspection"
 """Where the metadata lies in the file's `rt_info`."""
@@ -36,7 +37,7 @@ class OpenVinoBackend:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         try:
-            import openvino
+            openvino = import_openvino()
         except ModuleNotFoundError:
             raise InputError(
                 f'{path}: an .xml file needs OpenVINO: pip install "inspection[openvino]"'
@@ -74,10 +75,8 @@ class OpenVinoBackend:
 
     def _request(self, explained: bool) -> Any:
         if explained not in self._requests:
-            import openvino
-
             results = [output.node for name, output in self._results.items() if explained or name != HEATMAPS]
-            part = openvino.Model(results, self._model.get_parameters(), "inspector")
+            part = import_openvino().Model(results, self._model.get_parameters(), "inspector")
             compiled = self._core.compile_model(part, "CPU", self._settings)
             self._requests[explained] = compiled.create_infer_request()
         return self._requests[explained]
