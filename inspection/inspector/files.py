@@ -1,7 +1,7 @@
 """Inspectors in files: how they are written, and which reader opens which.
 
-None of them holds code: `.safetensors` are tensors and JSON for networks of this package, the exported ones are
-graphs for the runtime that their suffix says.
+`.safetensors` are tensors and JSON for networks of this package, `.onnx`, `.xml` and `.pt2` are graphs of known
+operations: none of them holds code. `.ts` is a program, and is refused where it says that it does more than compute.
 """
 
 from __future__ import annotations
@@ -82,7 +82,13 @@ def _in_folder(folder: Path) -> Path:
 
 def _load_exported(path: Path, threads: int | None) -> Inspector:
     module, name = _EXPORTED[path.suffix.lower()]
-    backend = getattr(importlib.import_module(f"inspection.inspector.backends.{module}"), name)(path, threads)
+    try:
+        reader = importlib.import_module(f"inspection.inspector.backends.{module}")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f'{path}: a {path.suffix} file needs {error.name}: pip install "inspection[train]"; or export as .onnx'
+        ) from None
+    backend = getattr(reader, name)(path, threads)
     metadata: dict[str, str] = backend.metadata
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} can be run, but is no inspector that this version knows ({FORMAT})")

@@ -77,7 +77,7 @@ class Inspector:
     def load(
         cls, path: Path | str, device: str | torch.device = "cpu", threads: int | None = None
     ) -> Inspector:
-        """Open an inspector. Nothing in its file is executed: networks come from this package alone.
+        """Open an inspector. Nothing but its network is executed, see `inspection.inspector.files`.
 
         Args:
             path: A run folder, an inspector file of a run (`.safetensors`), or an exported one: `.onnx`, `.xml`,
