@@ -1,7 +1,8 @@
 """Inspectors in files: how they are written, and which reader opens which.
 
 `.safetensors` are tensors and JSON for networks of this package, `.onnx`, `.xml` and `.pt2` are graphs of known
-operations: none of them holds code. `.ts` is a program, and is refused where it says that it does more than compute.
+operations: none of them holds code. `.ts` is a program, and is refused where it says that it does more than to
+compute.
 """
 
 from __future__ import annotations
