@@ -244,6 +244,7 @@ def account(summary: Mapping[str, Any]) -> list[str]:
         rows.append([name, str(sum(summary[name].values())), _counted(summary[name])])
     width = max(len(row[1]) for row in rows)
     lines = ["", *(f"  {name:9s}  {count:>{width}s}  {what}".rstrip() for name, count, what in rows), ""]
+    lines += [f"first {reason}: {error}" for reason, error in summary["first_failed"].items()]
     ended = summary["ended"] + (f": {summary['why']}" if summary["why"] else "")
     times = summary["reconnects"]
     again = f", reconnected {'once' if times == 1 else f'{times} times'}" if times else ""

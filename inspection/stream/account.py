@@ -47,6 +47,29 @@ Entry = tuple[Result, Sequence[str], float]
 
 
 @dataclass(frozen=True)
+class Failure:
+    """The first frame that failed for a reason.
+
+    Attributes:
+        frame: Its name.
+        error: What was wrong with it.
+    """
+
+    frame: str
+    error: str
+
+    @property
+    def line(self) -> str:
+        """For people.
+
+        Example:
+            >>> Failure("a/1.png", "ValueError: NaN").line
+            'a/1.png: ValueError: NaN'
+        """
+        return self.error if self.frame in self.error else f"{self.frame}: {self.error}"
+
+
+@dataclass(frozen=True)
 class Counts:
     """Of all frames that have left.
 
@@ -54,6 +77,7 @@ class Counts:
         inspected: Those with a verdict.
         dropped: By reason.
         failed: By reason.
+        failures: The first one by reason.
         verdicts: By what the answers tally.
         alarms: Verdicts that are alarms.
     """
@@ -61,6 +85,7 @@ class Counts:
     inspected: int
     dropped: dict[str, int]
     failed: dict[str, int]
+    failures: dict[str, Failure]
     verdicts: dict[str, int]
     alarms: int
 
@@ -97,6 +122,7 @@ class Account:
         self._inspected = self._alarms = 0
         self._dropped: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
+        self._failures: dict[str, Failure] = {}
         self._verdicts: Counter[str] = Counter(dict.fromkeys(tallied, 0))
         self._seconds = np.zeros(WINDOW)
         self._done_at = np.zeros(WINDOW)
@@ -111,6 +137,7 @@ class Account:
                     self._dropped[result.reason] += 1
                 elif result.status == "failed":
                     self._failed[result.reason] += 1
+                    self._failures.setdefault(result.reason, Failure(result.name, result.error))
                 else:
                     self._add_verdict(result, tally, done_at)
 
@@ -129,7 +156,12 @@ class Account:
         """So far, all of one moment."""
         with self._lock:
             return Counts(
-                self._inspected, dict(self._dropped), dict(self._failed), dict(self._verdicts), self._alarms
+                inspected=self._inspected,
+                dropped=dict(self._dropped),
+                failed=dict(self._failed),
+                failures=dict(self._failures),
+                verdicts=dict(self._verdicts),
+                alarms=self._alarms,
             )
 
     def lately(self) -> tuple[float, Latency]:

@@ -377,6 +377,7 @@ class Stream:
             "inspected": counts.inspected,
             "dropped": counts.dropped,
             "failed": counts.failed,
+            "first_failed": {reason: failure.line for reason, failure in counts.failures.items()},
             "verdicts": counts.verdicts,
             "alarms": counts.alarms,
             "rate": live.mean_rate,

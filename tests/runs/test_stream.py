@@ -93,7 +93,9 @@ def test_the_account_is_printed_and_written(call, images, trained, tmp_path, cap
     assert (summary["received"], summary["inspected"], summary["dropped"]) == (6, 5, {})
     assert [row["status"] for row in found] == ["inspected"] * 2 + ["failed"] + ["inspected"] * 3
     assert "2.png" in found[2]["error"]
+    assert "2.png" in summary["first_failed"]["not decoded"]
     printed = capsys.readouterr().out
+    assert f"\nfirst not decoded: {summary['first_failed']['not decoded']}\n" in printed
     assert "  received   6\n  inspected  5  ok " in printed
     assert "  failed     1  not decoded 1\n" in printed
     assert "source ended, after" in printed
@@ -199,6 +201,7 @@ def test_figures_for_people():
         "verdicts": {"ok": 990, "defect": 10},
         "dropped": {"overflow": 190, "stopped": 8},
         "failed": {"not decoded": 2},
+        "first_failed": {"not decoded": "camera_0_000007: the frame can't be decoded"},
         "ended": "source lost",
         "why": "no frame came",
         "seconds": 12.0,
@@ -225,6 +228,7 @@ def test_figures_for_people():
         "  dropped     198  overflow 190, stopped 8",
         "  failed        2  not decoded 2",
         "",
+        "first not decoded: camera_0_000007: the frame can't be decoded",
         "source lost: no frame came, after 12.0 s, reconnected 2 times; 83.33 frames/s inspected",
         "capture to verdict: median 4.12 ms, 99 of 100 within 19.1 ms, longest 1.5 s",
         "sink video: 700 written, 500 missed ([Errno 28] No space left on device)",

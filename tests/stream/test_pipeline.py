@@ -105,10 +105,12 @@ def test_of_a_batch_that_fails_only_the_culprit_does(error, said):
         if 13 in values:
             raise error
 
-    made = run_stream(FakeSource([picture(value) for value in range(30)]), FakeInspector(before), batch=8)
-    assert of(made.kept, "failed") == [13]
+    given = [picture(value) for value in [*range(30), 13]]
+    made = run_stream(FakeSource(given), FakeInspector(before), batch=8)
+    assert of(made.kept, "failed") == [13, 30]
     assert (made.kept[13].reason, made.kept[13].error) == ("not inspected", said)
-    assert made.summary()["failed"] == {"not inspected": 1}
+    assert made.summary()["failed"] == {"not inspected": 2}
+    assert made.summary()["first_failed"] == {"not inspected": f"fake_000013: {said}"}
 
 
 def test_a_network_that_always_fails_fails_every_frame_and_the_stream_goes_on():
