@@ -24,7 +24,7 @@ from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
 from inspection.stream.replay import Paced, Repeated
 from inspection.stream.sink import Sink
-from inspection.stream.sources import Images, Source, find_source
+from inspection.stream.sources import Source, find_source
 
 SUMMARY = "summary.json"
 _REDRAWN, _LOGGED = 0.5, 60.0
@@ -44,8 +44,9 @@ def stream(config: dict[str, Any]) -> int:
 
     Returns:
         Exit status: 0 when the source came to its end or somebody stopped the stream, whatever single frames did;
-        1 when the source was lost for good, something of ours broke, or files are not wholly in what was to be
-        written; 128 and the number of the signal where a second one came.
+        1 when the source was lost for good, or a video has fewer frames than it announces, something of ours
+        broke, or files are not wholly in what was to be written; 128 and the number of the signal where a second
+        one came.
 
     Raises:
         InputError: If something that was given is not there, or can't be.
@@ -89,10 +90,12 @@ def stream(config: dict[str, Any]) -> int:
         made.run(tick)
     console.close()
     whole = record.write()
-    print("\n".join(account(made.summary())))
+    summary = made.summary()
+    print("\n".join(account(summary)))
     print(output, flush=True)
     missed = made.overflow == "block" and _missed(made.live()) > 0
-    status = 1 if missed or not whole or made.ended in ("source lost", "broke") else 0
+    whole = whole and not missed and not summary["missing"]
+    status = 1 if not whole or made.ended in ("source lost", "broke") else 0
     if len(caught) > 1:
         status = 128 + caught[-1]
     if made.stuck:
@@ -128,7 +131,7 @@ def _watch(inspector: Inspector, source: Source, config: Mapping[str, Any]) -> S
         inspector,
         moved=inspector.moved,
         live=source.live,
-        by_name=isinstance(source, Images),
+        by_name=source.named,
         **config["drift"],
     )
 
@@ -242,6 +245,8 @@ def account(summary: Mapping[str, Any]) -> list[str]:
     rows.append(["inspected", str(summary["inspected"]), _counted(summary["verdicts"])])
     for name in ("dropped", "failed"):
         rows.append([name, str(sum(summary[name].values())), _counted(summary[name])])
+    if summary["missing"]:
+        rows.insert(1, ["missing", str(summary["missing"]), "cut short or damaged"])
     width = max(len(row[1]) for row in rows)
     lines = ["", *(f"  {name:9s}  {count:>{width}s}  {what}".rstrip() for name, count, what in rows), ""]
     lines += [f"first {reason}: {error}" for reason, error in summary["first_failed"].items()]

@@ -374,6 +374,7 @@ class Stream:
             "why": self.why,
             "policy": asdict(self.policy) | {"overflow": self.overflow},
             "received": live.received,
+            "missing": self._source.missing,
             "inspected": counts.inspected,
             "dropped": counts.dropped,
             "failed": counts.failed,

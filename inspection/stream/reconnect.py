@@ -29,7 +29,7 @@ class Reconnecting(Source):
         wait: Callable[[float], bool],
     ) -> None:
         self._source, self._tries, self._say, self._wait = source, tries, say, wait
-        self.name = source.name
+        self.name, self.named = source.name, source.named
         self.reconnects = 0
         self.lost = False
         """Whether it is gone just now."""
@@ -78,5 +78,5 @@ class Reconnecting(Source):
 
     def close(self) -> None:
         """The source's."""
-        self.note = self._source.note
+        self.note, self.missing = self._source.note, self._source.missing
         self._source.close()

@@ -16,7 +16,7 @@ class Repeated(Source):
 
     def __init__(self, source: Source, times: int | None) -> None:
         self._source, self._times = source, times
-        self.name = source.name
+        self.name, self.named = source.name, source.named
         self._left = times
         self._empty = True
 
@@ -24,6 +24,7 @@ class Repeated(Source):
         """The first time."""
         self._source.open()
         self._left, self._empty = self._times, True
+        self.missing = 0
         self.rate = self._source.rate
         total = self._source.total
         self.total = None if total is None or self._times is None else total * self._times
@@ -36,6 +37,7 @@ class Repeated(Source):
                 self._empty = False
                 return frame
             self.note = self._source.note
+            self.missing += self._source.missing
             if self._left is not None:
                 self._left -= 1
             if self._left == 0 or self._empty:  # of nothing there would be nothing for ever
@@ -64,7 +66,7 @@ class Paced(Source):
     def __init__(self, source: Source, rate: float) -> None:
         self._source, self._period = source, 1 / rate
         self.rate: float | None = rate
-        self.name = source.name
+        self.name, self.named = source.name, source.named
         self._due: float | None = None
         self._frames = self._late = 0
 
@@ -99,4 +101,5 @@ class Paced(Source):
     def close(self) -> None:
         """The source's."""
         self._source.close()
+        self.missing = self._source.missing
         self.note = self._source.note or self._slow()

@@ -8,7 +8,8 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ from inspection.stream.frames import Frame
 # ffmpeg writes about every damaged packet. It reads this when the first video is opened.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
+_COUNTED = {".avi", ".mp4", ".m4v", ".mov"}
+"""Videos whose header has the number of frames; of others OpenCV estimates it from length and rate."""
 OPEN_WITHIN, READ_WITHIN = 5.0, 5.0
 """Seconds after which a camera in the network counts as not there, or as gone."""
 
@@ -36,14 +39,18 @@ class Source(ABC):
         live: Whether frames come at their own time, whether or not somebody takes them.
         total: How many frames it announces; None: not known, or endless.
         rate: Frames a second that it announces; None: not known.
+        named: Whether its frames have names of their own, as files do, which may tell what belongs together.
         note: What a person should know when it has ended; mostly empty.
+        missing: Frames that it announced and did not have when it came to its end.
     """
 
     name: str
     live: bool = False
     total: int | None = None
     rate: float | None = None
+    named: bool = False
     note: str = ""
+    missing: int = 0
 
     @abstractmethod
     def open(self) -> None:
@@ -76,6 +83,8 @@ class Images(Source):
         root: Folder that the names of the frames leave out.
         files: In order.
     """
+
+    named = True
 
     def __init__(self, name: str, root: Path, files: Sequence[Path]) -> None:
         self.name, self.total = name, len(files)
@@ -121,7 +130,7 @@ class Video(Source):
             InputError: OpenCV can't read it.
         """
         self._capture = _opened(str(self.path), (cv2.CAP_FFMPEG, cv2.CAP_ANY))
-        self._next = 0
+        self._next = self.missing = 0
         if self._capture is None:
             raise InputError(
                 f"source={self.path}: OpenCV can't read this as a video; is the file whole? "
@@ -134,11 +143,7 @@ class Video(Source):
         """The next frame."""
         assert self._capture is not None
         if not self._capture.grab():
-            if self.total is not None and self._next < self.total:
-                self.note = (
-                    f"{self.name}: {self._next} frames could be read, its header announces {self.total}: "
-                    "is the file cut short?"
-                )
+            self.missing, self.note = _missing(self.name, self.path.suffix, self._next, self.total)
             return None
         captured_at, now = time.perf_counter(), time.time()
         position = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
@@ -187,6 +192,7 @@ class Camera(Source):
         }
         self._stem = re.sub(r"[^0-9A-Za-z]+", "_", self.name).strip("_")
         self._capture: cv2.VideoCapture | None = None
+        self._came = 0
 
     def open(self) -> None:
         """Connect.
@@ -195,6 +201,7 @@ class Camera(Source):
             InputError: It does not answer, or does not give what it is asked for.
         """
         self.close()
+        self._came = self.missing = 0
         if isinstance(self.given, int):
             self._capture = _opened(self.given, (cv2.CAP_ANY,))
         else:
@@ -238,8 +245,11 @@ class Camera(Source):
             raise SourceLost(one_line(error)) from None
         if not grabbed:
             if not self.live:
+                suffix = PurePosixPath(urlsplit(self.name).path).suffix
+                self.missing, self.note = _missing(self.name, suffix, self._came, self.total)
                 return None
             raise SourceLost("no frame came")
+        self._came += 1
         captured_at, now = time.perf_counter(), time.time()
         image, wrong = _retrieved(self._capture)
         return Frame(number, f"{self._stem}_{number:06d}", captured_at, now, image, wrong)
@@ -364,6 +374,21 @@ def _figures(values: Iterable[float]) -> str:
 def _frame_count(capture: cv2.VideoCapture) -> int | None:
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(count) if math.isfinite(count) and 0 < count < 2**31 else None
+
+
+def _missing(name: str, suffix: str, came: int, announced: int | None) -> tuple[int, str]:
+    """Frames that a video should have had, and what to say of it.
+
+    Example:
+        >>> _missing("reel.avi", ".avi", 90, 100)
+        (10, 'reel.avi: 90 of 100 frames could be read: it is cut short or damaged')
+        >>> _missing("reel.mkv", ".mkv", 99, 100)  # the length of its last frame is a guess
+        (0, '')
+    """
+    missing = 0 if announced is None else max(0, announced - came)
+    if announced is None or missing <= (0 if suffix.lower() in _COUNTED else max(1, announced // 50)):
+        return 0, ""
+    return missing, f"{name}: {came} of {announced} frames could be read: it is cut short or damaged"
 
 
 def _rate(capture: cv2.VideoCapture) -> float | None:

@@ -118,6 +118,25 @@ def test_a_video_at_a_pace_again_and_again(call, images, tmp_path):
     assert summary["sinks"]["jsonl"]["written"] == 50
 
 
+@pytest.mark.parametrize("hurt", ["middle", "cut"])
+def test_a_video_that_is_not_whole_is_no_success(call, images, tmp_path, capsys, hurt):
+    video = write_video(tmp_path / "reel.avi", images, 100)
+    data = bytearray(video.read_bytes())
+    if hurt == "cut":
+        del data[len(data) // 2 :]
+    else:
+        data[len(data) * 45 // 100 : len(data) * 55 // 100] = b"\xa5" * (len(data) // 10)
+    video.write_bytes(data)
+    status, summary, _ = call(video)
+    assert (status, summary["ended"]) == (1, "source ended")
+    assert summary["received"] + summary["missing"] == 100
+    assert 5 < summary["missing"] < 60
+    assert f"  missing    {summary['missing']}  cut short or damaged\n" in capsys.readouterr().out
+    assert summary["messages"][-1].endswith("of 100 frames could be read: it is cut short or damaged")
+    status, summary, _ = call(video, "frames=20")  # nobody came to the hole
+    assert status == 0
+
+
 def test_drift_is_seen(call, images, tmp_path):
     """The same parts in less light; and of the images themselves nothing is said."""
     for file in find_images(images):
@@ -197,6 +216,7 @@ def test_a_line_needs_no_torch():
 def test_figures_for_people():
     summary = {
         "received": 1200,
+        "missing": 0,
         "inspected": 1000,
         "verdicts": {"ok": 990, "defect": 10},
         "dropped": {"overflow": 190, "stopped": 8},

@@ -1,5 +1,6 @@
 import pytest
 
+from inspection.stream.reconnect import Reconnecting
 from inspection.stream.replay import Paced, Repeated
 from tests.stream.conftest import FakeSource, picture, read_all
 
@@ -18,6 +19,31 @@ def test_repeated():
     assert endless.total is None
     assert [endless.read(number).number for number in range(5)] == list(range(5))
     assert read_all(Repeated(FakeSource([]), None)) == []
+
+
+def test_names_of_files_stay_names_of_files():
+    for named in (False, True):
+        source = FakeSource([])
+        source.named = named
+        wrapped = [Repeated(source, 2), Paced(source, 5.0), Reconnecting(source, None, print, bool)]
+        assert [each.named for each in wrapped] == [named] * 3
+
+
+def test_what_is_missing_is_missing_in_each_pass():
+    class Short(FakeSource):
+        def open(self):
+            super().open()
+            self.given = [picture(0)]
+            self.missing = 0
+
+        def read(self, number):
+            frame = super().read(number)
+            self.missing = 2 * (frame is None)
+            return frame
+
+    source = Paced(Repeated(Short([]), 3), 1000.0)
+    assert len(read_all(source)) == 3
+    assert source.missing == 6
 
 
 def paced(rate, cost=(), count=5):

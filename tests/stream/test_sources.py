@@ -28,6 +28,7 @@ def write_video(path, count, size=(48, 64)):
 def test_a_video_gives_all_its_frames_in_rgb(tmp_path, suffix):
     source = find_source(str(write_video(tmp_path / f"reel{suffix}", 20)))
     assert isinstance(source, Video)
+    assert not source.named
     frames = read_all(source)
     assert [frame.number for frame in frames] == list(range(20))
     assert [frames[0].name, frames[19].name] == ["reel_000000", "reel_000019"]
@@ -44,10 +45,8 @@ def test_a_video_that_is_cut_short_says_so(tmp_path):
     source = Video(path)
     count = len(read_all(source))
     assert 0 < count < 40
-    assert (
-        source.note
-        == f"{path}: {count} frames could be read, its header announces 40: is the file cut short?"
-    )
+    assert source.missing == 40 - count
+    assert source.note == f"{path}: {count} of 40 frames could be read: it is cut short or damaged"
 
 
 def test_no_video(tmp_path):
@@ -85,6 +84,7 @@ def test_a_pattern_and_a_single_image(tmp_path):
     assert [frame.name for frame in read_all(find_source(f"{tmp_path}/**/*.png"))] == ["a/1.png", "b/3.png"]
     source = find_source(str(tmp_path / "a" / "1.png"))
     assert isinstance(source, Images)
+    assert source.named
     assert [frame.name for frame in read_all(source)] == ["1.png"]
 
 
@@ -138,6 +138,41 @@ class _Broadcast(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class _Download(http.server.BaseHTTPRequestHandler):
+    """Gives the first part of a file and is gone."""
+
+    def do_GET(self):
+        data = self.server.data
+        start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").split("-")[0])
+        self.send_response(206 if start else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        self.wfile.write(data[start : max(start, self.server.whole)])
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_video_from_a_server_that_breaks_off_says_so(tmp_path, share):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Download)
+    server.data = write_video(tmp_path / "reel.avi", 100, (240, 320)).read_bytes()
+    server.whole = int(share * len(server.data))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        source = find_source(f"http://127.0.0.1:{server.server_address[1]}/reel.avi?part=1")
+        count = len(read_all(source))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert count == 100 if share == 1 else 10 < count < 90
+    assert source.missing == 100 - count
+    assert ("it is cut short or damaged" in source.note) == (share < 1)
 
 
 def or_none(source, number):
