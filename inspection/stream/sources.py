@@ -23,6 +23,8 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 _COUNTED = {".avi", ".mp4", ".m4v", ".mov"}
 """Videos whose header has the number of frames; of others OpenCV estimates it from length and rate."""
+_FASTEST = 1000.0
+"""Frames a second that are believed; where a source knows none, it may give the ticks of its clock, as 90000."""
 OPEN_WITHIN, READ_WITHIN = 5.0, 5.0
 """Seconds after which a camera in the network counts as not there, or as gone."""
 
@@ -265,7 +267,7 @@ def find_source(given: int | str, size: tuple[int, int] | None = None, rate: flo
     """The source that a person names.
 
     Args:
-        given: Number of a camera, URL, video or image file, folder of images (at any depth), or a shell pattern of
+        given: Video or image file, folder of images (at any depth), number of a camera, URL, or a shell pattern of
             images.
         size: See `Camera`.
         rate: See `Camera`.
@@ -274,7 +276,7 @@ def find_source(given: int | str, size: tuple[int, int] | None = None, rate: flo
         InputError: There is no such thing, or camera settings for something else.
     """
     text = str(given)
-    if text.isdecimal():
+    if text.isdecimal() and not Path(text).exists():  # a folder may be called 2024
         return Camera(int(text), size, rate)
     if "://" in text:
         return Camera(text, size, rate)
@@ -393,4 +395,4 @@ def _missing(name: str, suffix: str, came: int, announced: int | None) -> tuple[
 
 def _rate(capture: cv2.VideoCapture) -> float | None:
     rate = capture.get(cv2.CAP_PROP_FPS)
-    return float(rate) if math.isfinite(rate) and 0 < rate < 1e5 else None
+    return float(rate) if 0 < rate <= _FASTEST else None

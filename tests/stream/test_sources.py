@@ -49,6 +49,39 @@ def test_a_video_that_is_cut_short_says_so(tmp_path):
     assert source.note == f"{path}: {count} of 40 frames could be read: it is cut short or damaged"
 
 
+@pytest.mark.parametrize("name", ["2024", "0"])
+def test_a_folder_or_file_that_is_called_by_a_number_is_no_camera(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(find_source(int(name)), Camera)
+    write_image(tmp_path / name / "1.png", picture(7))
+    assert isinstance(find_source(name), Images)
+    assert [frame.name for frame in read_all(find_source(int(name)))] == ["1.png"]
+
+
+@pytest.mark.parametrize(("said", "believed"), [(240, 240), (1000, 1000), (90000, None), (0, None)])
+def test_a_rate_that_cannot_be_is_not_known(tmp_path, monkeypatch, said, believed):
+    source = Video(write_video(tmp_path / "reel.avi", 3))
+    monkeypatch.setattr("inspection.stream.sources.cv2.VideoCapture", _Rated)
+    _Rated.rate = said
+    source.open()
+    assert source.rate == believed
+
+
+class _Rated:
+    """A video that says any rate."""
+
+    rate = 0.0
+
+    def __init__(self, *_):
+        pass
+
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def get(self, key):
+        return self.rate if key == cv2.CAP_PROP_FPS else 3.0
+
+
 def test_no_video(tmp_path):
     path = tmp_path / "reel.mp4"
     path.write_bytes(b"text")
