@@ -1,5 +1,6 @@
 """What commands have in common that need nothing but an inspector: no torch is imported here."""
 
+import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -81,13 +82,24 @@ def announce_inspector(passport: Passport) -> None:
 def open_output(given: str | None, beside: Path, verb: str) -> Path:
     """The folder for what a command finds: the one that was given, else `<verb>/<now>` beside; it is made.
 
+    Commands that start within a second have folders of their own: `<now>`, `<now>_2`.
+
     Raises:
         InputError: If it can't be made.
     """
-    folder = Path(given or beside / verb / time.strftime("%Y-%m-%d_%H-%M-%S"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        remedy = "" if given else "; give output=<folder>"
-        raise InputError(f"output={folder}: the folder can't be made ({error.strerror}){remedy}") from None
+    now = time.strftime("%Y-%m-%d_%H-%M-%S")
+    folder = Path(given or beside / verb / now)
+    for number in itertools.count(2):
+        try:
+            folder.mkdir(parents=True, exist_ok=given is not None)
+            break
+        except FileExistsError as error:
+            if given or not folder.is_dir():
+                raise InputError(f"output={folder}: the folder can't be made ({error.strerror})") from None
+            folder = folder.with_name(f"{now}_{number}")
+        except OSError as error:
+            remedy = "" if given else "; give output=<folder>"
+            raise InputError(
+                f"output={folder}: the folder can't be made ({error.strerror}){remedy}"
+            ) from None
     return folder

@@ -1,5 +1,6 @@
 """An inspector at a camera, until somebody stops it. Torch is needed only for a network as it was trained."""
 
+import itertools
 import math
 import os
 import signal
@@ -27,6 +28,7 @@ from inspection.stream.sink import Sink
 from inspection.stream.sources import Source, find_source
 
 SUMMARY = "summary.json"
+"""A second stream into the same folder writes `summary_2.json`, as `frames_2.csv`."""
 _REDRAWN, _LOGGED = 0.5, 60.0
 """Seconds between two states of the line on a terminal, and between two lines where there is none."""
 _RECORDED = 60.0
@@ -80,7 +82,7 @@ def stream(config: dict[str, Any]) -> int:
     announce_inspector(inspector.passport)
     print(f"{inspector.answers.operating_point()}\n")
     print("\n".join(_announced(made, inspector, source, sinks, watch)) + "\n", flush=True)
-    console, record = Console(made), Record(made, output / SUMMARY, given)
+    console, record = Console(made), Record(made, _free(output), given)
 
     def tick() -> None:
         console.tick()
@@ -278,6 +280,13 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _ms(seconds: float) -> str:
     return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def _free(folder: Path) -> Path:
+    """Where the account goes: what an earlier stream said stays."""
+    first = folder / SUMMARY
+    numbered = (first.with_stem(f"{first.stem}_{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([first], numbered) if not path.exists())
 
 
 class Record:

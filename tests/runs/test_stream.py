@@ -19,6 +19,7 @@ import pytest
 from inspection.config.saved import plain
 from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
+from inspection.runs.commands import open_output
 from inspection.runs.predict import predict
 from inspection.runs.stream import Console, account, state_in_words, stream
 from inspection.stream.frames import Live, SinkFigures
@@ -30,19 +31,22 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def call(trained, tmp_path, compose):
-    """Streams; gives the exit status, the summary and the rows of the table."""
+    """Streams; gives the exit status, the summary and the rows of the table, of the newest."""
 
     def call(source, *overrides, run=trained.folder):
         output = tmp_path / "out"
         line = [f"inspector='{run}'", f"source='{source}'", f"output='{output}'", *overrides]
         status = stream(plain(compose("stream", line)))
-        return status, json.loads((output / "summary.json").read_text(encoding="utf-8")), rows(output)
+        newest = max(output.glob("summary*.json"), key=lambda path: (len(path.name), path.name))
+        number = newest.stem.removeprefix("summary")
+        summary = json.loads(newest.read_text(encoding="utf-8"))
+        return status, summary, rows(output, f"frames{number}.csv")
 
     return call
 
 
-def rows(folder):
-    path = folder / "frames.csv"
+def rows(folder, name="frames.csv"):
+    path = folder / name
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -165,7 +169,7 @@ def test_a_summary_that_cant_be_written_is_no_success(call, images, monkeypatch,
     status, *_ = call(images, "sinks=none")
     assert status == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
-    assert "summary.json could not be written: [Errno 28]" in capsys.readouterr().err
+    assert "summary_2.json could not be written: [Errno 28]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -199,6 +203,33 @@ def test_a_camera_is_neither_paced_nor_repeated(call):
 def test_a_folder_that_cant_be_made(call, images):
     with pytest.raises(InputError, match=r"output=.*/config\.yaml/here: the folder can't be made"):
         call(images, "output=${inspector}/config.yaml/here")
+
+
+def test_a_second_stream_into_a_folder_leaves_the_first_account_as_it_was(call, images, tmp_path):
+    _, first, _ = call(images, "frames=5")
+    before = (tmp_path / "out" / "summary.json").read_bytes()
+    _, second, found = call(images, "frames=7")
+    assert (first["received"], second["received"], len(found)) == (5, 7, 7)
+    assert (tmp_path / "out" / "summary.json").read_bytes() == before
+    assert sorted(path.name for path in (tmp_path / "out").glob("summary*")) == [
+        "summary.json",
+        "summary_2.json",
+    ]
+
+
+def test_commands_of_one_second_have_folders_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.setattr("inspection.runs.commands.time.strftime", lambda _: "now")
+    made = [open_output(None, tmp_path, "stream") for _ in range(3)]
+    assert [path.relative_to(tmp_path).as_posix() for path in made] == [
+        "stream/now",
+        "stream/now_2",
+        "stream/now_3",
+    ]
+    assert open_output(str(made[0]), tmp_path, "stream") == made[0]  # who names one means it
+    (tmp_path / "file" / "stream").mkdir(parents=True)
+    (tmp_path / "file" / "stream" / "now").write_text("")
+    with pytest.raises(InputError, match=r"file/stream/now: the folder can't be made"):
+        open_output(None, tmp_path / "file", "stream")
 
 
 def test_a_source_that_is_not_there_leaves_no_folder(call, tmp_path):
