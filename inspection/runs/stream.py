@@ -72,6 +72,8 @@ def stream(config: dict[str, Any]) -> int:
     sinks: list[Sink] = list((instantiate(config["sinks"]) or {}).values())
     output = open_output(config["output"], given if given.is_dir() else given.parent, "stream")
     made = Stream(source, Judge(inspector, watch), sinks, policy, output)
+    announce_inspector(inspector.passport)
+    print(f"{inspector.answers.operating_point()}\n\nopening {source.name}, warming up ...", flush=True)
     try:
         made.open()
     except InputError:
@@ -79,8 +81,6 @@ def stream(config: dict[str, Any]) -> int:
             output.rmdir()
         raise
 
-    announce_inspector(inspector.passport)
-    print(f"{inspector.answers.operating_point()}\n")
     print("\n".join(_announced(made, inspector, source, sinks, watch)) + "\n", flush=True)
     console, record = Console(made), Record(made, _free(output), given)
 

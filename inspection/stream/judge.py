@@ -51,7 +51,7 @@ class Judge:
         self._explained_apart = _explained_apart(inspector)
 
     def warm_up(self, batch: int, evidence: bool) -> None:
-        """Let the network see batches of every size once: the first of a size takes longer.
+        """Let the network see batches of 1, 2, 4, ... and the largest once: the first of a size takes longer.
 
         Args:
             batch: Largest size.
@@ -63,7 +63,8 @@ class Judge:
         pixels = np.zeros(self.inspector.geometry.shape, np.uint8)
         crop = self.inspector.geometry.crop
         shape = self.inspector.geometry.image_size if crop is None else (crop[3], crop[2])
-        for count in range(batch, 0, -1):
+        sizes = {batch, *(2**power for power in range(batch.bit_length()))}
+        for count in sorted(sizes, reverse=True):
             self._inspect([pixels] * count, [shape] * count, False)
         if evidence:
             for count in {batch, 1}:

@@ -25,6 +25,8 @@ from inspection.stream.sources import Source, SourceLost, one_line
 from inspection.stream.undisturbed import undisturbed
 
 Ended = Literal["source ended", "enough frames", "stopped", "source lost", "broke"]
+LARGEST = 256
+"""Images that a network may be given at once: more take memory, and no less time each."""
 _FOR_SINKS = 0.2
 """Share of the time that a stop may take which is the sinks' own."""
 _LEAST = 0.5
@@ -62,8 +64,8 @@ class Policy:
     stop_within: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise InputError(f"batch={self.batch}: expected 1 or more")
+        if not 1 <= self.batch <= LARGEST:
+            raise InputError(f"batch={self.batch}: expected 1 to {LARGEST}")
         if self.queue < self.batch:
             raise InputError(f"queue={self.queue}: expected room for a batch (batch={self.batch}) or more")
         if not 0 <= self.within < math.inf:

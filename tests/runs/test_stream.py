@@ -176,15 +176,15 @@ def test_a_summary_that_cant_be_written_is_no_success(call, images, monkeypatch,
     ("given", "said"),
     [
         (["repeat=0"], "repeat=0: expected 1 or more, or null"),
-        (["rate=-1"], "rate=-1.0: expected frames a second, above 0"),
+        (["rate=-1"], r"rate=-1(\.0)?: expected frames a second, above 0"),
         (["queue=2"], "queue=2: expected room for a batch"),
         (["camera.rate=5"], "is no camera"),
         (["threads=0"], "threads=0: expected 1 or more, or null"),
         (["device=toaster"], "device=toaster: torch can't use it here"),
         (["deadline=-3"], "deadline=-3: expected 0 or more milliseconds"),
         (["drift.window=2"], "drift.window=2: expected 8 or more"),
-        (["drift.rate=0"], "drift.rate=0.0: expected frames a second"),
-        (["drift.false_alarms=1"], "drift.false_alarms=1.0: expected a share"),
+        (["drift.rate=0"], r"drift\.rate=0(\.0)?: expected frames a second"),
+        (["drift.false_alarms=1"], r"drift\.false_alarms=1(\.0)?: expected a share"),
     ],
 )
 def test_a_mistake_is_found_before_anything_is_made(call, images, tmp_path, given, said):

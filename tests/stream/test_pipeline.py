@@ -25,7 +25,7 @@ def test_every_frame_of_a_file_is_inspected_in_order():
     assert (made.ended, made.overflow, made.stuck) == ("source ended", "block", [])
     assert [result.verdict.label for result in made.kept] == ["ok", "defect"] * 50
     assert [result.alarm for result in made.kept] == [False, True] * 50
-    assert list(chain(*inspector.batches[4:])) == list(range(100))  # after four to warm up
+    assert list(chain(*inspector.batches[3:])) == list(range(100))  # after three to warm up
     assert made.summary()["verdicts"] == {"ok": 50, "defect": 50}
     assert made.summary()["alarms"] == 50
 
@@ -44,7 +44,7 @@ def test_while_the_network_is_busy_the_next_batch_gathers(gate):
     given = [picture(100), gate.wait, *(picture(value) for value in range(9)), gate.open]
     inspector.before = lambda values: gate() if values == [100] else None
     made = run_stream(FakeSource(given), inspector, queue=16, batch=4)
-    first, *later = inspector.batches[4:]  # after four to warm up
+    first, *later = inspector.batches[3:]  # after three to warm up
     assert first == [100]
     assert list(chain(*later)) == list(range(9))
     assert len(later[0]) == 4
@@ -119,13 +119,20 @@ def test_a_network_that_always_fails_fails_every_frame_and_the_stream_goes_on():
 
     def before(values):
         warm.append(values)
-        if len(warm) > 8:
+        if len(warm) > 4:
             raise RuntimeError("gone")
 
     broken.before = before
     made = run_stream(FakeSource([picture(value) for value in range(20)]), broken)
     assert made.summary()["failed"] == {"not inspected": 20}
     assert made.live().median is None
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(1, [1]), (8, [8, 4, 2, 1]), (25, [25, 16, 8, 4, 2, 1])])
+def test_few_sizes_of_batches_are_warmed_up(batch, sizes):
+    inspector = FakeInspector()
+    Judge(inspector).warm_up(batch, False)
+    assert [len(values) for values in inspector.batches] == sizes
 
 
 def test_a_network_that_does_not_work_at_all_is_found_before_the_first_frame():
@@ -345,7 +352,8 @@ def test_latencies_are_from_capture_to_verdict():
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        ({"batch": 0}, "batch=0"),
+        ({"batch": 0}, "batch=0: expected 1 to 256"),
+        ({"batch": 257, "queue": 300}, "batch=257: expected 1 to 256"),
         ({"queue": 4, "batch": 8}, r"queue=4: expected room for a batch \(batch=8\)"),
         ({"within": -1}, "deadline=-1000: expected 0 or more milliseconds"),
         ({"stop_within": float("nan")}, "stop_within=nan"),
