@@ -74,21 +74,20 @@ def stream(config: dict[str, Any]) -> int:
     made = Stream(source, Judge(inspector, watch), sinks, policy, output)
     announce_inspector(inspector.passport)
     print(f"{inspector.answers.operating_point()}\n\nopening {source.name}, warming up ...", flush=True)
-    try:
-        made.open()
-    except InputError:
-        with suppress(OSError):  # there is something in it
-            output.rmdir()
-        raise
-
-    print("\n".join(_announced(made, inspector, source, sinks, watch)) + "\n", flush=True)
-    console, record = Console(made), Record(made, _free(output), given)
-
-    def tick() -> None:
-        console.tick()
-        record.tick()
-
     with _signals(made) as caught:
+        try:
+            made.open()
+        except BaseException:
+            with suppress(OSError):  # there is something in it
+                output.rmdir()
+            raise
+        print("\n".join(_announced(made, inspector, source, sinks, watch)) + "\n", flush=True)
+        console, record = Console(made), Record(made, _free(output), given)
+
+        def tick() -> None:
+            console.tick()
+            record.tick()
+
         made.run(tick)
     console.close()
     whole = record.write()
@@ -333,6 +332,8 @@ class Record:
 def _signals(made: Stream) -> Iterator[list[int]]:
     """Ctrl-C and SIGTERM stop the stream: the first finishes what waits, a second does not.
 
+    While it is opened there is nothing to finish: it ends at once.
+
     Yields:
         The signals that came.
     """
@@ -342,6 +343,8 @@ def _signals(made: Stream) -> Iterator[list[int]]:
         return
 
     def stop(number: int, _: object) -> None:
+        if not made.opened:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         caught.append(number)
         made.stop(None if len(caught) == 1 else 0.0)
 

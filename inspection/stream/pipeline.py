@@ -100,6 +100,8 @@ class Stream:
         self.news: deque[str] = deque(maxlen=_MESSAGES)
         """The same, for whoever shows it and takes it out."""
         self.account = Account(judge.inspector.answers.tallied())
+        self.opened = False
+        """Whether `open` is over, and a stop is heeded."""
         self.ended: Ended | None = None
         self.why = ""
         self.started = time.time()
@@ -145,6 +147,7 @@ class Stream:
             self._source.close()
             raise
         self._outlets = [Outlet(sink, self.overflow, self._say) for sink in self._sinks]
+        self.opened = True
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
         """From the first frame to the closed sinks.

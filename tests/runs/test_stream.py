@@ -239,6 +239,19 @@ def test_a_source_that_is_not_there_leaves_no_folder(call, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_while_it_is_opened_leaves_nothing(call, images, tmp_path, monkeypatch, number, raised):
+    before = signal.getsignal(number)
+    monkeypatch.setattr("inspection.runs.stream.Judge.warm_up", lambda *_: os.kill(os.getpid(), number))
+    with pytest.raises(raised) as caught:
+        call(images)
+    assert raised is not SystemExit or caught.value.code == 143
+    assert not (tmp_path / "out").exists()
+    assert signal.getsignal(number) == before
+
+
 def test_a_line_needs_no_torch():
     command = [sys.executable, "-c", FAILING + "import inspection.runs.stream"]
     subprocess.run(command, check=True, cwd=ROOT, timeout=PATIENCE)
