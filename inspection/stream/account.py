@@ -128,6 +128,11 @@ class Account:
         self._done_at = np.zeros(WINDOW)
         self._bins = [0] * (len(_EDGES) + 1)
         self._sum = self._longest = 0.0
+        self._began = time.perf_counter()
+
+    def start(self) -> None:
+        """From now on frames may come; without it, since this was made."""
+        self._began = time.perf_counter()
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Count some."""
@@ -172,9 +177,10 @@ class Account:
         if not known:
             return 0.0, Latency(None, None, None)
         now = time.perf_counter()
-        recent = done_at[done_at > now - LATELY]
-        span = now - recent.min() if len(recent) else 0.0
-        rate = len(recent) / span if span > 0 else 0.0
+        since = max(now - LATELY, self._began)
+        if known == WINDOW:  # what came before the oldest is not known: count from there
+            since = max(since, float(done_at.min()))
+        rate = np.count_nonzero(done_at > since) / (now - since) if now > since else 0.0
         median, p99, longest = np.quantile(seconds, (0.5, 0.99, 1.0), method="higher").tolist()
         return float(rate), Latency(median, p99, longest)
 

@@ -160,6 +160,7 @@ class Stream:
 
     def _run(self, tick: Callable[[], None]) -> None:
         self.started, self._began = time.time(), time.perf_counter()
+        self.account.start()
         for outlet in self._outlets:
             outlet.start()
         for thread in self._threads:

@@ -43,8 +43,9 @@ def test_an_hour_is_no_overflow():
 
 
 def test_the_figures_of_the_moment_are_of_the_last_verdicts(monkeypatch):
-    monkeypatch.setattr("inspection.stream.account.time.perf_counter", lambda: 1000.0)
+    monkeypatch.setattr("inspection.stream.account.time.perf_counter", lambda: 0.0)
     account = Account()
+    monkeypatch.setattr("inspection.stream.account.time.perf_counter", lambda: 1000.0)
     account.add([entry(9.0, done_at=number / 100) for number in range(5000)])
     account.add(
         [entry(0.01, done_at=990 + number / 100) for number in range(WINDOW)]
@@ -54,6 +55,28 @@ def test_the_figures_of_the_moment_are_of_the_last_verdicts(monkeypatch):
     assert (latency.median, latency.p99, latency.longest) == (0.01, 0.01, 0.01)
     monkeypatch.setattr("inspection.stream.account.time.perf_counter", lambda: 1010.0)
     assert account.lately()[0] == 0.0  # nothing for seconds
+
+
+@pytest.mark.parametrize(("after", "rate"), [(0.1, 10.0), (1.0, 10.0), (5.0, 10.0), (60.0, 10.0)])
+def test_the_rate_is_right_from_the_start_on(monkeypatch, after, rate):
+    """A verdict every 100 ms: the first one after 100 ms."""
+    now = [100.0]
+    monkeypatch.setattr("inspection.stream.account.time.perf_counter", lambda: now[0])
+    account = Account()
+    now[0] = 700.0  # opening takes its time
+    account.start()
+    account.add([entry(0.01, done_at=700 + number / 10) for number in range(1, round(10 * after) + 1)])
+    now[0] = 700.0 + after
+    assert account.lately()[0] == pytest.approx(rate, rel=0.021)
+
+
+def test_the_rate_of_batches_that_fill_the_window(monkeypatch):
+    """100 at once every 100 ms: only the last second of them is known."""
+    monkeypatch.setattr("inspection.stream.account.time.perf_counter", lambda: 0.0)
+    account = Account()
+    account.add([entry(0.01, done_at=number // 100 / 10) for number in range(100 * 100)])
+    monkeypatch.setattr("inspection.stream.account.time.perf_counter", lambda: 9.9)
+    assert account.lately()[0] == pytest.approx(1000)
 
 
 def test_of_nothing_nothing_is_said():
