@@ -34,9 +34,6 @@ _REDRAWN, _LOGGED = 0.5, 60.0
 _RECORDED = 60.0
 """Seconds between two accounts that are written while the stream runs."""
 
-_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-_ENDLESS = "{n_fmt} frames {elapsed}{postfix}"
-
 
 def stream(config: dict[str, Any]) -> int:
     """Inspect frames as they come; write `summary.json` and what the sinks write.
@@ -185,6 +182,7 @@ class Console:
         """Show what has changed, if it is time."""
         with suppress(OSError):  # nobody listens any more: no reason to stop
             self._say_news()
+            self._say_stopping()
             now = time.monotonic()
             if now >= self._due:
                 self._due = now + (_REDRAWN if self._terminal else _LOGGED)
@@ -194,11 +192,13 @@ class Console:
         while self._made.news:
             self._say(self._made.news.popleft())
 
-    def _show(self, live: Live) -> None:
-        if live.state == "stopping" and not self._stopping:
+    def _say_stopping(self) -> None:
+        if self._made.stopping and not self._stopping:
             self._stopping = True
             within = self._made.policy.stop_within
             self._say(f"stopping: what waits is finished, in {within:g} s at most; once more to stop at once")
+
+    def _show(self, live: Live) -> None:
         if not self._terminal:
             self._say(f"{time.strftime('%H:%M:%S')} {live.received} frames, {state_in_words(live)}")
             return

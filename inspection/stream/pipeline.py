@@ -185,6 +185,11 @@ class Stream:
         sinks = [f"sink {outlet.sink.name}" for outlet in self._outlets if not outlet.is_done()]
         return [thread.name for thread in self._threads if thread.is_alive()] + sinks
 
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody asked for the end, and it is not there yet."""
+        return bool(self._requests) and not self._over
+
     def stop(self, within: float | None = None) -> None:
         """Ask for the end; only takes note of it, so that a signal handler may call it.
 
