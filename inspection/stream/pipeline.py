@@ -25,6 +25,8 @@ from inspection.stream.sources import Source, SourceLost, one_line
 from inspection.stream.undisturbed import undisturbed
 
 Ended = Literal["source ended", "enough frames", "stopped", "source lost", "broke"]
+TRACEBACK = "traceback.txt"
+"""Where it is said how something of ours broke; not there where nothing did."""
 LARGEST = 256
 """Images that a network may be given at once: more take memory, and no less time each."""
 _FOR_SINKS = 0.2
@@ -248,11 +250,22 @@ class Stream:
         try:
             work()
         except Exception as error:
-            self._end("broke", f"{type(error).__name__}: {one_line(error)}")
-            self._say(traceback.format_exc())
+            why = f"{type(error).__name__}: {one_line(error)}"
+            self._end("broke", why)
+            self._say(f"{work.__name__[1:]} broke: {why}{self._traced()}")
             self._line.end()
             if work != self._capture:
                 self._done.set()
+
+    def _traced(self) -> str:
+        """Write down where the exception of the moment came from; says where that is."""
+        path = self.output / TRACEBACK
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {traceback.format_exc()}\n")
+        except OSError:
+            return ""
+        return f" (see {path})"
 
     def _capture(self) -> None:
         most = math.inf if self.policy.frames is None else self.policy.frames

@@ -165,12 +165,13 @@ def run_stream(
     sinks: Sequence[Sink] = (),
     tick: Callable[[Stream], None] = lambda _: None,
     watch: StreamWatch | None = None,
+    output: Path = Path("nowhere"),
     **policy: Any,
 ) -> Stream:
     """Run a stream to its end, and check that every frame is accounted for, whatever happened."""
     kept = Kept()
     judge = Judge(inspector or FakeInspector(), watch)
-    made = Stream(source, judge, [kept, *sinks], Policy(**policy), Path("."))
+    made = Stream(source, judge, [kept, *sinks], Policy(**policy), output)
     made.open()
     made.run(lambda: tick(made))
     check(made, kept.results)

@@ -1,6 +1,7 @@
 import time
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -257,12 +258,15 @@ def test_a_camera_that_comes_back_goes_on_where_it_was(monkeypatch):
     ]
 
 
-def test_a_source_that_breaks_ends_the_stream_and_what_it_gave_is_inspected():
+def test_a_source_that_breaks_ends_the_stream_and_what_it_gave_is_inspected(tmp_path):
     inspector = FakeInspector(lambda values: time.sleep(0.03))  # longer than it takes to notice
-    made = run_stream(FakeSource([picture(0), picture(2), ZeroDivisionError("bug")]), inspector, batch=1)
+    source = FakeSource([picture(0), picture(2), ZeroDivisionError("bug")])
+    made = run_stream(source, inspector, batch=1, output=tmp_path)
     assert (made.ended, made.why) == ("broke", "ZeroDivisionError: bug")
     assert made.summary()["inspected"] == 2
-    assert "Traceback" in made.messages[-1]
+    path = tmp_path / "traceback.txt"
+    assert made.messages[-1].split(" ", 2)[2] == f"capture broke: ZeroDivisionError: bug (see {path})"
+    assert "Traceback (most recent call last)" in path.read_text(encoding="utf-8")
 
 
 def test_a_part_of_ours_that_breaks_does_not_hang():
@@ -271,6 +275,31 @@ def test_a_part_of_ours_that_breaks_does_not_hang():
     made = run_stream(FakeSource([picture(0)] * 5), inspector)
     assert (made.ended, made.why) == ("broke", "ZeroDivisionError: division by zero")
     assert made.summary()["dropped"] == {"stopped": made.summary()["received"]}
+
+
+def test_a_part_that_breaks_while_a_sink_hangs_lets_a_stop_end_it(gate, monkeypatch):
+    """The network's thread waits for the sink, and then nobody does."""
+    monkeypatch.setattr("inspection.stream.outlet.CAPACITY", 2)
+
+    def apply(image, name):
+        if name == "fake_000007":
+            gate.wait()
+            time.sleep(0.2)
+            raise ZeroDivisionError("bug")
+        return image[None]
+
+    inspector = FakeInspector()
+    inspector.geometry = SimpleNamespace(shape=(1, 4, 4), crop=None, image_size=(4, 4), apply=apply)
+    source, hung = FakeSource([picture(0)] * 9), Kept(gate, name="hung")
+    made = Stream(source, Judge(inspector), [hung], Policy(batch=1), Path("nowhere"))
+    made.open()
+    began = time.monotonic()
+    made.run(lambda: made.stop(0.0) if made.live().state == "ended" else None)
+    assert time.monotonic() - began < PATIENCE / 2
+    assert (made.ended, made.stuck) == ("broke", ["sink hung"])
+    summary = made.summary()
+    assert summary["inspected"] + summary["dropped"]["stopped"] == summary["received"]
+    gate.open()
 
 
 @pytest.mark.parametrize(
