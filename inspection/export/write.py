@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ FORMATS = {
     "torch_export": Format("torch.export", ".pt2", (FP32, BF16), "for int8 take format=onnx or openvino"),
     "torchscript": Format("TorchScript", ".ts", (FP32, BF16), "for int8 take format=onnx or openvino"),
 }
+_WRITES_ONNX = ("onnx", "onnxscript")
+_NEEDS = {
+    "onnx": (*_WRITES_ONNX, "onnxruntime"),
+    "openvino": (*_WRITES_ONNX, "openvino"),  # goes by way of ONNX
+    "torch_export": (),
+    "torchscript": (),
+}
 FILES = (
     *(f"inspector{each.suffix}" for each in FORMATS.values()),
     "inspector.bin",
@@ -74,6 +82,17 @@ def check_format(form: str, precision: str) -> None:
     if precision not in known.precisions:
         raise InputError(
             f"precision={precision}: {form} is exported in {' or '.join(known.precisions)}; {known.instead}"
+        )
+
+
+def check_packages(form: str, precision: str) -> None:
+    """Raise an InputError unless all packages are there that write a format, and read it again to compare."""
+    needed = [*_NEEDS[form], *(["nncf", "onnxruntime"] if precision == INT8 else [])]
+    missing = [name for name in dict.fromkeys(needed) if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"format={form} precision={precision}: {', '.join(missing)} "
+            f'{"is" if len(missing) == 1 else "are"} not installed: pip install "inspection[export]"'
         )
 
 

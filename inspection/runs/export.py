@@ -22,6 +22,7 @@ from inspection.export.write import (
     FP32,
     INT8,
     check_format,
+    check_packages,
     describe,
     metadata_of,
     program_of,
@@ -59,6 +60,7 @@ def export(config: Mapping[str, Any]) -> int:
     run, form, precision = Path(config["run"]), config["format"], config["precision"]
     check_format(form, precision)
     _check_numbers(config)
+    check_packages(form, precision)  # before a minute goes into images and graphs
     rebuilt = rebuild(run, {})
     rows = rebuilt.data.samples.rows("val")
     if not len(rows):
