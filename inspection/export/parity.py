@@ -22,6 +22,7 @@ SAME = 1e-4
 """Largest difference of an inspector that was exported in float32."""
 SHOWN = 20
 """Changed verdicts that are listed."""
+NOTHING = "nothing was compared: neither finds a box on any of these images, of whatever score"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Difference:
         mean: Over all values of all images.
         most: The largest.
         bounded: What must be small where nothing may change: the largest; of heatmaps the largest mean over an
-            image, since single pixels jump where a rounding decides which of two equal maxima a gradient goes to.
+            image, since single pixels jump where a rounding decides which of two equal maxima a gradient goes to;
+            of boxes that do not count the largest median, since a rounding may decide which of two stays.
         file: The image that has it.
     """
 
@@ -64,12 +66,14 @@ class Parity:
         differences: Of what verdicts and evidence are made of.
         changed: Verdicts that are not the same.
         unmatched: Boxes of one of the two that the other does not have; None: there are no boxes.
+        compared: How many pairs of numbers; 0: a detector that finds no box at all can't be compared.
     """
 
     images: int
     differences: list[Difference]
     changed: list[Change]
     unmatched: int | None
+    compared: int
 
     @property
     def most(self) -> float:
@@ -117,15 +121,14 @@ class _Gap:
     most: float = -1.0
     bounded: float = -1.0
     file: str = ""
-    by_image: bool = False
+    typical: Callable[[NDArray[np.floating]], Any] = np.max
 
     def add(self, differences: NDArray[np.floating], file: str) -> None:
         if not differences.size:
             return
         self.total += float(differences.sum(dtype=np.float64))
         self.values += differences.size
-        most, mean = (_number(value) for value in (differences.max(), differences.mean(dtype=np.float64)))
-        bounded = mean if self.by_image else most
+        most, bounded = (_number(value) for value in (differences.max(), self.typical(differences)))
         self.most = max(self.most, most)
         if bounded > self.bounded:
             self.bounded, self.file = bounded, file
@@ -133,6 +136,14 @@ class _Gap:
 
 def _number(value: float) -> float:
     return math.inf if math.isnan(value) else float(value)
+
+
+_SURE = "score of a box", "corner of a box"
+_UNSURE = "score of a box that does not count", "corner of a box that does not count"
+_TYPICAL: dict[str, Callable[[NDArray[np.floating]], Any]] = {
+    "heatmap": np.mean,
+    **dict.fromkeys(_UNSURE, np.median),
+}
 
 
 @dataclass
@@ -144,7 +155,7 @@ class _Comparison:
     unmatched: int = 0
 
     def gap(self, what: str, of: str, differences: NDArray[np.floating], file: str) -> None:
-        gap = self.gaps.setdefault(what, _Gap(of, by_image=what == "heatmap"))
+        gap = self.gaps.setdefault(what, _Gap(of, typical=_TYPICAL.get(what, np.max)))
         gap.add(np.abs(differences), file)
 
     def see(self, file: str, verdicts: tuple[Verdict, Verdict], said: tuple[Said, Said]) -> None:
@@ -167,19 +178,23 @@ class _Comparison:
             self.changed.append(Change(file, *words))
 
     def see_boxes(self, file: str, trained: NDArray[np.floating], exported: NDArray[np.floating]) -> None:
-        """Of boxes that count, and of the surest one in any case: those of the other that lie over them."""
-        side = "the longer side of the image"
-        pairs, missing = _pairs(self._counting(trained), exported)
-        for one, other in pairs:
-            self.gap("score of a box", "1", other[4:5] - one[4:5], file)
-            self.gap("corner of a box", side, (other[:4] - one[:4]) / max(self.size), file)
-        self.unmatched += missing + _pairs(self._counting(exported), trained)[1]
+        """Of each box the one of the other that lies over it; those that count, and the surest, must have one."""
+        trained, exported = (each[each[:, 4] > 0] for each in (trained, exported))  # zeros are no boxes
+        sure, other = self._counting(trained), _counterparts(trained, exported)
+        for (score, corner), some in ((_SURE, sure), (_UNSURE, ~sure)):
+            paired = some & (other >= 0)
+            gaps = np.abs(exported[other[paired]] - trained[paired])
+            self.gap(score, "1", gaps[:, 4], file)
+            self.gap(corner, "the longer side of the image", gaps[:, :4] / max(self.size), file)
+        back = _counterparts(exported, trained)
+        self.unmatched += int((other[sure] < 0).sum() + (back[self._counting(exported)] < 0).sum())
 
-    def _counting(self, found: NDArray[np.floating]) -> NDArray[np.floating]:
+    def _counting(self, found: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which boxes count, or are the surest."""
         assert isinstance(self.decision, Boxes)
-        counts = self.decision.called(found)
-        counts[:1] |= found[:1, 4] > 0
-        return found[counts]
+        counts: NDArray[np.bool_] = self.decision.called(found)
+        counts[:1] = True
+        return counts
 
 
 def compare(
@@ -228,7 +243,8 @@ def compare(
         if gap.values
     ]
     unmatched = seen.unmatched if isinstance(trained.decision, Boxes) else None
-    return Parity(len(files), differences, seen.changed, unmatched)
+    compared = sum(gap.values for gap in seen.gaps.values())
+    return Parity(len(files), differences, seen.changed, unmatched, compared)
 
 
 def complaints(parity: Parity, figure: Figure | None, max_drop: float | None) -> list[str]:
@@ -246,6 +262,8 @@ def complaints(parity: Parity, figure: Figure | None, max_drop: float | None) ->
             for each in parity.differences
             if not each.bounded <= SAME
         ]
+        if not parity.compared:
+            found.append(NOTHING)
         if parity.unmatched:
             found.append(f"{parity.unmatched} boxes of one have no counterpart in the other")
         if changed:
@@ -275,6 +293,7 @@ def report(parity: Parity, figure: Figure | None, max_drop: float | None) -> dic
     return {
         "held": not complaints(parity, figure, max_drop),
         "images": parity.images,
+        "compared": parity.compared,
         "bounds": {"difference": SAME, "changed_verdicts": 0} if max_drop is None else {"max_drop": max_drop},
         "differences": [
             {
@@ -329,12 +348,11 @@ def _words(verdict: Verdict, decision: Decision) -> str:
     return "" if isinstance(decision, Quantities) and decision.alarm is None else verdict.label
 
 
-def _pairs(
-    some: NDArray[np.floating], others: NDArray[np.floating]
-) -> tuple[list[tuple[NDArray[np.floating], NDArray[np.floating]]], int]:
-    """Some boxes beside those of others that lie over them, and how many have none; all `[D, 6]`."""
-    candidates = others[others[:, 4] > 0]
-    tensors = [torch.from_numpy(np.ascontiguousarray(each)) for each in (candidates, some)]
-    found = match_boxes(tensors[0], tensors[1][:, :4], tensors[1][:, 5].long())
-    pairs = [(some[place], candidates[row]) for row, place in enumerate(found) if place >= 0]
-    return pairs, len(some) - len(pairs)
+def _counterparts(some: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Of each box `[D, 6]` the place of the other over it, the surest chosen first; -1: there is none."""
+    objects, found = (torch.from_numpy(np.ascontiguousarray(each)) for each in (some, others))
+    places = np.full(len(some), -1, np.int64)
+    for row, place in enumerate(match_boxes(found, objects[:, :4], objects[:, 5].long())):
+        if place >= 0:
+            places[place] = row
+    return places

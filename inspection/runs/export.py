@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
-from inspection.export.parity import SHOWN, Figure, Parity, compare, complaints, report
+from inspection.export.parity import NOTHING, SHOWN, Figure, Parity, compare, complaints, report
 from inspection.export.write import (
     FILES,
     FORMATS,
@@ -109,6 +109,7 @@ class _Export:
         self.outcome = outcome_with(self.rebuilt, self.rebuilt.inspector)
         self.metadata = metadata_of(self.rebuilt.inspector, self.precision)
         self.notes: list[str] = []
+        self.idle = False  # whether there was nothing to compare
 
     def place(self, folder: Path) -> Path:
         """Of the graph's file in a folder."""
@@ -117,6 +118,8 @@ class _Export:
     @property
     def remedy(self) -> str:
         """What a person can do about an export that failed."""
+        if self.idle:
+            return "train on until it finds some, or give images that show what it finds"
         if self.precision == FP32:
             return "that is a fault of the exporter, not yours: please report it with that file"
         other = (
@@ -139,6 +142,7 @@ class _Export:
             self.rows if self.config["images"] is None else spread(data, self.rows, self.config["images"])
         )
         parity = self.compare(exported, compared, self.config["heatmaps"])
+        self.idle = not parity.compared
         figure = self.figure(exported)
         values = {
             "format": self.form,
@@ -304,6 +308,8 @@ def _say(parity: Parity, figure: Figure, notes: Sequence[str]) -> None:
     print(table(rows))
     gaps = [[each.what, f"{each.mean:.1e}", f"{each.most:.1e}", each.of] for each in parity.differences]
     print(table([["difference", "mean", "largest", "of"], *gaps]))
+    if not parity.compared:
+        print(f"  {NOTHING}")
     print(f"  changed verdicts: {len(parity.changed)}")
     if parity.changed:
         changes = [[each.file, each.trained, each.exported] for each in parity.changed[:SHOWN]]

@@ -10,7 +10,7 @@ import pytest
 from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import OneOf
 from inspection.decide.quantities import Quantities
-from inspection.export.parity import SAME, Figure, compare, complaints, report
+from inspection.export.parity import NOTHING, SAME, Figure, compare, complaints, report
 from inspection.inspector import Verdict
 from inspection.inspector.backends import BOXES, HEATMAPS, PROBABILITIES, QUANTITIES
 
@@ -132,6 +132,34 @@ def test_a_box_that_only_one_of_the_two_has():
     parity = side_by_side(decision, BOXES, [[box(0, 0.9), box(0, 0.0)]], [[box(0, 0.9), box(12, 0.7)]])
     assert parity.unmatched == 1
     assert complaints(parity, None, None) == ["1 boxes of one have no counterpart in the other"]
+
+
+def test_boxes_below_the_least_score_are_compared_too():
+    decision = Boxes(["motor", "valve"], 0.5)
+    trained = [[box(0, 0.3), box(10, 0.2), box(15, 0.1), box(0, 0.0)]]
+    exported = [[box(0, 0.3), box(10, 0.203), box(15, 0.103), box(0, 0.0)]]
+    parity = side_by_side(decision, BOXES, trained, exported)
+    gaps = {each.what: each for each in parity.differences}
+    assert gaps["score of a box that does not count"].bounded == pytest.approx(0.003)
+    assert parity.compared == 3 * 5
+    (line,) = complaints(parity, None, None)
+    assert line.startswith("score of a box that does not count: 0.003 apart (0)")
+
+
+def test_which_of_two_unsure_boxes_stays_may_be_a_matter_of_rounding():
+    decision = Boxes(["motor", "valve"], 0.5)
+    trained = [[box(0, 0.9), box(6, 0.2), box(10, 0.2), box(15, 0.2)]]
+    exported = [[box(0, 0.9), box(6, 0.2), box(10, 0.2), box(16, 0.2)]]
+    assert complaints(side_by_side(decision, BOXES, trained, exported), None, None) == []
+
+
+def test_two_that_find_nothing_at_all_are_not_the_same():
+    decision = Boxes(["motor", "valve"], 0.5)
+    nothing = np.zeros((2, 3, 6))
+    parity = side_by_side(decision, BOXES, nothing, nothing)
+    said = report(parity, None, None)
+    assert (said["compared"], said["held"]) == (0, False)
+    assert complaints(parity, None, None) == [NOTHING]
 
 
 def test_the_figure_may_fall_by_max_drop_and_an_error_rise_by_that_share():
