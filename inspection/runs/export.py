@@ -1,10 +1,9 @@
 """A trained run as a file for another runtime, compared with the run before anybody relies on it."""
 
 import math
-import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 
 from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
+from inspection.export.folder import FAILED, PARITY, writing, written_aside
 from inspection.export.parity import NOTHING, SHOWN, Figure, Parity, compare, complaints, report
 from inspection.export.write import (
-    FILES,
     FORMATS,
     FP32,
     INT8,
@@ -39,7 +38,6 @@ from inspection.tasks.outcomes import Outcome
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-PARITY = "parity.json"
 _ERRORS = frozenset({"mae", "rmse", "worst", "loss", "ece"})  # figures that get better downwards
 _PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
 
@@ -55,7 +53,7 @@ def export(config: Mapping[str, Any]) -> int:
 
     Raises:
         InputError: If the run can't be used, there is no such format or precision, or the exported inspector does
-            not say what the trained one says: of the export, `parity.json` alone is left then.
+            not say what the trained one says: of the export, `parity_failed.json` alone is left then.
     """
     run, form, precision = Path(config["run"]), config["format"], config["precision"]
     check_format(form, precision)
@@ -75,14 +73,15 @@ def export(config: Mapping[str, Any]) -> int:
         f"export     {console.network_name(rebuilt.inspector.model.network)} as {FORMATS[form].name}, {precision}"
     )
     output = Path(config["output"] or run / "export" / f"{form}_{precision}")
-    with _written_aside(output) as folder:
+    with written_aside(output) as folder:
         wrong = job.make(folder)
         sizes = [[path.name, _size(path)] for path in sorted(folder.iterdir())]
     if wrong:
+        earlier = f"; {output} keeps the export that was there" if (output / PARITY).exists() else ""
         raise InputError(
             "the exported inspector does not say what the trained one says:\n"
             + "\n".join(f"  {line}" for line in wrong)
-            + f"\nof this export {output / PARITY} is left; {job.remedy}"
+            + f"\nof this one {output / FAILED} alone is left{earlier}; {job.remedy}"
         )
     print(f"\n{output}\n{table(sizes)}")
     print(f"on the line:  Inspector.load({job.place(output).as_posix()!r})", flush=True)
@@ -121,7 +120,7 @@ class _Export:
         if self.idle:
             return "train on until it finds some, or give images that show what it finds"
         if self.precision == FP32:
-            return "that is a fault of the exporter, not yours: please report it with that file"
+            return f"that is a fault of the exporter, not yours: please report it with {FAILED}"
         other = (
             "precision=bf16 or fp32"
             if (self.form, self.precision) == ("openvino", INT8)
@@ -130,7 +129,7 @@ class _Export:
         return f"take {other}, or allow more with max_drop"
 
     def make(self, folder: Path) -> list[str]:
-        """Write the inspector, compare it, and leave the comparison alone where it does not hold: why, if so."""
+        """Write the inspector and its comparison, as a failed one where it does not hold: why, if so."""
         path, data = self.place(folder), self.rebuilt.data
         program = program_of(self.rebuilt.inspector, self.form, self.precision, self.config["heatmaps"])
         if self.precision == INT8:
@@ -155,16 +154,15 @@ class _Export:
             "notes": self.notes,
             "versions": _versions(),
         }
-        write_json(folder / PARITY, values)
-        _say(parity, figure, self.notes)
         wrong = complaints(parity, figure, self.bound)
-        if wrong:
-            for name in FILES:
-                (folder / name).unlink(missing_ok=True)
-        else:
+        files = {FAILED if wrong else PARITY: values}
+        if not wrong:
             summary = {"held": True, "images": parity.images, "largest_difference": parity.most}
-            described = describe(exported, self.form, self.metadata)
-            write_json(folder / BESIDE, {**described, "parity": summary})
+            files[BESIDE] = {**describe(exported, self.form, self.metadata), "parity": summary}
+        with writing(folder.parent):
+            for name, content in files.items():
+                write_json(folder / name, content)
+        _say(parity, figure, self.notes)
         return wrong
 
     def quantise(self, program: Any, path: Path) -> None:
@@ -272,30 +270,6 @@ def _check_numbers(config: Mapping[str, Any]) -> None:
             raise InputError(f"{name}={config[name]}: expected 1 or more")
     if not config["max_drop"] >= 0:
         raise InputError(f"max_drop={config['max_drop']}: expected 0 or more")
-
-
-@contextmanager
-def _written_aside(output: Path) -> Iterator[Path]:
-    """A folder to write an export to; its files take the place of those of an earlier export when all are there.
-
-    Raises:
-        InputError: If the disk is full or the folder can't be written.
-    """
-    before = output.exists()
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output, prefix=".partial-") as aside:
-            yield Path(aside)
-            for name in (*FILES, PARITY):
-                (output / name).unlink(missing_ok=True)
-            for path in Path(aside).iterdir():
-                os.replace(path, output / path.name)
-    except OSError as error:
-        raise InputError(f"output={output}: could not be written ({error.strerror or error})") from error
-    finally:
-        if not before:
-            with suppress(OSError):  # only an empty one goes
-                output.rmdir()
 
 
 def _say(parity: Parity, figure: Figure, notes: Sequence[str]) -> None:
