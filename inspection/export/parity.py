@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from inspection.data.images import CameraImage
 from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import Decision
+from inspection.decide.located import Located
 from inspection.decide.quantities import Quantities
 from inspection.errors import InputError
 from inspection.inspector import Inspector, Verdict
@@ -20,6 +21,8 @@ from inspection.tasks.box_metrics import match_boxes
 
 SAME = 1e-4
 """Largest difference of an inspector that was exported in float32."""
+SEEN = 0.1
+"""Difference of heatmaps that a person sees."""
 SHOWN = 20
 """Changed verdicts that are listed."""
 NOTHING = "nothing was compared: neither finds a box on any of these images, of whatever score"
@@ -66,6 +69,8 @@ class Parity:
         differences: Of what verdicts and evidence are made of.
         changed: Verdicts that are not the same.
         unmatched: Boxes of one of the two that the other does not have; None: there are no boxes.
+        boxes: How many the trained one shows in its verdicts; None: it shows none.
+        changed_boxes: Boxes in verdicts of one of the two that the other's do not have, or not there; as `boxes`.
         compared: How many pairs of numbers; 0: a detector that finds no box at all can't be compared.
     """
 
@@ -73,6 +78,8 @@ class Parity:
     differences: list[Difference]
     changed: list[Change]
     unmatched: int | None
+    boxes: int | None
+    changed_boxes: int | None
     compared: int
 
     @property
@@ -83,19 +90,21 @@ class Parity:
 
 @dataclass(frozen=True)
 class Figure:
-    """The main figure of a run on the compared images, of both inspectors; NaN where undefined.
+    """The main figure of a run on its images, of both inspectors; NaN where undefined.
 
     Attributes:
         name: As `metrics.json` has it.
         mode: `max` or `min`: which way it gets better.
         trained: Of the inspector as it was trained.
         exported: Of the exported one.
+        images: Of how many images it is; None: of the compared ones.
     """
 
     name: str
     mode: Literal["max", "min"]
     trained: float
     exported: float
+    images: int | None = None
 
     @property
     def lost(self) -> float:
@@ -153,6 +162,8 @@ class _Comparison:
     gaps: dict[str, _Gap] = field(default_factory=dict)
     changed: list[Change] = field(default_factory=list)
     unmatched: int = 0
+    boxes: int = 0
+    changed_boxes: int = 0
 
     def gap(self, what: str, of: str, differences: NDArray[np.floating], file: str) -> None:
         gap = self.gaps.setdefault(what, _Gap(of, typical=_TYPICAL.get(what, np.max)))
@@ -173,6 +184,11 @@ class _Comparison:
             else:
                 what = "heatmap" if name == HEATMAPS else "probability"
                 self.gap(what, "1", exported[name].astype(np.float64) - trained[name], file)
+        if isinstance(self.decision, (Boxes, Located)):
+            shown = [_rows_of(verdict, self.decision) for verdict in verdicts]
+            self.boxes += len(shown[0])
+            for some, others in (shown, shown[::-1]):
+                self.changed_boxes += int((_counterparts(some, others) < 0).sum())
         words = [_words(verdict, self.decision) for verdict in verdicts]
         if words[0] != words[1]:
             self.changed.append(Change(file, *words))
@@ -242,9 +258,17 @@ def compare(
         for what, gap in seen.gaps.items()
         if gap.values
     ]
-    unmatched = seen.unmatched if isinstance(trained.decision, Boxes) else None
-    compared = sum(gap.values for gap in seen.gaps.values())
-    return Parity(len(files), differences, seen.changed, unmatched, compared)
+    detects = isinstance(trained.decision, Boxes)
+    boxed = detects or isinstance(trained.decision, Located)
+    return Parity(
+        images=len(files),
+        differences=differences,
+        changed=seen.changed,
+        unmatched=seen.unmatched if detects else None,
+        boxes=seen.boxes if boxed else None,
+        changed_boxes=seen.changed_boxes if boxed else None,
+        compared=sum(gap.values for gap in seen.gaps.values()),
+    )
 
 
 def complaints(parity: Parity, figure: Figure | None, max_drop: float | None) -> list[str]:
@@ -277,7 +301,7 @@ def complaints(parity: Parity, figure: Figure | None, max_drop: float | None) ->
         if not figure.lost <= max_drop:
             return [
                 f"{figure.name} {figure.trained:.4f} as trained, {figure.exported:.4f} exported: "
-                f"{figure.lost:.4f} is lost, max_drop={max_drop:g} is allowed"
+                f"{figure.lost:.4f} is lost, max_drop={max_drop:g} is allowed{_worth(parity, figure, max_drop)}"
             ]
         return []
     if changed > max_drop * parity.images:  # the figure is undefined: the verdicts stand for it
@@ -286,6 +310,32 @@ def complaints(parity: Parity, figure: Figure | None, max_drop: float | None) ->
             f"(no figure is defined on these images)"
         ]
     return []
+
+
+def warnings(parity: Parity, max_drop: float | None) -> list[str]:
+    """What no bound of bf16 or int8 holds, and a person should look at: evidence.
+
+    Args:
+        parity: What was compared.
+        max_drop: As in `complaints`.
+    """
+    if max_drop is None:
+        return []
+    return [
+        f"heatmaps differ by up to {each.most:.2f} of 1 (mean {each.mean:.2g}): look at both before you show them"
+        for each in parity.differences
+        if each.what == "heatmap" and not each.most <= SEEN
+    ]
+
+
+def _worth(parity: Parity, figure: Figure, max_drop: float) -> str:
+    """What one image is worth where that alone is more than may be lost."""
+    changed = len(parity.changed)
+    whole = figure.images is None or figure.images == parity.images
+    if figure.mode == "min" or not changed or not whole or not figure.lost / changed > max_drop:
+        return ""
+    about = "" if changed == 1 else "about "
+    return f" (one image is worth {about}{figure.lost / changed:.2g} of {figure.name})"
 
 
 def report(parity: Parity, figure: Figure | None, max_drop: float | None) -> dict[str, Any]:
@@ -306,7 +356,13 @@ def report(parity: Parity, figure: Figure | None, max_drop: float | None) -> dic
             }
             for each in parity.differences
         ],
-        "unmatched_boxes": parity.unmatched,
+        "boxes": None
+        if parity.boxes is None
+        else {
+            "trained": parity.boxes,
+            "changed": parity.changed_boxes,
+            "unmatched": parity.unmatched,
+        },
         "changed_verdicts": {
             "number": len(parity.changed),
             "first": [
@@ -322,7 +378,9 @@ def report(parity: Parity, figure: Figure | None, max_drop: float | None) -> dic
             "trained": figure.trained,
             "exported": figure.exported,
             "lost": figure.lost,
+            "images": parity.images if figure.images is None else figure.images,
         },
+        "warnings": warnings(parity, max_drop),
     }
 
 
@@ -346,6 +404,12 @@ def _both(one: Inspector, other: Inspector, output: str) -> bool:
 def _words(verdict: Verdict, decision: Decision) -> str:
     """A verdict in words; of quantities without an alarm there is none, only numbers."""
     return "" if isinstance(decision, Quantities) and decision.alarm is None else verdict.label
+
+
+def _rows_of(verdict: Verdict, decision: Decision) -> NDArray[np.float64]:
+    """Boxes of a verdict, `[D, 6]` in pixels of the camera image."""
+    rows = [[*box.sides, box.score, decision.names.index(box.label)] for box in verdict.boxes]
+    return np.asarray(rows, np.float64).reshape(-1, 6)
 
 
 def _counterparts(some: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:

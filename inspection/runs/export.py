@@ -162,7 +162,7 @@ class _Export:
         with writing(folder.parent):
             for name, content in files.items():
                 write_json(folder / name, content)
-        _say(parity, figure, self.notes)
+        _say(parity, figure, self.notes, values["warnings"])
         return wrong
 
     def quantise(self, program: Any, path: Path) -> None:
@@ -226,7 +226,7 @@ class _Export:
         """The run's main figure on all validation images, of both."""
         name, mode = main_figure(self.rebuilt.task.monitor, self.rebuilt.task.mode, self.outcome)
         other = outcome_with(self.rebuilt, exported)
-        return Figure(name, mode, self.outcome.figures[name], other.figures[name])
+        return Figure(name, mode, self.outcome.figures[name], other.figures[name], len(self.rows))
 
     def lost(self, exported: Inspector) -> float:
         """How much worse an exported inspector is: of the main figure; of the verdicts where that is undefined."""
@@ -272,24 +272,30 @@ def _check_numbers(config: Mapping[str, Any]) -> None:
         raise InputError(f"max_drop={config['max_drop']}: expected 0 or more")
 
 
-def _say(parity: Parity, figure: Figure, notes: Sequence[str]) -> None:
+def _say(parity: Parity, figure: Figure, notes: Sequence[str], warned: Sequence[str]) -> None:
     """What was compared, for a person."""
     for note in notes:
         print(f"           {note}")
     print(f"\ntrained and exported, on {parity.images} validation images from the file to the verdict")
     values = [figure.trained, figure.exported, figure.lost]
-    rows = [["", "trained", "exported", "lost"], [figure.name, *map(number, values)]]
+    own = figure.images in (None, parity.images)
+    name = figure.name if own else f"{figure.name}, on all {figure.images} validation images"
+    rows = [["", "trained", "exported", "lost"], [name, *map(number, values)]]
     print(table(rows))
     gaps = [[each.what, f"{each.mean:.1e}", f"{each.most:.1e}", each.of] for each in parity.differences]
     print(table([["difference", "mean", "largest", "of"], *gaps]))
     if not parity.compared:
         print(f"  {NOTHING}")
+    if parity.boxes is not None:
+        print(f"  boxes of the trained one: {parity.boxes}; of one of the two alone: {parity.changed_boxes}")
     print(f"  changed verdicts: {len(parity.changed)}")
     if parity.changed:
         changes = [[each.file, each.trained, each.exported] for each in parity.changed[:SHOWN]]
         print(table([["  file", "trained", "exported"], *([f"  {row[0]}", *row[1:]] for row in changes)]))
         if len(parity.changed) > SHOWN:
             print(f"    ... {len(parity.changed) - SHOWN} more")
+    for each in warned:
+        print(f"  warning: {each}")
 
 
 def _size(path: Path) -> str:

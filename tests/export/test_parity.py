@@ -9,10 +9,12 @@ import pytest
 
 from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import OneOf
+from inspection.decide.located import Located
 from inspection.decide.quantities import Quantities
 from inspection.export.parity import NOTHING, SAME, Figure, compare, complaints, report
 from inspection.inspector import Verdict
 from inspection.inspector.backends import BOXES, HEATMAPS, PROBABILITIES, QUANTITIES
+from inspection.inspector.verdict import Box
 
 
 class Fake:
@@ -21,6 +23,7 @@ class Fake:
     def __init__(self, decision, output, answers, labels, heatmaps=None):
         self.decision, self.output, self.said, self.labels = decision, output, answers, labels
         self.heatmaps = heatmaps
+        self.boxes = [[] for _ in labels]
         self.answers = SimpleNamespace(wanted=lambda evidence: [output])
         self.backend = SimpleNamespace(
             name="fake", outputs=frozenset({output} | ({HEATMAPS} if heatmaps is not None else set()))
@@ -32,7 +35,7 @@ class Fake:
         said = {self.output: self.said[rows]}
         if further:
             said[HEATMAPS] = self.heatmaps[rows]
-        return [Verdict(self.labels[row]) for row in rows], said
+        return [Verdict(self.labels[row], boxes=self.boxes[row]) for row in rows], said
 
 
 def read(file):
@@ -172,6 +175,41 @@ def test_the_figure_may_fall_by_max_drop_and_an_error_rise_by_that_share():
     assert complaints(parity, Figure("mae", "min", 2.0, 2.01), 0.01) == []
     assert complaints(parity, Figure("mae", "min", 2.0, 2.1), 0.01)
     assert complaints(parity, Figure("f1", "max", 0.9, math.nan), 0.01)
+
+
+def test_one_image_may_be_worth_more_than_may_be_lost():
+    values = np.array([[0.5, 0.5]] * 80)
+    labels = (["ok"] * 80, ["ok"] * 79 + ["defect"])
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, labels)
+    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.887), 0.01)
+    assert line.endswith("max_drop=0.01 is allowed (one image is worth 0.013 of f1)")
+    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.887, images=160), 0.01)
+    assert line.endswith("is allowed")  # changes of the other images are not known
+
+
+def test_evidence_that_differs_is_warned_of_where_its_bound_is_the_figure():
+    values = np.array([[0.5, 0.5]])
+    heat = np.zeros((1, 1, 10, 10), np.float32)
+    for apart, warned in ((0.09, False), (0.3, True), (np.nan, True)):
+        other = heat.copy()
+        other[0, 0, 0, 0] = apart
+        parity = side_by_side(CLASSES, PROBABILITIES, values, values, heatmaps=(heat, other))
+        assert bool(report(parity, None, 0.01)["warnings"]) == warned
+        assert report(parity, None, None)["warnings"] == []
+
+
+def test_boxes_of_verdicts_that_moved_are_counted():
+    decision = Located(["ok", "defect"], "defect")
+    labels = ["defect", "defect"]
+    there = [Box(0, 0, 4, 4, "defect", 0.9), Box(9, 0, 13, 4, "defect", 0.8)]
+    moved = [Box(0, 0, 4, 4, "defect", 0.8), Box(12, 0, 16, 4, "defect", 0.7)]
+    values = np.array([[0.5, 0.5]] * 2)
+    heat = np.zeros((2, 1, 4, 4), np.float32)
+    one, other = (Fake(decision, PROBABILITIES, values, labels, heat) for _ in range(2))
+    one.boxes, other.boxes = [there, there], [there, moved]
+    parity = compare(one, other, read, ["0", "1"])
+    assert (parity.boxes, parity.changed_boxes, parity.unmatched) == (4, 2, None)
+    assert report(parity, None, 0.01)["boxes"] == {"trained": 4, "changed": 2, "unmatched": None}
 
 
 def test_verdicts_stand_for_a_figure_that_is_undefined():
