@@ -6,8 +6,9 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -238,11 +239,13 @@ def _single_images(
     return [images] if one else list(images)
 
 
-def _camera_image(image: NDArray[np.generic], colours: str) -> NDArray:
+def _camera_image(image: NDArray[Any], colours: str) -> NDArray[Any]:
     """An image as the geometry takes it, `[H, W]` or RGB."""
     if image.ndim == 3 and image.shape[2] == 1:
         return image[..., 0]
-    return image[..., ::-1] if colours == "bgr" and image.ndim == 3 else image
+    if colours == "bgr" and image.ndim == 3:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # a view with its axis turned round is slow to resize
+    return image
 
 
 def _check_finite(answer: NDArray[np.floating]) -> None:
