@@ -43,9 +43,9 @@ def stream(config: dict[str, Any]) -> int:
 
     Returns:
         Exit status: 0 when the source came to its end or somebody stopped the stream, whatever single frames did;
-        1 when the source was lost for good, or a video has fewer frames than it announces, something of ours
-        broke, or files are not wholly in what was to be written; 128 and the number of the signal where a second
-        one came.
+        1 when the source was lost for good, a video has fewer frames than it announces, something of ours broke,
+        a sink that is not lossy failed, or files are not wholly in what was to be written; 128 and the number of
+        the signal where a second one came.
 
     Raises:
         InputError: If something that was given is not there, or can't be.
@@ -70,7 +70,7 @@ def stream(config: dict[str, Any]) -> int:
     output = open_output(config["output"], given if given.is_dir() else given.parent, "stream")
     made = Stream(source, Judge(inspector, watch), sinks, policy, output)
     announce_inspector(inspector.passport)
-    print(f"{inspector.answers.operating_point()}\n\nopening {source.name}, warming up ...", flush=True)
+    print(f"{inspector.answers.operating_point()}\n\nopening {source.name}, warming up ...\n", flush=True)
     with _signals(made) as caught:
         try:
             made.open()
@@ -91,7 +91,9 @@ def stream(config: dict[str, Any]) -> int:
     summary = made.summary()
     print("\n".join(account(summary)))
     print(output, flush=True)
-    missed = made.overflow == "block" and _missed(made.live()) > 0
+    live = made.live()
+    # A live source's sinks may miss something; not all that came after they had failed.
+    missed = _failed(live) or (made.overflow == "block" and _missed(live) > 0)
     whole = whole and not missed and not summary["missing"]
     status = 1 if not whole or made.ended in ("source lost", "broke") else 0
     if len(caught) > 1:
@@ -137,6 +139,11 @@ def _watch(inspector: Inspector, source: Source, config: Mapping[str, Any]) -> S
 def _missed(live: Live) -> int:
     """Results that are not in a sink where they matter."""
     return sum(figures.missed for figures in live.sinks.values() if not figures.lossy)
+
+
+def _failed(live: Live) -> bool:
+    """Whether a sink that matters could not write at the end."""
+    return any(figures.error and figures.missed and not figures.lossy for figures in live.sinks.values())
 
 
 def _announced(

@@ -141,6 +141,17 @@ def test_a_video_that_is_not_whole_is_no_success(call, images, tmp_path, capsys,
     assert status == 0
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("bug")])
+def test_a_camera_s_table_that_was_never_written_is_no_success(call, images, monkeypatch, error):
+    def write(*_):
+        raise error
+
+    monkeypatch.setattr("inspection.stream.sinks.table.CsvSink.write", write)
+    status, summary, _ = call(images, "overflow=drop_oldest", "queue=100", "frames=20", "sinks=csv")
+    assert (status, summary["ended"], summary["inspected"]) == (1, "enough frames", 20)
+    assert summary["sinks"]["csv"]["missed"] == 20
+
+
 def test_drift_is_seen(call, images, tmp_path):
     """The same parts in less light; and of the images themselves nothing is said."""
     for file in find_images(images):

@@ -70,6 +70,18 @@ def test_each_window_is_looked_at_once():
     assert (summary["windows"], summary["drifted"], summary["drift"]) == (5, 2, True)
 
 
+def test_a_batch_over_several_windows_is_split_at_their_edges(monkeypatch):
+    judged = []
+    monkeypatch.setattr(StreamWatch, "_look", lambda _, monitor: judged.append(monitor.report().judged))
+    inspector = Watched()
+    watch = StreamWatch(inspector, live=False, window=8)
+    for batch in (5, 20, 7):
+        images = [image[None] for image in pictures(batch)]
+        verdicts, said = inspector.observe_pixels(images, [(16, 16)] * batch)
+        assert len(watch.see(watch.rows(batch), ["f"] * batch, verdicts, said, images)) == batch
+    assert judged == [8] * 4
+
+
 def test_too_few_for_a_window_are_looked_at_at_the_end():
     made, looks = watched(pictures(30, light=60), live=False, window=200)
     assert (looks.windows, looks.drifted, looks.report.judged) == (1, 1, 30)
