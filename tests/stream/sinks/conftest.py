@@ -45,7 +45,7 @@ class Told:
 
     def __post_init__(self) -> None:
         self.geometry = Geometry(image_size=(HIGH, WIDE))
-        self.backend = SimpleNamespace(outputs=frozenset(self.gives))
+        self.backend = SimpleNamespace(name="fake", outputs=frozenset(self.gives))
         self.passport = Passport(
             task="coil",
             question="Is a pin bent?",
