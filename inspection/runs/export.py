@@ -68,10 +68,11 @@ def export(config: Mapping[str, Any]) -> int:
         )
     job = _Export(rebuilt, dict(config), rows)
     announce_inspector(rebuilt.inspector.passport)
-    print(f"{rebuilt.inspector.answers.operating_point()}\n")
-    print(
-        f"export     {console.network_name(rebuilt.inspector.model.network)} as {FORMATS[form].name}, {precision}"
-    )
+    print(rebuilt.inspector.answers.operating_point())
+    for note in job.notes:
+        print(f"note: {note}")
+    network = console.network_name(rebuilt.inspector.model.network)
+    print(f"\nexport     {network} as {FORMATS[form].name}, {precision}")
     output = Path(config["output"] or run / "export" / f"{form}_{precision}")
     with written_aside(output) as folder:
         wrong = job.make(folder)
@@ -107,7 +108,8 @@ class _Export:
         self.bound: float | None = None if self.precision == FP32 else float(self.config["max_drop"])
         self.outcome = outcome_with(self.rebuilt, self.rebuilt.inspector)
         self.metadata = metadata_of(self.rebuilt.inspector, self.precision)
-        self.notes: list[str] = []
+        self.notes = unfinished(self.rebuilt.inspector)
+        self.making: list[str] = []  # notes of how the graph was made
         self.idle = False  # whether there was nothing to compare
 
     def place(self, folder: Path) -> Path:
@@ -151,18 +153,19 @@ class _Export:
             "trained": self.rebuilt.inspector.backend.name,
             "exported": exported.backend.name,
             **report(parity, figure, self.bound),
-            "notes": self.notes,
+            "notes": [*self.notes, *self.making],
             "versions": _versions(),
         }
         wrong = complaints(parity, figure, self.bound)
         files = {FAILED if wrong else PARITY: values}
         if not wrong:
             summary = {"held": True, "images": parity.images, "largest_difference": parity.most}
-            files[BESIDE] = {**describe(exported, self.form, self.metadata), "parity": summary}
+            described = describe(exported, self.form, self.metadata)
+            files[BESIDE] = {**described, "parity": summary, "notes": values["notes"]}
         with writing(folder.parent):
             for name, content in files.items():
                 write_json(folder / name, content)
-        _say(parity, figure, self.notes, values["warnings"])
+        _say(parity, figure, self.making, values["warnings"])
         return wrong
 
     def quantise(self, program: Any, path: Path) -> None:
@@ -175,7 +178,7 @@ class _Export:
         images = [image.numpy() for image in data.images(chosen)]
         answer = self.rebuilt.inspector.answers.answer
         made = quantised(as_onnx(program), answer, images, self.form)
-        self.notes.append(f"calibrated on {made.images} of {len(self.rows)} validation images")
+        self.making.append(f"calibrated on {made.images} of {len(self.rows)} validation images")
 
         def loss(model: "ModelProto") -> float:
             with tempfile.TemporaryDirectory(dir=path.parent) as aside:
@@ -186,15 +189,15 @@ class _Export:
         first = loss(made.model)
         best = made
         if not first <= self.bound:
-            self.notes.append(f"with {made.integer} layers in int8, {first:.4f} is lost")
+            self.making.append(f"with {made.integer} layers in int8, {first:.4f} is lost")
             best, _ = restored(made, images, loss, self.bound)
             if not best.integer:
-                self.notes.append(f"no layer can compute in int8 without a loss above {self.bound:g}")
+                self.making.append(f"no layer can compute in int8 without a loss above {self.bound:g}")
                 best = made  # shows what is lost
         every = len(best.structure.layers)
         kept = [layer.name for layer in best.structure.layers if layer.node in best.floats]
         stay = f"; in float32: {', '.join(kept[:6])}{', ...' if len(kept) > 6 else ''}" if kept else ""
-        self.notes.append(f"{best.integer} of {every} layers compute in int8{stay}")
+        self.making.append(f"{best.integer} of {every} layers compute in int8{stay}")
         self.write(best.model, path)
 
     def write(self, model: "ModelProto", path: Path) -> None:
@@ -244,6 +247,17 @@ def main_figure(monitor: str, mode: str, outcome: Outcome) -> tuple[str, Literal
         return name, "max" if mode == "max" else "min"
     name = next(iter(outcome.main_figures()))
     return name, "min" if name in _ERRORS else "max"
+
+
+def unfinished(inspector: Inspector) -> list[str]:
+    """A note where an inspector has the operating point that its training began with."""
+    if inspector.passport.operating:
+        return []
+    points = set(inspector.decision.points().values())
+    at = (
+        f"it decides at {points.pop():g}" if len(points) == 1 else "it decides as it did while it was trained"
+    )
+    return [f"no operating point was chosen: the run did not come to its end; {at}"]
 
 
 def spread(data: ImageDataModule, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
