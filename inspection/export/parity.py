@@ -321,7 +321,8 @@ def warnings(parity: Parity, max_drop: float | None) -> list[str]:
     """
     if max_drop is None:
         return []
-    return [
+    nothing = [] if parity.compared else [NOTHING]
+    return nothing + [
         f"heatmaps differ by up to {each.most:.2f} of 1 (mean {each.mean:.2g}): look at both before you show them"
         for each in parity.differences
         if each.what == "heatmap" and not each.most <= SEEN

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.export.folder import FAILED, PARITY, writing, written_aside
-from inspection.export.parity import NOTHING, SHOWN, Figure, Parity, compare, complaints, report
+from inspection.export.parity import SHOWN, Figure, Parity, compare, complaints, report
 from inspection.export.write import (
     FORMATS,
     FP32,
@@ -79,8 +79,13 @@ def export(config: Mapping[str, Any]) -> int:
         sizes = [[path.name, _size(path)] for path in sorted(folder.iterdir())]
     if wrong:
         earlier = f"; {output} keeps the export that was there" if (output / PARITY).exists() else ""
+        fault = (
+            "could not be compared with the trained one"
+            if job.idle
+            else "does not say what the trained one says"
+        )
         raise InputError(
-            "the exported inspector does not say what the trained one says:\n"
+            f"the exported inspector {fault}:\n"
             + "\n".join(f"  {line}" for line in wrong)
             + f"\nof this one {output / FAILED} alone is left{earlier}; {job.remedy}"
         )
@@ -298,8 +303,6 @@ def _say(parity: Parity, figure: Figure, notes: Sequence[str], warned: Sequence[
     print(table(rows))
     gaps = [[each.what, f"{each.mean:.1e}", f"{each.most:.1e}", each.of] for each in parity.differences]
     print(table([["difference", "mean", "largest", "of"], *gaps]))
-    if not parity.compared:
-        print(f"  {NOTHING}")
     if parity.boxes is not None:
         print(f"  boxes of the trained one: {parity.boxes}; of one of the two alone: {parity.changed_boxes}")
     print(f"  changed verdicts: {len(parity.changed)}")

@@ -163,6 +163,7 @@ def test_two_that_find_nothing_at_all_are_not_the_same():
     said = report(parity, None, None)
     assert (said["compared"], said["held"]) == (0, False)
     assert complaints(parity, None, None) == [NOTHING]
+    assert report(parity, Figure("map", "max", 0.0, 0.0), 0.01)["warnings"] == [NOTHING]
 
 
 def test_the_figure_may_fall_by_max_drop_and_an_error_rise_by_that_share():
