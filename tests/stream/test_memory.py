@@ -72,4 +72,4 @@ def test_memory_does_not_grow(overflow):
         assert summary["failed"] == {"not decoded": 100, "not prepared": 100}
         assert sink.count == FRAMES
     assert at_the_end < 0.5e6
-    assert max(held) < 1e6
+    assert max(held) < 2e6  # also what waits for its turn and for the sink
