@@ -18,6 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from inspection.errors import InputError
 from inspection.export.backward import backward_operations
 from inspection.export.quiet import quiet
+from inspection.inspector.backends import HEATMAPS
 from inspection.inspector.graph import AnsweringGraph
 from inspection.inspector.inspector import Inspector
 from inspection.models.torchvision_detector import TorchvisionDetector
@@ -54,6 +55,8 @@ def exported_program(
             f"{network.name}: torchvision's detectors go through images one by one, in ways that no graph of any "
             "number of images holds; the detector that is exported is model=simple_yolo"
         )
+    if not heatmap and HEATMAPS in inspector.answers.wanted(evidence=False):
+        raise InputError("heatmaps=false: this inspector finds its boxes in the heatmap; leave heatmaps=true")
     eps = None if runtime == "float32" else torch.finfo(torch.bfloat16).eps
     graph = graph_of(inspector.trained.graph, heatmap, eps)
     if precision == "bfloat16":
