@@ -184,7 +184,9 @@ class Inspector:
         images = np.stack(pixels)
         said = self.backend.run(images, [*self.answers.wanted(evidence), *further])
         _check_finite(said[self.answers.answer])
-        return self.answers.verdicts(said, images, camera_shapes, evidence), said
+        verdicts = self.answers.verdicts(said, images, camera_shapes, evidence)
+        point = self.decision.points()
+        return [replace(verdict, operating_point=point) for verdict in verdicts], said
 
     @property
     def moved(self) -> bool:

@@ -59,6 +59,7 @@ class Verdict:
         boxes: Places in the camera image: the surest first, the defects of a mask the largest first.
         mask: bool `[H, W]` over the camera image, true where the defect is.
         quantities: What the network says, by name.
+        operating_point: From which score, area or quantity on something was called, see `Decision.points`.
         peak: The largest value of the image's own pixels as the network sees them, in the unit of the quantities;
             None of images without an absolute scale.
     """
@@ -72,4 +73,5 @@ class Verdict:
     boxes: list[Box] = field(default_factory=list)
     mask: np.ndarray | None = None
     quantities: dict[str, float] = field(default_factory=dict)
+    operating_point: dict[str, float] = field(default_factory=dict)
     peak: float | None = None

@@ -385,3 +385,9 @@ def test_an_overlay_without_evidence_is_the_image_with_the_verdict(network, imag
     alone = inspector.answers.overlay("a.png", picture, verdict)
     assert alone.dtype == np.uint8
     assert alone.shape[1] < inspector.answers.overlay("a.png", picture, explained).shape[1]
+
+
+def test_a_verdict_says_at_which_operating_point_it_was_made(inspector, images):
+    assert {verdict.operating_point["defect"] for verdict in inspector.inspect(images)} == {0.5}
+    moved = inspector.with_threshold(0.2).inspect(images)
+    assert {verdict.operating_point["defect"] for verdict in moved} == {0.2}
