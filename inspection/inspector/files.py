@@ -81,6 +81,16 @@ def _in_folder(folder: Path) -> Path:
     return found[0]
 
 
+def _check_format(path: Path, found: str | None) -> None:
+    if found is None or not found.startswith(FORMAT.rpartition(".")[0]):
+        raise InputError(f"{path}: a file that can be read, but no inspector")
+    if found != FORMAT:
+        raise InputError(
+            f"{path}: written by another version of this package ({found}; this one reads {FORMAT}): train or export "
+            "again, or install that version"
+        )
+
+
 def _load_exported(path: Path, threads: int | None) -> Inspector:
     module, name = _EXPORTED[path.suffix.lower()]
     try:
@@ -91,8 +101,7 @@ def _load_exported(path: Path, threads: int | None) -> Inspector:
         ) from None
     backend = getattr(reader, name)(path, threads)
     metadata: dict[str, str] = backend.metadata
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} can be run, but is no inspector that this version knows ({FORMAT})")
+    _check_format(path, metadata.get("format"))
     try:
         inspector = Inspector(read_passport(metadata["passport"]), backend)
         _check_runs(inspector)
@@ -133,8 +142,7 @@ def _load_trained(path: Path, device: str | torch.device) -> Inspector:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is no inspector file, or a damaged one ({error})") from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} is a safetensors file, but no inspector that this version knows ({FORMAT})")
+    _check_format(path, metadata.get("format"))
     try:
         return Inspector.of(read_passport(metadata["passport"]), weights, device)
     except InputError as error:

@@ -290,8 +290,12 @@ def test_file_cut_short(inspector, tmp_path):
 
 def test_plain_safetensors_file(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
-    with pytest.raises(InputError, match="is a safetensors file, but no inspector that this version knows"):
+    with pytest.raises(InputError, match="a file that can be read, but no inspector"):
         Inspector.load(tmp_path / "x.safetensors")
+    older = {"format": "inspection.inspector.4", "passport": "{}"}
+    save_file({"a": torch.zeros(1)}, tmp_path / "y.safetensors", metadata=older)
+    with pytest.raises(InputError, match=r"written by another version.*\(inspection\.inspector\.4; this one"):
+        Inspector.load(tmp_path / "y.safetensors")
 
 
 def test_missing_file(tmp_path):
