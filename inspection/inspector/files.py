@@ -86,8 +86,8 @@ def _check_format(path: Path, found: str | None) -> None:
         raise InputError(f"{path}: a file that can be read, but no inspector")
     if found != FORMAT:
         raise InputError(
-            f"{path}: written by another version of this package ({found}; this one reads {FORMAT}): train or export "
-            "again, or install that version"
+            f"{path}: written by another version of this package ({found}; this one reads {FORMAT}): "
+            "train or export again, or install that version"
         )
 
 
