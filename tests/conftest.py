@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import json
+import math
 import subprocess
 import sys
 import warnings
@@ -21,6 +23,7 @@ from inspection.config.entry import CONF
 from inspection.config.folders import register_resolvers
 from inspection.config.saved import plain
 from inspection.data.folder import FolderDataModule
+from inspection.inspector import Inspector
 
 torch.set_num_threads(1)  # tests run side by side on few cores
 
@@ -139,6 +142,18 @@ def draw_folder(root: Path, good: int = 60, defects: int = 36, seed: int = 0) ->
             image = draw_part(random, random.uniform(low, high))
             write_image(root / "01_train_val_test" / folder / f"{number:03d}.png", image)
     return root
+
+
+def check_answers(run: Path) -> None:
+    """Check that what a run's inspector says, evaluated in its network's place, gives the run's figures."""
+    from inspection.runs.evaluate import outcome_with, rebuild
+
+    expected = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["val"]
+    found = outcome_with(rebuild(run, {}), Inspector.load(run)).figures
+    known = {name: value for name, value in found.items() if not math.isnan(value)}
+    assert len(known) > 5
+    for name, value in known.items():
+        assert value == pytest.approx(expected[name], rel=1e-4, abs=1e-4), name
 
 
 @pytest.fixture(scope="session")
