@@ -11,6 +11,8 @@ from inspection.errors import InputError
 from inspection.export.quantise import quantised, restored
 from inspection.export.structure import name_nodes, relu_before_pooling, set_apart, structure_of
 
+pytestmark = pytest.mark.slow  # quantises
+
 ANSWER = "probabilities"
 
 

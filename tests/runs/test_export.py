@@ -16,6 +16,8 @@ from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.runs.export import export, unfinished
 
+pytestmark = pytest.mark.slow  # exports take seconds each
+
 
 @pytest.fixture(scope="module")
 def onnx(compose, trained, tmp_path_factory):

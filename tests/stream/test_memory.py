@@ -12,6 +12,8 @@ from inspection.stream.pipeline import Policy, Stream
 from inspection.stream.sink import Sink
 from tests.stream.conftest import FakeInspector, FakeSource, picture
 
+pytestmark = pytest.mark.slow  # 10,000 frames
+
 FRAMES = 10_000
 SIZE = (48, 64)
 

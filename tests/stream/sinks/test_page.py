@@ -13,6 +13,8 @@ from inspection.stream.frames import SinkFigures
 from inspection.stream.sinks.web import WebSink
 from tests.stream.sinks.conftest import Told, classes, live, lost, of_kind, result
 
+pytestmark = pytest.mark.slow  # a browser
+
 NASTY = "</script><img src=x onerror=alert(1)>.png"
 TOO_WIDE = """[...document.querySelectorAll('body *')]
     .filter((each) => !each.closest('#defects, .spoken, .shapes'))
