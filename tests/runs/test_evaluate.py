@@ -13,6 +13,8 @@ from inspection.runs.evaluate import decide, evaluate
 from inspection.runs.predict import predict
 from tests.conftest import write_image
 
+pytestmark = pytest.mark.slow  # evaluates runs anew
+
 
 @pytest.fixture
 def run(trained, tmp_path):
