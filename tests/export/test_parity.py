@@ -16,6 +16,8 @@ from inspection.inspector import Verdict
 from inspection.inspector.backends import BOXES, HEATMAPS, PROBABILITIES, QUANTITIES
 from inspection.inspector.verdict import Box
 
+pytestmark = pytest.mark.slow  # draws many masks and boxes
+
 
 class Fake:
     """An inspector that says what it is told to, image by image; the first pixel is the number of the image."""

@@ -14,6 +14,8 @@ from inspection.inspector import Inspector
 from inspection.runs.predict import predict
 from tests.conftest import write_image
 
+pytestmark = pytest.mark.slow  # trains
+
 NAMES = ["bright", "left"]
 
 

@@ -12,6 +12,8 @@ from inspection.errors import InputError
 from inspection.stream.sinks import server
 from inspection.stream.sinks.server import Answer, ReadOnlyServer
 
+pytestmark = pytest.mark.slow  # waits for slow clients
+
 
 @pytest.fixture
 def site():
