@@ -65,7 +65,7 @@ def main() -> None:
         raise SystemExit(__doc__)
     run = Path(arguments["run"])
     inspector = inspector_of(run)
-    reference, random = reference_of(inspector.passport), np.random.default_rng(0)
+    reference, random = reference_of(inspector), np.random.default_rng(0)
     assert reference is not None
     watch, root = Watch(inspector), Path(inspector.passport.made["data"]["root"])
     with (run / "splits.csv").open(encoding="utf-8") as stream:

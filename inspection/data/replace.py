@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, synced: bool = True) -> None:
     """Write a file, or put a new one in the place of the old: who reads meanwhile sees either, whole.
 
     A process that is killed on the way leaves the old file, and perhaps a hidden `.<name>.<pid>.tmp` beside it.
@@ -12,6 +12,7 @@ def replace_file(path: Path, data: bytes) -> None:
     Args:
         path: The file; the folders above it are made.
         data: All of its content.
+        synced: Whether to wait for the disk, so that a power cut leaves one of the two, too.
 
     Raises:
         OSError: The file can't be written; the old one is as it was.
@@ -22,8 +23,9 @@ def replace_file(path: Path, data: bytes) -> None:
     try:
         with aside.open("wb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())  # or the name could reach the disk before the content does
+            if synced:  # or the name could reach the disk before the content does
+                stream.flush()
+                os.fsync(stream.fileno())
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

@@ -35,14 +35,7 @@ from inspection.explain.class_maps import (
 from inspection.explain.grids import watching
 from inspection.explain.heatmaps import METHOD_NAMES, Heatmaps, Method, known_method
 from inspection.explain.hooks import eager
-from inspection.explain.layers import (
-    convolutions,
-    find_layer,
-    gives_map,
-    has_places,
-    heatmap_layer,
-    no_map_message,
-)
+from inspection.explain.layers import heatmap_layer
 from inspection.explain.occlusion import occlusion
 from inspection.explain.recording import gradients_of, record, without_cast_cache
 from inspection.explain.weighing import signed_maps
@@ -136,24 +129,17 @@ def heatmaps_of(
             )
         return occlusion(network, images, targets, size=size)
     layer = layer or heatmap_layer(network)
-    if layer is None:
-        candidates, accepts = convolutions(network), has_places
-    else:
-        candidates, accepts = [find_layer(network, layer)], gives_map
-
     results = []
     # Inference tensors can't take part in a backward pass, not even as constants.
     with torch.inference_mode(False), without_cast_cache(images.device.type), eager(network):
         images = images.clone() if images.is_inference() else images.detach()
         with torch.no_grad(), watching(network, images) if aligned else nullcontext() as watch:
-            logits, activations = record(network, images, candidates, accepts)
-        if activations is not None and not logits.requires_grad:
+            logits, activations = record(network, images, layer)
+        if not logits.requires_grad:
             # A network with a `with torch.no_grad():` of its own around the layer turns the recording off
             # again as it leaves it, because it was off outside. With recording on outside it stays on.
             with torch.enable_grad():
-                logits, activations = record(network, images, candidates, accepts)
-        if activations is None:
-            raise InputError(no_map_message(network, layer))
+                logits, activations = record(network, images, layer)
         if logits.ndim != 2 or len(logits) != len(images):
             raise ValueError(f"Expected logits [{len(images)}, K] but got {list(logits.shape)}.")
         shape, grid = (

@@ -1,23 +1,38 @@
 """One forward pass that is recorded from a layer on, and the gradients at that layer."""
 
-from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from inspection.errors import InputError
 from inspection.explain.hooks import hooked
+from inspection.explain.layers import convolutions, find_layer, gives_map, has_places, no_map_message
 
 
-def record(
-    network: nn.Module, images: Tensor, candidates: Iterable[nn.Module], accepts: Callable[[Any], bool]
-) -> tuple[Tensor, Tensor | None]:
-    """Run the network so that only what follows the last accepted output is recorded for the backward pass.
+def record(network: nn.Module, images: Tensor, layer: str | nn.Module | None) -> tuple[Tensor, Tensor]:
+    """Run the network so that only what follows the layer's last output is recorded for the backward pass.
 
-    Each accepted output is cut from what made it and becomes a new leaf. So nothing before it is kept in
-    memory, no parameter needs a gradient, and which candidate runs last need not be known beforehand.
+    Each output that may be explained is cut from what made it and becomes a new leaf. So nothing before it is kept
+    in memory, no parameter needs a gradient, and which convolution runs last need not be known beforehand.
+
+    Args:
+        network: Images in, logits [N, K] out.
+        images: What it takes.
+        layer: See `find_layer`; None: the convolution that runs last and has more than one place.
+
+    Returns:
+        Logits, and the activations [N, C, h, w] that they can be traced back to.
+
+    Raises:
+        InputError: The layer is unknown, did not run, or gives no map.
+        ValueError: The network does not return a tensor.
     """
+    if layer is None:
+        candidates, accepts = convolutions(network), has_places
+    else:
+        candidates, accepts = [find_layer(network, layer)], gives_map
     leaf: Tensor | None = None
 
     def restart(module: nn.Module, _: Any, output: Any) -> Tensor | None:
@@ -34,6 +49,8 @@ def record(
         logits = network(images)
     if not isinstance(logits, Tensor):
         raise ValueError(f"Expected a network that returns logits [N, K] but got {type(logits).__name__}.")
+    if leaf is None:
+        raise InputError(no_map_message(network, layer))
     return logits, leaf
 
 

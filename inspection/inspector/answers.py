@@ -95,6 +95,14 @@ class Answers(ABC):
         return list(self.decision.names)
 
     @abstractmethod
+    def alarming(self) -> list[str]:
+        """Which of `tallied` somebody is to act on; empty: none, as of classes that are all equal."""
+
+    def is_alarm(self, verdict: Verdict) -> bool:
+        """Whether any of these is counted for a verdict."""
+        return not set(self.alarming()).isdisjoint(self.tally(verdict))
+
+    @abstractmethod
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
         """The camera image with what was said of it.
 

@@ -110,6 +110,10 @@ class BoxAnswers(Answers):
         """Each object."""
         return [box.label for box in verdict.boxes]
 
+    def alarming(self) -> list[str]:
+        """Anything that is found."""
+        return list(self.decision.names)
+
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
         """The camera image with its boxes."""
         boxes = [DrawnBox(box.sides, f"{box.label} {box.score:.2f}", "found") for box in verdict.boxes]

@@ -14,18 +14,10 @@ from inspection.decide.area import Area
 from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import Decision, NameDecision
 from inspection.decide.quantities import Quantities
-from inspection.errors import InputError
 from inspection.explain.class_maps import Grid, checked_targets, find_grid, to_heat, weigh_features, weighed
 from inspection.explain.grids import watching
 from inspection.explain.heatmaps import Method
-from inspection.explain.layers import (
-    convolutions,
-    find_layer,
-    gives_map,
-    has_places,
-    heatmap_layer,
-    no_map_message,
-)
+from inspection.explain.layers import find_layer, heatmap_layer
 from inspection.explain.occlusion import occlusion
 from inspection.explain.penultimate import tapped
 from inspection.explain.recording import gradients_of, record
@@ -105,7 +97,7 @@ class AnsweringGraph(nn.Module):
             if HEATMAPS in wanted and self.method == "cam":
                 seen, *maps = weigh_features(self.model, images)
             elif self.takes_gradients(wanted):
-                seen, *maps = self._recorded(images)
+                seen, *maps = record(self.model, images, self.layer)
             else:
                 seen = self.model(images)
             features = taken[:1]
@@ -134,17 +126,6 @@ class AnsweringGraph(nn.Module):
         known = outputs.isfinite().flatten(1).all(1)
         return torch.where(known.view(-1, *[1] * (values.ndim - 1)), values, torch.nan)
 
-    def _recorded(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and the activations of the explained layer that they can be traced back to."""
-        if self.layer is None:
-            candidates, accepts = convolutions(self.model), has_places
-        else:
-            candidates, accepts = [self.model.get_submodule(self.layer)], gives_map
-        logits, activations = record(self.model, images, candidates, accepts)
-        if activations is None:
-            raise InputError(no_map_message(self.model, self.layer))
-        return logits, activations
-
     def _grid(self, images: Tensor) -> Grid | None:
         """Where the explained maps lie over images of this size, found out once."""
         if self.method == "cam":
@@ -152,7 +133,7 @@ class AnsweringGraph(nn.Module):
         size = images.shape[-2], images.shape[-1]
         if self.takes_gradients([HEATMAPS]) and size not in self._grids:
             with torch.no_grad(), watching(self.model, images) as watch:
-                _, activations = self._recorded(images)
+                _, activations = record(self.model, images, self.layer)
             self._grids[size] = watch.grid_of(activations)
         return self._grids.get(size)
 

@@ -87,6 +87,10 @@ class MaskAnswers(Answers):
         """The verdict."""
         return [verdict.label]
 
+    def alarming(self) -> list[str]:
+        """The defect."""
+        return [self.decision.names[self.decision.defect]]
+
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
         """Image and mask."""
         assert verdict.mask is not None

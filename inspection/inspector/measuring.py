@@ -131,6 +131,10 @@ class QuantityAnswers(Answers):
         """The alarm, or that there is none."""
         return [] if self.decision.alarm is None else [verdict.label]
 
+    def alarming(self) -> list[str]:
+        """An alarm."""
+        return [] if self.decision.alarm is None else [_ALARM]
+
     def overlay(self, title: str, picture: np.ndarray, verdict: Verdict) -> np.ndarray:
         """False colours with a scale and the hot spots."""
         window, unit = self.passport.window, self.decision.unit

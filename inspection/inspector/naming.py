@@ -93,6 +93,10 @@ class ClassAnswers(NameAnswers):
         """The defect class, without one the verdict."""
         return [self.decision.defect]
 
+    def alarming(self) -> list[str]:
+        """The defect class, if there is one."""
+        return [] if self.decision.defect is None else [self.decision.names[self.decision.defect]]
+
     def operating_point(self) -> str:
         """The defect class's threshold, if there is one."""
         if self.decision.defect is None:
@@ -137,8 +141,11 @@ class LabelAnswers(NameAnswers):
 
     def explained(self) -> list[int | None]:
         """The attributes that have a colour."""
-        shown = [name for name, _ in self.passport.colours or ()] or self.decision.names
-        return [self.decision.names.index(name) for name in shown]
+        return [self.decision.names.index(name) for name in self.alarming()]
+
+    def alarming(self) -> list[str]:
+        """The attributes that have a colour, where some do: what is in order needs none."""
+        return [name for name, _ in self.passport.colours or ()] or list(self.decision.names)
 
     def operating_point(self) -> str:
         """Each attribute's threshold."""

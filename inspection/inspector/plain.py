@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inspection.data.replace import replace_file
+
 
 def as_json(value: Any) -> Any:
     """Plain values in which an undefined figure (NaN) is null, as JSON wants it."""
@@ -17,6 +19,6 @@ def as_json(value: Any) -> Any:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write readable JSON; NaN becomes null."""
-    text = json.dumps(as_json(values), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    """Write readable JSON, as `replace_file` does; NaN becomes null."""
+    text = json.dumps(as_json(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(path, text.encode("utf-8"))

@@ -15,7 +15,6 @@ from inspection.drift.reference import Reference
 from inspection.errors import InputError
 from inspection.inspector.backends import FEATURES
 from inspection.inspector.inspector import Inspector
-from inspection.inspector.passport import Passport
 from inspection.inspector.verdict import Verdict
 from inspection.tasks.defects import CALLED_PIXELS
 
@@ -138,15 +137,17 @@ def _judged_again(reference: Reference, decision: Decision) -> NDArray[np.bool_]
     return np.array([decision.words(called) for called in decision.called(values)]) == reference.verdict
 
 
-def reference_of(passport: Passport) -> Reference | None:
-    """What an inspector's validation images look like; None: not known.
+def reference_of(inspector: Inspector) -> Reference | None:
+    """What validation images look like to an inspector, at the operating point that it judges by; None: not known.
 
     Raises:
         InputError: If that is damaged.
     """
-    if passport.reference is None:
+    known = inspector.passport.reference
+    if known is None:
         return None
     try:
-        return Reference.from_dict(passport.reference)
+        reference = Reference.from_dict(known)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"its passport is damaged, or of another version (reference: {error})") from None
+    return at_point(reference, inspector.decision) if inspector.moved else reference

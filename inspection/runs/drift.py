@@ -94,11 +94,11 @@ def watch_set(inspector: Inspector, data: ImageDataModule, folder: Path) -> list
     """Compare the images of a set with what the inspector was validated on; lines for the console, files beside.
 
     Args:
-        inspector: At its own operating point.
+        inspector: At the operating point that is to be watched.
         data: Set up; of more images than a reference is made of, as many, evenly picked.
         folder: For `drift.json` and `drift.png`.
     """
-    lookout = Lookout(inspector, moved=False)
+    lookout = Lookout(inspector)
     rows = _some(np.arange(len(data.samples.files)), VALIDATION)
     for start in range(0, len(rows), data.batch_size):
         some = rows[start : start + data.batch_size]

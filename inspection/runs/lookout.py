@@ -7,7 +7,7 @@ from inspection.drift.monitor import DriftMonitor
 from inspection.drift.observed import Observed
 from inspection.inspector import Inspector
 from inspection.inspector.plain import write_json
-from inspection.inspector.watching import Watch, at_point, reference_of
+from inspection.inspector.watching import Watch, reference_of
 from inspection.pictures.files import write_png
 from inspection.pictures.two_samples import histogram_pairs
 
@@ -19,16 +19,13 @@ class Lookout:
 
     Args:
         inspector: As it judges them.
-        moved: Whether it judges by another operating point than its own: see `at_point`.
 
     Raises:
         InputError: If what the inspector knows of its validation images is damaged.
     """
 
-    def __init__(self, inspector: Inspector, moved: bool) -> None:
-        reference = reference_of(inspector.passport)
-        if reference is not None and moved:
-            reference = at_point(reference, inspector.decision)
+    def __init__(self, inspector: Inspector) -> None:
+        reference = reference_of(inspector)
         self.watch = Watch(inspector)
         self.monitor = None if reference is None else DriftMonitor(reference, window=None)
 

@@ -43,7 +43,7 @@ def predict(config: dict[str, Any]) -> int:
     if config["batch_size"] < 1:
         raise InputError(f"batch_size={config['batch_size']}: expected 1 or more")
     inspector = open_inspector("run", given, config["threshold"])
-    lookout = Lookout(inspector, moved=inspector.moved)
+    lookout = Lookout(inspector)
     root, files = find_input(config["input"])
     output = open_output(config["output"], given.parent if given.is_file() else given, "predict")
 

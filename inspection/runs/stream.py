@@ -129,7 +129,6 @@ def _watch(inspector: Inspector, source: Source, config: Mapping[str, Any]) -> S
         return None
     return StreamWatch(
         inspector,
-        moved=inspector.moved,
         live=source.live,
         by_name=source.named,
         **config["drift"],
@@ -325,14 +324,7 @@ class Record:
         return True
 
     def _write(self) -> None:
-        partial = self._path.with_name(f"{self._path.name}.partial")
-        try:
-            write_json(partial, {"inspector": str(self._inspector), **self._made.summary()})
-            partial.replace(self._path)
-        except OSError:
-            with suppress(OSError):
-                partial.unlink()
-            raise
+        write_json(self._path, {"inspector": str(self._inspector), **self._made.summary()})
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from inspection.drift.reference import LEAST_IMAGES
 from inspection.drift.report import DriftReport
 from inspection.errors import InputError
 from inspection.inspector.backends import FEATURES
-from inspection.inspector.watching import Watch, at_point, reference_of
+from inspection.inspector.watching import Watch, reference_of
 from inspection.stream.sources import one_line
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ class StreamWatch:
 
     Args:
         inspector: As it judges them.
-        moved: Whether it judges by another operating point than its own: see `at_point`.
         rate: Frames a second that are looked at of a live source, at most; None: all, as of files.
         window: Frames that are judged together.
         false_alarms: Share of the windows in which drift is seen where there is none.
@@ -78,7 +77,6 @@ class StreamWatch:
     def __init__(
         self,
         inspector: "Inspector",
-        moved: bool = False,
         rate: float | None = 20.0,
         window: int = 200,
         false_alarms: float = 0.0001,
@@ -102,13 +100,12 @@ class StreamWatch:
         self._false_alarms = false_alarms
         self._monitor: DriftMonitor | None = None  # of the window that is being filled
         self._looking: threading.Thread | None = None
-        reference = reference_of(inspector.passport)
+        reference = reference_of(inspector)
         if reference is None:
             self.note = "the inspector knows no validation images"
         elif reference.layer is not None and not self.watch.further:
             self.note = "the inspector was exported without its features"
         else:
-            reference = at_point(reference, inspector.decision) if moved else reference
             self._monitor = DriftMonitor(reference, window, false_alarms)
         self.further: tuple[str, ...] = () if self.note else self.watch.further
         """Outputs of the network that are looked at, beside those that verdicts are made of; always the same."""

@@ -54,7 +54,7 @@ class Result:
         reason: In a word why there is no verdict.
         error: In a sentence what was wrong with a frame that failed.
         verdict: Of a frame that was inspected. With heatmaps where the stream was to find the evidence.
-        alarm: Whether the verdict is one that a person, or the line, is to act on; see `alarms.is_alarm`.
+        alarm: Whether the verdict is one that a person, or the line, is to act on; see `Answers.is_alarm`.
         unlike: What of the frame is as on none that the inspector was validated on.
         image: The frame's own pixels, for sinks that ask for pictures; None for others and without a verdict.
     """

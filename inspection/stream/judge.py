@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.errors import InputError
-from inspection.stream.alarms import is_alarm
 from inspection.stream.drift import StreamWatch
 from inspection.stream.frames import Frame
 from inspection.stream.sink import Evidence
@@ -27,7 +26,7 @@ class Judged:
 
     Attributes:
         verdict: None: it said nothing.
-        alarm: See `is_alarm`.
+        alarm: See `Answers.is_alarm`.
         unlike: What is as on none of the validation images; of frames that are looked at.
         error: Why there is no verdict.
     """
@@ -112,7 +111,7 @@ class Judge:
                 for frame, own in zip(frames, pixels, strict=True)
                 for judged in self.judge([frame], [own], evidence)
             ]
-        alarms = [is_alarm(verdict, self.inspector) for verdict in verdicts]
+        alarms = [self.inspector.answers.is_alarm(verdict) for verdict in verdicts]
         unlike: list[tuple[str, ...]] = [()] * len(frames)
         if self.watch and rows:
             try:

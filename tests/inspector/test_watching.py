@@ -110,10 +110,20 @@ def test_scores_of_every_kind():
     assert scores_of(measured, decision) == {"maximum": 351.0, "minimum": 290.0}
 
 
-def test_references():
-    assert reference_of(passport()) is None
+def test_the_reference_is_the_one_at_the_threshold_that_is_judged_by(inspector):
+    assert reference_of(inspector) is None
+    risk = np.linspace(0, 0.95, 20)
+    seen = seen_with(np.where(risk < 0.5, "ok", "defect"), **{"P(defect)": risk})
+    known = Reference.of(seen, seen, verdict="ok")
+    knowing = Inspector.of(passport(reference=known.to_dict()), inspector.trained.model.network.state_dict())
+    np.testing.assert_array_equal(reference_of(knowing).compared, risk < 0.5)
+    np.testing.assert_array_equal(reference_of(knowing.with_threshold(0.82)).compared, risk < 0.82)
+
+
+def test_a_damaged_reference_is_said(inspector):
+    damaged = passport(reference={"images": 3})
     with pytest.raises(InputError, match="its passport is damaged"):
-        reference_of(passport(reference={"images": 3}))
+        reference_of(Inspector.of(damaged, inspector.trained.model.network.state_dict()))
 
 
 def test_good_is_what_is_no_defect():

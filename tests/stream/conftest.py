@@ -44,11 +44,14 @@ class FakeInspector:
         self.before = before
         self.geometry = geometry or Geometry(image_size=(4, 4))
         self.decision = SimpleNamespace(kind="one_of", names=("ok", "defect"), defect=1)
+        self.moved = False
         self.passport = passport()
         self.answers = SimpleNamespace(
             operating_point=lambda: "defect from 0.5 on",
             tallied=lambda: ["ok", "defect"],
             tally=lambda verdict: [verdict.label],
+            alarming=lambda: ["defect"],
+            is_alarm=lambda verdict: verdict.label == "defect",
             wanted=lambda evidence: explains if evidence else [PROBABILITIES],
         )
         self.backend = SimpleNamespace(name="fake", outputs=frozenset(gives))

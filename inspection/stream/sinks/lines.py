@@ -105,22 +105,6 @@ def whole_lines(data: bytes) -> tuple[list[bytes], bytes]:
     return lines, torn
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole whenever somebody looks.
-
-    Raises:
-        OSError: It can't be written; the old one, if there was one, is as it was.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
-
-
 def iso_time(seconds: float) -> str:
     """Seconds since 1970 in the machine's own time zone, which is stated: `2026-11-21T15:04:05.678+01:00`."""
     return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from inspection.data.images import CameraImage
+from inspection.data.replace import replace_file
 from inspection.errors import InputError
 from inspection.stream.frames import Result
 from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.drawing import explained, jpeg
-from inspection.stream.sinks.lines import bytes_of, iso_time, write_whole
+from inspection.stream.sinks.lines import bytes_of, iso_time
 
 _LABEL = 60  # bytes of a verdict in a file name
 _KEPT = re.compile(
@@ -91,7 +92,7 @@ class PictureSink(Sink):
         self._make_room(size)
         try:
             for path, content in contents.items():
-                write_whole(path, content)
+                replace_file(path, content, synced=False)  # the disk is not to hold up the line
         except OSError:
             for path in contents:
                 path.unlink(missing_ok=True)

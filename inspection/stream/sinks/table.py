@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from inspection.data.replace import replace_file
 from inspection.errors import InputError
 from inspection.stream.frames import Result
 from inspection.stream.sink import About, Sink
 from inspection.stream.sinks.about import described
-from inspection.stream.sinks.lines import LineFile, bytes_of, iso_time, whole_lines, write_whole
+from inspection.stream.sinks.lines import LineFile, bytes_of, iso_time, whole_lines
 
 BEFORE = ["frame", "name", "time", "position", "latency_ms", "status", "reason"]
 """Columns before those of the verdict, which are those of `predictions.csv`."""
@@ -43,7 +44,7 @@ class CsvSink(Sink):
         self._beside = path.with_name(f"{path.stem}_about.json")
         text = json.dumps(described(about), ensure_ascii=False, indent=2) + "\n"
         try:
-            write_whole(self._beside, text.encode("utf-8", "backslashreplace"))
+            replace_file(self._beside, text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             self._file.close()
             raise InputError(f"{self._beside}: can't be written ({error.strerror or error})") from None

@@ -15,7 +15,6 @@ import numpy as np
 
 from inspection.errors import InputError
 from inspection.pictures.text import Colour, draw_text, shorten
-from inspection.stream.alarms import can_alarm
 from inspection.stream.frames import Result
 from inspection.stream.roles import role_of
 from inspection.stream.sink import About, Evidence, Sink
@@ -101,7 +100,7 @@ class VideoSink(Sink):
     def open(self, about: About) -> None:
         """Find out whether the codec works: one that is missing is told before the first frame."""
         self._inspector, self._folder = about.inspector, about.output
-        self._can_alarm = can_alarm(about.inspector)
+        self._can_alarm = bool(about.inspector.answers.alarming())
         # MPEG-4 counts the time in parts of which a second has 65535 at most.
         self._rate = max(0.01, round(self._rate or about.rate or _USUAL_RATE, 2))
         self._least = None if self._minutes is None else max(1, round(60 * self._minutes * self._rate))

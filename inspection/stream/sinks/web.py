@@ -13,9 +13,8 @@ from typing import Any, cast
 from inspection.errors import InputError
 from inspection.inspector.backends import HEATMAPS
 from inspection.inspector.plain import as_json
-from inspection.stream.alarms import can_alarm
 from inspection.stream.frames import Live, Result
-from inspection.stream.roles import alarming, role_of
+from inspection.stream.roles import role_of
 from inspection.stream.sink import About, Evidence, Sink
 from inspection.stream.sinks.about import described
 from inspection.stream.sinks.lines import iso_time
@@ -88,7 +87,7 @@ class WebSink(Sink):
         self._answers, self._figures = about.inspector.answers, about.live
         self._shots = Shots(about.inspector, self._most_defects)
         self._came_at = time.monotonic()
-        self._can_alarm = can_alarm(about.inspector)
+        self._can_alarm = bool(about.inspector.answers.alarming())
         self._facts = _facts(about)
         page = files("inspection.stream.sinks") / "page"
         self._page = {path: Answer((page / file).read_bytes(), kind) for path, (file, kind) in _PAGE.items()}
@@ -226,8 +225,7 @@ def _facts(about: About) -> dict[str, Any]:
         "synthetic": bool((made.get("data") or {}).get("synthetic")),
         "session": secrets.token_hex(8),
         "alarms_are": "alarms" if defect is None else "defects",
-        "alarming": alarming(inspector),
-        "alarm_possible": can_alarm(inspector),
+        "alarming": inspector.answers.alarming(),
         "evidence_possible": possible,
         "heatmaps": possible and HEATMAPS in inspector.answers.wanted(True),
         "shares": decision.kind != "boxes",

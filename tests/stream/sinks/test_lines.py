@@ -72,20 +72,6 @@ def failing(error):
     return fails
 
 
-def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
-    path = tmp_path / "a.png"
-    path.write_bytes(b"old")
-
-    def broken(*_):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(lines.os, "replace", broken)
-    with pytest.raises(OSError, match="Input/output"):
-        lines.write_whole(path, b"new")
-    assert [each.name for each in tmp_path.iterdir()] == ["a.png"]
-    assert path.read_bytes() == b"old"
-
-
 @pytest.mark.parametrize("room", [0, 1, 5])
 @pytest.mark.parametrize("limit", [None, 6])
 def test_a_full_disk_leaves_no_half_a_line(tmp_path, monkeypatch, room, limit):

@@ -87,18 +87,18 @@ def test_a_service_that_is_started_again_keeps_no_more(about, limit):
 
 def test_a_full_disk_leaves_no_half_a_picture(about, monkeypatch):
     sink = opened(about)
-    whole = pictures.write_whole
+    whole = pictures.replace_file
 
-    def full(path, content):
+    def full(path, content, **settings):
         if path.suffix == ".jpg":
             path.with_name("half.partial").write_bytes(content[:100])
             path.with_name("half.partial").unlink()
             raise OSError(28, "No space left on device")
-        whole(path, content)
+        whole(path, content, **settings)
 
     batch = [result(1, 0.9), result(2, 0.9)]
     with monkeypatch.context() as patched:
-        patched.setattr(pictures, "write_whole", full)
+        patched.setattr(pictures, "replace_file", full)
         with pytest.raises(OSError, match="No space"):
             sink.write(batch)
     assert kept(about) == []

@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_no_file_behind(about, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(table, "write_whole", full)
+    monkeypatch.setattr(table, "replace_file", full)
     sink = CsvSink()
     with pytest.raises(InputError, match=r"frames_about\.json: can't be written \(No space left on device\)"):
         sink.open(about())

@@ -126,7 +126,7 @@ def test_classes_without_a_defect_are_neither_good_nor_bad(served):
     sink.write([result(0, 0.9, alarm=False)])
     told = state(sink)
     assert told["shown"]["role"] == "other"
-    assert (told["alarm_possible"], told["alarming"]) == (False, [])
+    assert told["alarming"] == []
 
 
 def test_evidence_is_asked_for_while_somebody_looks(served, monkeypatch):

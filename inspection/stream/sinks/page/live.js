@@ -256,7 +256,7 @@
     fill(
       by("verdicts"),
       Object.entries(news.verdicts).map(function ([name, count]) {
-        const role = news.alarming.includes(name) ? "defect" : news.alarm_possible ? "good" : "other";
+        const role = news.alarming.includes(name) ? "defect" : news.alarming.length ? "good" : "other";
         const share = Math.min(100, (100 * count) / most);
         // Of objects there may be several on a frame: their number is no share of the frames.
         return news.shares ? [name, whole(count) + " · " + share.toFixed(1) + " %", role, share] : [name, whole(count), role];
@@ -351,7 +351,7 @@
     }
     const words = news.alarms
       ? whole(news.alarms) + " since the start" + (items.length ? ", the newest first" : "")
-      : news.alarm_possible
+      : news.alarming.length
         ? "none so far"
         : "this inspector knows no defect: it only tells classes apart";
     write("last-words", words);
