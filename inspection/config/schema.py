@@ -140,6 +140,8 @@ class PredictRoot:
     threshold: float | dict[str, float] | None
     overlays: bool
     batch_size: int
+    device: str
+    threads: int | None
 
 
 @dataclass

@@ -48,17 +48,26 @@ def load(path: Path, device: str | torch.device = "cpu", threads: int | None = N
     Raises:
         InputError: As there.
     """
-    if threads is not None and threads < 1:
-        raise InputError(f"threads={threads}: expected 1 or more, or null for one a core")
+    check_threads(threads)
     if path.is_dir():
         path = _in_folder(path)
     if not path.is_file():
         raise InputError(f"{path}: no such inspector file")
     if path.suffix.lower() not in _EXPORTED:
-        return _load_trained(path, device)
+        return _load_trained(path, device, threads)
     if str(device) != "cpu":
         raise InputError(f"device={device}: {path.name} was exported, and runs on the CPU; leave device out")
     return _load_exported(path, threads)
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse what is no number of threads.
+
+    Raises:
+        InputError: It is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"threads={threads}: expected 1 or more, or null for one a core")
 
 
 def _in_folder(folder: Path) -> Path:
@@ -128,7 +137,7 @@ def _check_runs(inspector: Inspector) -> None:
         raise InputError(f"its graph gives {given[1]} {answer}, but its passport names {len(names)}")
 
 
-def _load_trained(path: Path, device: str | torch.device) -> Inspector:
+def _load_trained(path: Path, device: str | torch.device, threads: int | None) -> Inspector:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError:
@@ -144,7 +153,7 @@ def _load_trained(path: Path, device: str | torch.device) -> Inspector:
         raise InputError(f"{path} is no inspector file, or a damaged one ({error})") from None
     _check_format(path, metadata.get("format"))
     try:
-        return Inspector.of(read_passport(metadata["passport"]), weights, device)
+        return Inspector.of(read_passport(metadata["passport"]), weights, device, threads)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -56,7 +56,11 @@ class Inspector:
 
     @classmethod
     def of(
-        cls, passport: Passport, weights: Mapping[str, Tensor], device: str | torch.device = "cpu"
+        cls,
+        passport: Passport,
+        weights: Mapping[str, Tensor],
+        device: str | torch.device = "cpu",
+        threads: int | None = None,
     ) -> Inspector:
         """The inspector of a network as it was trained; inference runs in float32, as every evaluation of a run.
 
@@ -64,6 +68,7 @@ class Inspector:
             passport: Everything but the weights.
             weights: State dict of the network.
             device: Where it runs.
+            threads: That torch computes with on the CPU, in all of the process; None: as many as it does already.
 
         Raises:
             InputError: If the weights do not fit the network.
@@ -72,7 +77,8 @@ class Inspector:
 
         decision = decision_from(passport.decision)
         answers = _answers_of(passport, decision, Geometry.from_dict(passport.geometry))
-        return cls(passport, TorchBackend(passport, weights, decision, answers.explained(), device))
+        backend = TorchBackend(passport, weights, decision, answers.explained(), device, threads)
+        return cls(passport, backend)
 
     @classmethod
     def load(
@@ -84,7 +90,7 @@ class Inspector:
             path: A run folder, an inspector file of a run (`.safetensors`), or an exported one: `.onnx`, `.xml`,
                 `.pt2` or `.ts`, see `inspection.inspector.files`.
             device: Where a network as it was trained runs; the exported ones run on the CPU.
-            threads: Threads that an exported one computes with; None: one a core.
+            threads: Threads to compute with; None: one a core. Torch has them for the process as a whole.
 
         Raises:
             InputError: If the file is missing, is no inspector, or asks for a network that is not ours, or the

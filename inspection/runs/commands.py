@@ -48,28 +48,27 @@ def open_inspector(
     """
     if given.suffix == ".ckpt":
         raise InputError(f"{key}={given}: that is a checkpoint; give its run folder {given.parent.parent}")
-    if (given / "config.yaml").is_file() and not (given / INSPECTOR).is_file():
-        from inspection.runs.folder import inspector_of  # with torch: its network is still learning
-
-        inspector = inspector_of(given)
-    elif given.exists():
-        inspector = _loaded(given, device, threads)
-    else:
+    if not given.exists():
         raise InputError(
             f"{key}={given}: no such file or folder; give a run folder such as outputs/coil/lenet/<time>, or an "
             "inspector file"
         )
-    return inspector if threshold is None else inspector.with_threshold(threshold)
-
-
-def _loaded(given: Path, device: str, threads: int | None) -> Inspector:
     try:
-        return Inspector.load(given, device, threads)
+        inspector = _opened(given, device, threads)
     except (AssertionError, RuntimeError) as error:  # what torch raises of a device that is not there
         if device == "cpu":
             raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"device={device}: torch can't use it here ({reason})") from None
+    return inspector if threshold is None else inspector.with_threshold(threshold)
+
+
+def _opened(given: Path, device: str, threads: int | None) -> Inspector:
+    if not (given / "config.yaml").is_file() or (given / INSPECTOR).is_file():
+        return Inspector.load(given, device, threads)
+    from inspection.runs.folder import inspector_of  # with torch: its network is still learning
+
+    return inspector_of(given, device, threads)
 
 
 def announce_inspector(passport: Passport) -> None:

@@ -120,7 +120,6 @@ def rebuild(run: Path, given: Mapping[str, Any]) -> Rebuilt:
         ) from None
     if own:
         data.split_by = first_split(run) or data.split_by
-        data.notes += quick_findings(data)
     else:
         refuse_learned(run, Path(inspector.passport.made["data"]["root"]), data.root, data.samples.files)
     check_needs(task, data)
@@ -289,6 +288,8 @@ def _look_again(rebuilt: Rebuilt, folder: Path) -> tuple[dict[str, Outcome], L.T
     keep_freed_memory()
     be_quiet()
     config, data, task = rebuilt.config, rebuilt.data, rebuilt.task
+    if rebuilt.own:
+        data.notes += quick_findings(data)
     console.announce_data(config["task"], data)
     trainer = make_trainer(config, task, folder)
     return evaluate_parts(trainer, task, data, None, test=config["test"] or not rebuilt.own), trainer

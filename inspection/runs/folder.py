@@ -9,7 +9,7 @@ from inspection.errors import InputError
 from inspection.explain.cam import heatmap_method
 from inspection.explain.heatmaps import known_method
 from inspection.inspector import Inspector, Passport
-from inspection.inspector.files import INSPECTOR
+from inspection.inspector.files import INSPECTOR, check_threads
 from inspection.inspector.passport import read_passport
 from inspection.runs.checkpoints import network_weights, read_checkpoint
 from inspection.tasks.module import InspectionTask
@@ -79,19 +79,25 @@ def passport_of(
     )
 
 
-def inspector_of(run: Path) -> Inspector:
+def inspector_of(run: Path, device: str = "cpu", threads: int | None = None) -> Inspector:
     """The inspector of a run: its file, or while it is trained its best checkpoint so far.
+
+    Args:
+        run: Its folder.
+        device: See `Inspector.load`.
+        threads: See `Inspector.load`.
 
     Raises:
         InputError: If the run has no checkpoint, or one of another network.
     """
     if (run / INSPECTOR).is_file():
-        return Inspector.load(run / INSPECTOR)
+        return Inspector.load(run / INSPECTOR, device, threads)
+    check_threads(threads)
     checkpoint = best_checkpoint(run)
     place = run / PASSPORT
     try:
         passport = read_passport(place.read_text(encoding="utf-8"))
-        return Inspector.of(passport, network_weights(read_checkpoint(checkpoint)))
+        return Inspector.of(passport, network_weights(read_checkpoint(checkpoint)), device, threads)
     except FileNotFoundError:
         raise InputError(
             f"run={run}: {PASSPORT} is missing; it was removed, or another version wrote the run"

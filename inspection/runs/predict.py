@@ -42,7 +42,7 @@ def predict(config: dict[str, Any]) -> int:
     given = Path(config["run"])
     if config["batch_size"] < 1:
         raise InputError(f"batch_size={config['batch_size']}: expected 1 or more")
-    inspector = open_inspector("run", given, config["threshold"])
+    inspector = open_inspector("run", given, config["threshold"], config["device"], config["threads"])
     lookout = Lookout(inspector)
     root, files = find_input(config["input"])
     output = open_output(config["output"], given.parent if given.is_file() else given, "predict")

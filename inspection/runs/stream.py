@@ -61,10 +61,7 @@ def stream(config: dict[str, Any]) -> int:
     )
     source = _open_source(config)
     given = Path(config["inspector"])
-    threads = config["threads"]
-    if threads is not None and threads < 1:
-        raise InputError(f"threads={threads}: expected 1 or more, or null")
-    inspector = open_inspector("inspector", given, config["threshold"], config["device"], threads)
+    inspector = open_inspector("inspector", given, config["threshold"], config["device"], config["threads"])
     watch = _watch(inspector, source, config)
     sinks: list[Sink] = list((instantiate(config["sinks"]) or {}).values())
     output = open_output(config["output"], given if given.is_dir() else given.parent, "stream")

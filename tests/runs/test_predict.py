@@ -52,6 +52,24 @@ def some(images, tmp_path):
     return tmp_path / "some"
 
 
+@pytest.mark.parametrize("cut_short", [False, True])
+def test_device_and_threads_are_heeded(call, trained, some, tmp_path, cut_short):
+    run = tmp_path / "run"
+    shutil.copytree(trained.folder, run)
+    if cut_short:
+        (run / "inspector.safetensors").unlink()
+    before = torch.get_num_threads()
+    try:
+        assert call(some, "threads=2", run=run)[0] == 0
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    with pytest.raises(InputError, match="threads=0: expected 1 or more, or null"):
+        call(some, "threads=0", run=run)
+    with pytest.raises(InputError, match="device=toaster: torch can't use it here"):
+        call(some, "device=toaster", run=run)
+
+
 def test_folder_gets_the_probabilities_and_verdicts_of_the_run(call, trained, images):
     status, found = call(images, "overlays=false")
     assert status == 0

@@ -27,6 +27,7 @@ class TorchBackend:
         decision: Of the passport; its temperature is the only thing of it that counts here.
         explained: Outputs whose evidence is shown; None stands for the most probable class.
         device: Where it runs.
+        threads: That torch computes with on the CPU, in all of the process; None: as many as it does already.
 
     Attributes:
         model: The network behind its normalisation.
@@ -43,7 +44,10 @@ class TorchBackend:
         decision: Decision,
         explained: list[int | None],
         device: str | torch.device,
+        threads: int | None = None,
     ) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
         self.device = torch.device(device)
         self.name = f"torch float32 on {self.device}"
         network = build_network(passport.network)
