@@ -21,8 +21,10 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: the smallest negative log-likelihood. The
     order of the classes stays as it is; above 1 the network was too sure. The targets are those of Platt,
     "Probabilistic Outputs for Support Vector Machines", 1999: of n images of a class the probability is to be
-    (n + 1) / (n + K), not 1. Else a network that judges all validation images rightly, be it a dozen, would be
-    made as sure as numbers allow, and its first mistake would come with a probability of 1.
+    (n + 1) / (n + 2), not 1. Else a network that judges all validation images rightly, be it a dozen, would be
+    made as sure as numbers allow, and its first mistake would come with a probability of 1. Of more than two
+    classes n is the number of all images: each class has few of them, and targets that far from 1 would make
+    every network unsure.
 
     Args:
         logits: Float `[N, K]`, of validation images.
@@ -47,7 +49,9 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     counts = targets.bincount(minlength=number).double()
     if len(targets) < FEWEST or int((counts > 0).sum()) < 2:
         return 1.0
-    wanted = _smoothed(F.one_hot(targets, number).double(), counts[targets, None], number)
+    seen = counts[targets, None] if number == 2 else counts.sum()
+    true = F.one_hot(targets, number).bool()
+    wanted = torch.where(true, _smoothed(seen), (1 - _smoothed(seen)) / (number - 1))
     return _flattest(lambda scale: float(((logits * scale).softmax(1) - wanted).mul(logits).sum(1).mean()))
 
 
@@ -69,13 +73,14 @@ def _fit_sigmoid(logits: Tensor, truth: Tensor) -> float:
     positives = int(truth.sum())
     if len(truth) < FEWEST or positives in (0, len(truth)):
         return 1.0
-    wanted = _smoothed(truth.double(), torch.where(truth, positives, len(truth) - positives), 2)
+    likely = _smoothed(torch.where(truth, positives, len(truth) - positives).double())
+    wanted = torch.where(truth, likely, 1 - likely)
     return _flattest(lambda scale: float(((logits * scale).sigmoid() - wanted).mul(logits).mean()))
 
 
-def _smoothed(wanted: Tensor, counts: Tensor, classes: int) -> Tensor:
-    """Probabilities that are wanted, 0 or 1, as if each class had come up once more among `counts` images."""
-    return (wanted * counts + 1) / (counts + classes)
+def _smoothed(counts: Tensor) -> Tensor:
+    """The probability wanted of what was so in all of `counts` images: as if one more were so, and one not."""
+    return (counts + 1) / (counts + 2)
 
 
 def _checked(logits: Tensor) -> Tensor:

@@ -65,6 +65,19 @@ def test_a_network_without_a_mistake_is_as_sure_as_so_many_images_allow():
     assert fit_temperatures(margins, targets[:, None]) == [pytest.approx(fitted)]
 
 
+def test_so_many_images_count_together_with_many_classes():
+    targets = torch.arange(40) % 10
+    logits = torch.nn.functional.one_hot(targets, 10).float()
+    fitted = fit_temperature(logits, targets)
+    assert (logits / fitted).softmax(1).amax(1).tolist() == pytest.approx([41 / 42] * 40)
+
+
+@pytest.mark.parametrize(("classes", "images"), [(10, 80), (30, 150)])
+def test_temperature_of_many_classes_with_few_images_each(classes, images):
+    logits, targets = draw(2.0, images, classes)
+    assert fit_temperature(logits, targets) == pytest.approx(2, rel=0.35)
+
+
 def test_temperatures_stay_in_range():
     targets = torch.arange(20) % 2
     right = torch.nn.functional.one_hot(targets, 2).float()
