@@ -151,17 +151,24 @@
       };
     }
 
+    // Of equal costs the stored point, else what finds more, as the rules have it: 3 x 0.1 is no more than 0.3.
     function cheapest(set) {
-      const threshold = allowed(set, thresholdAt(set, set.thresholds.length));
-      let best = { cost: counted(set, threshold).cost, threshold: threshold };
-      for (let number = 0; number < set.thresholds.length; number += 1) {
-        if (allowed(set, set.thresholds[number]) !== set.thresholds[number]) {
-          continue;
+      const [missed, alarm] = [cost("missed"), cost("alarm")];
+      let best = { cost: counted(set, set.stored).cost, threshold: set.stored, hits: Infinity };
+      function consider(threshold, called, hits) {
+        const sum = (set.true - hits) * missed + (called - hits) * alarm;
+        const rounding = 1e-9 * best.cost;
+        if (sum < best.cost - rounding || (hits > best.hits && sum <= best.cost + rounding)) {
+          best = { cost: sum, threshold: threshold, hits: hits };
         }
-        const hits = set.hits[number];
-        const sum = (set.true - hits) * cost("missed") + (set.called[number] - hits) * cost("alarm");
-        if (sum < best.cost) {
-          best = { cost: sum, threshold: set.thresholds[number] };
+      }
+      const last = thresholdAt(set, set.thresholds.length);
+      if (allowed(set, last) === last) {
+        consider(last, 0, 0);
+      }
+      for (let number = 0; number < set.thresholds.length; number += 1) {
+        if (allowed(set, set.thresholds[number]) === set.thresholds[number]) {
+          consider(set.thresholds[number], set.called[number], set.hits[number]);
         }
       }
       return best;
@@ -246,6 +253,7 @@
       const least = cheapest(set);
       by("cheapest").textContent =
         "lowest possible here: " + money(least.cost) + ", at " + Number(least.threshold.toPrecision(4)) +
+        (least.threshold === set.stored ? ", the stored point" : "") +
         (set.exact ? "" : ". Of so many scores the slider has evenly spaced ones.");
       speak(
         set.what + ", threshold " + Number(threshold.toPrecision(4)) + ": " + now.missed + " of " + whole(set.true) + " missed, " + at.alarms +

@@ -159,6 +159,18 @@ def test_costs_and_the_way_back(page, report):
     assert page.text("#stored-missed") == "as stored"
 
 
+@pytest.mark.parametrize(("stored", "lowest"), [(0.15, "0.15, the stored point"), (0.5, "0.2")])
+def test_of_equal_costs_the_stored_point_or_what_finds_more_is_the_lowest(show, stored, lowest):
+    # At 0.2 three false alarms of 0.1, at 0.8 one missed defect of 0.3: 0.30000000000000004 and 0.3.
+    scores = np.array([0.9, 0.8, 0.6, 0.6, 0.6, 0.2, 0.1])
+    truth = np.array([True, True, False, False, False, True, False])
+    found = Scores("defect", "val", scores, truth, stored=stored)
+
+    opened = show(render(Report("t", "q", scores=[found], costs=(0.3, 0.1))))
+
+    assert opened.text("#cheapest") == f"lowest possible here: 0.3, at {lowest}"
+
+
 def test_it_begins_on_validation_images_and_warns_of_test_images(page, report):
     assert (
         page.run("document.getElementById('slider-part').selectedOptions[0].textContent")
@@ -191,9 +203,9 @@ def test_the_point_on_the_curves_moves_along(page, report):
 def test_counts_are_spoken(page):
     page.focus("#threshold-number")
     page.type("0.9")
-    time.sleep(0.5)
 
     assert page.run("document.getElementById('spoken').getAttribute('aria-live')") == "polite"
+    page.until("document.getElementById('spoken').textContent.includes('threshold 0.9')")
     assert re.match(
         r"scratch, validation images, threshold 0\.9: \d+ of \d+ missed, \d+ false alarms",
         page.text("#spoken"),
@@ -391,7 +403,7 @@ def test_print_shows_the_config_and_no_controls(page, tmp_path):
 def test_printed_counts_say_of_what_they_are(page):
     page.choose("#slider-name", "1")
     page.choose("#slider-part", "1")
-    time.sleep(0.5)
+    page.until("document.getElementById('spoken').textContent.startsWith('dent, test images')")
     page.call("Emulation.setEmulatedMedia", media="print")
 
     said = "document.querySelector('.slider .spoken:not(.moved *)')"
