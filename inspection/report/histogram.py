@@ -25,16 +25,16 @@ def score_histogram(
 ) -> Html:
     """Where the scores of what should be called (upwards) and of all else (downwards) lie.
 
-    Each is scaled to its own most.
+    Each is scaled to its own most. The stored threshold is on the scale, also where no score is near it.
     """
     finite = np.isfinite(scores)
     scores, truth = np.asarray(scores, np.float64)[finite], np.asarray(truth, bool)[finite]
     if not len(scores):
         return nothing("Scores", f"no {counted}")
-    low, high = float(scores.min()), float(scores.max())
+    limit = stored if math.isfinite(stored) else float(scores.max())
+    low, high = min(float(scores.min()), limit), max(float(scores.max()), limit)
     if low >= 0 and high <= 1:  # probabilities: all of the scale, unless they fill little of it
-        most = max(high, stored)
-        low, high = 0.0, 1.05 * most if 0 < most < 0.5 else 1.0
+        low, high = 0.0, 1.05 * high if 0 < high < 0.5 else 1.0
     if high <= low:
         low, high = low - 0.5, high + 0.5
     plot = Plot(low, high, -1.08, 1.08)
@@ -60,7 +60,7 @@ def score_histogram(
                     class_=style,
                 )
             )
-    base, at = plot.height - plot.bottom, plot.x(min(max(stored, low), high))
+    base, at = plot.height - plot.bottom, plot.x(limit)
     grid = []
     words = []
     for value in ticks(low, high):

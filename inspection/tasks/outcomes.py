@@ -94,6 +94,11 @@ class Outcome(ABC):
         return Table(of, rows)
 
     @property
+    def unit(self) -> str:
+        """Of the main figures that have one; here none has."""
+        return ""
+
+    @property
     @abstractmethod
     def right(self) -> Tensor | None:
         """Whether the verdict on each image is right, bool `[N]`; None where there is no verdict."""

@@ -49,6 +49,11 @@ class QuantityOutcome(Outcome):
 
     curves = ("mae", "rmse", "mae_of_mean")  # in the unit, and of about one size
 
+    @property
+    def unit(self) -> str:
+        """Of the errors."""
+        return self.decision.unit
+
     @classmethod
     def of(
         cls,

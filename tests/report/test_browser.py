@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
 from inspection.report import render
-from inspection.report.contents import Report, Scores
+from inspection.report.contents import Report, Scores, Table
 
 NASTY = "<img src=x onerror=alert(1)>.png"
 
@@ -398,6 +398,18 @@ def test_print_shows_the_config_and_no_controls(page, tmp_path):
     page.run("dispatchEvent(new Event('afterprint'))")
     assert not page.run("document.querySelector('details').open")
     page.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_a_wide_table_breaks_its_lines_on_paper(show):
+    names = ["", *(f"mean error of what is said in the {number}. place" for number in range(6))]
+    rows = [names, ["maximum", *["287.6 to 395.4, mean 310.5"] * 6]]
+    opened = show(render(Report("t", "q", tables=[Table("wide", rows)])))
+    opened.size(690, 900)  # A4 without its margins
+    opened.call("Emulation.setEmulatedMedia", media="print")
+
+    assert opened.run("document.documentElement.scrollWidth") <= 690
+    opened.call("Emulation.setEmulatedMedia", media="")
+    opened.size(1280, 900)
 
 
 def test_printed_counts_say_of_what_they_are(page):

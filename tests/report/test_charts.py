@@ -77,6 +77,15 @@ def test_nothing_to_draw_is_said(count):
     assert all('class="nothing"' in each for each in (*drawn[:2], drawn[3]))
 
 
+@pytest.mark.parametrize("stored", [450.0, 200.0, 305.0])
+def test_a_stored_threshold_far_from_all_scores_is_where_it_belongs(stored):
+    drawn = score_histogram(np.array([290.0, 305.0, 333.0]), np.zeros(3, bool), stored, "maximum, K", "alarm")
+
+    low, high, _, _, left, right, _, _ = map(float, re.search(r'data-plot="([^"]*)"', drawn).group(1).split())
+    at = float(re.search(r'd="M([\d.]+) [^"]*" class="line limit"', drawn).group(1))
+    assert low + (at - left) / (right - left) * (high - low) == pytest.approx(stored, abs=0.5)
+
+
 def test_an_empty_bin_is_not_drawn():
     bins = Reliability(np.array([0.1, 0.5, 0.9]), np.array([0.2, 0.0, 0.8]), np.array([5, 0, 20]), 0.1)
 

@@ -57,6 +57,7 @@ def test_a_run_is_whole_and_compares_with_what_needs_no_network(trained):
         "maximum (K)",
     ):
         assert words in trained.output
+    assert "test images, in K" in (trained.folder / "report.html").read_text(encoding="utf-8")
     pictures = {
         path.relative_to(trained.folder / "pictures").as_posix() for path in trained.folder.rglob("*.png")
     }
