@@ -31,12 +31,8 @@ def sample_grid(
     # All pictures at one scale: two of different size must not look alike.
     shapes = [picture.shape[:2] for pictures in rows.values() for picture, _ in pictures] or [(1, 1)]
     scale = min(cell / max(shape[1] for shape in shapes), height / max(shape[0] for shape in shapes))
-    tall = max(1, round(max(shape[0] for shape in shapes) * scale))
     return stack(
-        [
-            _class_row(name, pictures, width=width, cell=cell, tall=tall, scale=scale)
-            for name, pictures in rows.items()
-        ],
+        [_class_row(name, pictures, width=width, cell=cell, scale=scale) for name, pictures in rows.items()],
         gap=0,
     )
 
@@ -47,11 +43,10 @@ def _class_row(
     *,
     width: int,
     cell: int,
-    tall: int,
     scale: float,
 ) -> np.ndarray:
     head, foot = line_height(_NAME) + _GAP, line_height(_CAPTION)
-    tall = tall if pictures else 0
+    tall = max((max(1, round(picture.shape[0] * scale)) for picture, _ in pictures), default=0)
     row = np.full((head + tall + foot + _GAP, width, 3), PAPER, np.uint8)
     row[0] = (215, 218, 222)
     draw_text(

@@ -105,8 +105,17 @@ def feature_sheet(
     for values, caption in zip(np.nan_to_num(maps.astype(np.float32)), captions, strict=True):
         low, high = float(values.min()), float(values.max())
         tiles.append(_fitted(colour_heat((values - low) / ((high - low) or 1.0)), tile))
-        words.append(f"{caption} {low:.2g}…{high:.2g}")
+        words.append(f"{caption} {_short(low)}…{_short(high)}")
     return finished(_laid_out(tiles, [words], columns), title_lines, "", None)
+
+
+def _short(value: float) -> str:
+    """Two digits, and no power of ten of what is hundreds.
+
+    >>> [_short(value) for value in (-0.0831, 5.12, 173.4, 1e7)]
+    ['-0.083', '5.1', '173', '1e+07']
+    """
+    return f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}"
 
 
 def signed_colours(values: np.ndarray) -> np.ndarray:

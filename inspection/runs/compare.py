@@ -61,6 +61,8 @@ def compare(config: dict[str, Any]) -> int:
     part = config["part"]
     if part not in PARTS[1:]:
         raise InputError(f"part={part}: expected val or test{did_you_mean(part, PARTS[1:])}")
+    if config["pictures"] < 0:
+        raise InputError(f"pictures={config['pictures']}: expected 0 or more")
     check_same_question(runs, part)
     files, notes = find_common(runs, part)
     tests = compare_pairs(runs, part, files)

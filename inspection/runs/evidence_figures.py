@@ -86,6 +86,11 @@ class EvidenceFigures:
         """Which figures there are."""
         return [key for key in MEASURED if any(key in row for row in self.rows)]
 
+    @property
+    def with_mask(self) -> int:
+        """Number of images with a mask that marks something."""
+        return len({row["file"] for row in self.rows if "mask_share" in row})
+
     def write(self, path: Path) -> None:
         """All rows; what is undefined or was not asked for stays empty."""
         with path.open("w", newline="", encoding="utf-8") as stream:

@@ -275,6 +275,10 @@ def _say(plan: Plan, figures: EvidenceFigures, watch: Stopwatch, output: Path, s
     count = len({row["file"] for row in figures.rows})
     print(f"{first}{beside}, of {count} {'image' if count == 1 else 'images'}\n")
     print(table(figures.means()))
+    if 0 < figures.with_mask < count:
+        print(
+            f"\nheat inside and hit are of {figures.with_mask} of the {count} images: the others have no mask"
+        )
     print(f"\ntime of each image: {watch.words(count)}")
     if plan.steps:
         print(f"\ncurves show the {plan.subject.unit}: a low deletion and a high insertion are good")

@@ -85,7 +85,8 @@ def predict(config: dict[str, Any]) -> int:
         print("\n" + "\n".join(errors[:SHOWN]))
     print("\n".join(["", *lookout.report(output)]))
     totals = [f"{name} {judged[name]}" for name in answers.tallied()]
-    print(f"{len(files)} images: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
+    images = "1 image" if len(files) == 1 else f"{len(files)} images"
+    print(f"{images}: {', '.join(totals + [f'unreadable {len(errors)}'] * bool(errors))}")
     print(output, flush=True)
     return 1 if errors else 0
 

@@ -32,6 +32,12 @@ def test_a_picture_stays_in_its_place():
     assert sheet.shape[0] < 190
 
 
+def test_a_row_of_flat_pictures_is_flat():
+    tall, flat = (np.full(shape, 50, np.uint8) for shape in ((200, 100), (20, 100)))
+    sheet = sample_grid({"ok": [(tall, "")], "defect": [(flat, "")]}, cell=100, height=200)
+    assert sheet.shape[0] < 200 + 20 + 120
+
+
 def test_an_empty_sheet():
     assert sample_grid({}).ndim == 3
     assert sample_grid({"ok": [], "defect": []}).ndim == 3

@@ -220,6 +220,11 @@ def test_pictures_of_disagreements(make, call, tmp_path):
     assert "no pictures" not in text
 
 
+def test_fewer_pictures_than_none_are_refused(make, call):
+    with pytest.raises(InputError, match="pictures=-1: expected 0 or more"):
+        call(make("a", verdicts({0})), make("b", verdicts(set())), pictures=-1)
+
+
 def test_without_the_images_there_is_a_note(make, call):
     text, _ = call(make("a", verdicts({0})), make("b", verdicts(set())))
     assert "note: no pictures: " in text

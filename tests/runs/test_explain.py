@@ -171,7 +171,7 @@ def test_each_class_has_its_own_means_curves_and_no_share_of_the_others_masks(ca
     assert (charts[0] != charts[1]).any()
 
 
-def test_share_of_heat_inside_masks(call, some, tmp_path):
+def test_share_of_heat_inside_masks(call, some, tmp_path, capsys):
     mask = np.zeros((40, 48), np.uint8)
     mask[:20] = 255
     for name in ("000.png", "001_mask.png"):
@@ -179,6 +179,7 @@ def test_share_of_heat_inside_masks(call, some, tmp_path):
         place.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(place), mask)
     _, out = call(*QUICK, "faithfulness=false", f"masks='{tmp_path / 'masks'}'")
+    assert "heat inside and hit are of 2 of the 3 images" in capsys.readouterr().out
     table = {row["file"]: row for row in rows(out)}
     for name in ("0_nio/000.png", "0_nio/001.png"):
         assert 0 <= float(table[name]["heat_inside"]) <= 1
