@@ -26,7 +26,7 @@ from inspection.stream.frames import Live, SinkFigures
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILING = "import sys; sys.modules['torch'] = None; sys.modules['lightning'] = None; "
-PATIENCE = 60.0
+PATIENCE = 300.0  # seconds until a test that waits has failed; a busy machine takes a while to start
 
 
 @pytest.fixture
@@ -410,7 +410,8 @@ def test_a_signal_ends_it_in_order(started, number):
     process.send_signal(number)
     printed, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
-    assert errors in ("", "stopping: what waits is finished, in 5 s at most; once more to stop at once\n")
+    said = [line for line in errors.splitlines() if "frames came late" not in line]  # of a busy machine
+    assert said in ([], ["stopping: what waits is finished, in 5 s at most; once more to stop at once"])
     summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
     assert summary["ended"] == "stopped"
     found = rows(output)

@@ -14,6 +14,8 @@ import pytest
 from inspection.data.geometry import Geometry
 from inspection.inspector.backends import HEATMAPS, PROBABILITIES
 from inspection.inspector.verdict import Verdict
+from inspection.stream import pipeline
+from inspection.stream.account import Entry
 from inspection.stream.drift import StreamWatch
 from inspection.stream.frames import Frame, Result
 from inspection.stream.judge import Judge
@@ -21,7 +23,7 @@ from inspection.stream.pipeline import Policy, Stream
 from inspection.stream.sink import Sink
 from inspection.stream.sources import Source, SourceLost
 
-PATIENCE = 20.0  # seconds until a test that waits has failed
+PATIENCE = 60.0  # seconds until a test that waits has failed; a busy machine may need some
 
 
 class FakeInspector:
@@ -170,16 +172,39 @@ def run_stream(
     watch: StreamWatch | None = None,
     output: Path = Path("nowhere"),
     **policy: Any,
-) -> Stream:
+) -> "Recorded":
     """Run a stream to its end, and check that every frame is accounted for, whatever happened."""
     kept = Kept()
     judge = Judge(inspector or FakeInspector(), watch)
-    made = Stream(source, judge, [kept, *sinks], Policy(**policy), output)
+    made = Recorded(source, judge, [kept, *sinks], Policy(**policy), output)
     made.open()
     made.run(lambda: tick(made))
-    check(made, kept.results)
-    made.kept = kept.results  # type: ignore[attr-defined]
+    check(made, made.handed)
+    if not made.stuck:  # a stream that hangs does not wait long for the others
+        assert [result.number for result in kept.results] == [result.number for result in made.handed]
+    made.kept = kept.results
     return made
+
+
+class Recorded(Stream):
+    """Remembers what the sinks are given, and what one that keeps all of it has."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.handed: list[Result] = []
+        self.kept: list[Result] = []
+
+    def _hand_out(self, entries: Sequence[Entry]) -> None:
+        self.handed += [result for result, *_ in entries]
+        super()._hand_out(entries)
+
+
+def settled(condition: Callable[[], bool]) -> bool:
+    """Whether something comes to hold that another thread is to bring about."""
+    until = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.001)
+    return condition()
 
 
 def check(made: Stream, results: Sequence[Result]) -> None:
@@ -199,6 +224,18 @@ def check(made: Stream, results: Sequence[Result]) -> None:
     live = made.live()
     assert (live.received, live.waiting, live.state) == (received, 0, "ended")
     assert live.histogram[-1][1] == summary["inspected"] == sum(summary["verdicts"].values())
+
+
+@pytest.fixture(autouse=True)
+def time_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is: what does not hang has ended when a stream has."""
+    monkeypatch.setattr(pipeline, "_LEAST", PATIENCE)
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what hangs on purpose, as short as a person wants it."""
+    monkeypatch.setattr(pipeline, "_LEAST", 0.2)
 
 
 @pytest.fixture(scope="session", autouse=True)

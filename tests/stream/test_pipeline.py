@@ -13,7 +13,17 @@ from inspection.stream.frames import Frame
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
 from inspection.stream.sources import SourceLost
-from tests.stream.conftest import PATIENCE, FakeInspector, FakeSource, Gate, Kept, check, picture, run_stream
+from tests.stream.conftest import (
+    PATIENCE,
+    FakeInspector,
+    FakeSource,
+    Gate,
+    Kept,
+    check,
+    picture,
+    run_stream,
+    settled,
+)
 
 
 def of(results, status):
@@ -42,8 +52,16 @@ def test_the_account_says_who_judged():
 def test_while_the_network_is_busy_the_next_batch_gathers(gate):
     """So a lone frame waits for no other, and at full load the batches are full."""
     inspector = FakeInspector()
-    given = [picture(100), gate.wait, *(picture(value) for value in range(9)), gate.open]
+    given = [picture(100), gate.wait, *(picture(value) for value in range(9))]
     inspector.before = lambda values: gate() if values == [100] else None
+    apply = inspector.geometry.apply
+
+    def applied(image, name):
+        if name == "fake_000009":  # so all before are prepared
+            gate.open()
+        return apply(image, name)
+
+    inspector.geometry = SimpleNamespace(shape=(1, 4, 4), crop=None, image_size=(4, 4), apply=applied)
     made = run_stream(FakeSource(given), inspector, queue=16, batch=4)
     first, *later = inspector.batches[3:]  # after three to warm up
     assert first == [100]
@@ -197,6 +215,7 @@ def test_a_stop_finishes_what_waits(gate):
     assert made.summary()["inspected"] == 9
 
 
+@pytest.mark.usefixtures("hanging")
 def test_what_a_stop_can_t_finish_in_time_is_dropped(gate):
     """The network never answers: in the network and before it, all count as dropped, and the end comes in time."""
 
@@ -210,17 +229,16 @@ def test_what_a_stop_can_t_finish_in_time_is_dropped(gate):
 
     hold = Gate()
     given = [picture(100), gate.wait, *(picture(value) for value in range(8)), hold]
-    began = time.monotonic()
     made = run_stream(FakeSource(given), FakeInspector(before), tick=tick, queue=8, stop_within=0.3)
-    assert time.monotonic() - began < PATIENCE / 2
     assert made.summary()["dropped"] == {"stopped": 9}
-    assert made.stuck == ["capture", "infer"]
+    assert {"capture", "infer"} <= set(made.stuck)  # nobody has waited for them
     gate.open()  # a verdict that comes too late changes nothing
     hold.open()
-    time.sleep(0.05)
-    check(made, made.kept)
+    assert settled(lambda: not made.stuck)
+    check(made, made.handed)
 
 
+@pytest.mark.usefixtures("hanging")
 def test_a_second_stop_does_not_wait(gate):
     def tick(made):
         if gate.reached.is_set():
@@ -229,9 +247,8 @@ def test_a_second_stop_does_not_wait(gate):
 
     given = [picture(100)]
     inspector = FakeInspector(lambda values: gate() if values == [100] else None)
-    began = time.monotonic()
     made = run_stream(FakeSource(given), inspector, tick=tick, stop_within=10 * PATIENCE)
-    assert time.monotonic() - began < PATIENCE
+    assert "infer" in made.stuck  # the gate is still closed, which it is not for `PATIENCE`
     assert made.summary()["dropped"] == {"stopped": 1}
     gate.open()
 
@@ -259,9 +276,15 @@ def test_a_camera_that_comes_back_goes_on_where_it_was(monkeypatch):
 
 
 def test_a_source_that_breaks_ends_the_stream_and_what_it_gave_is_inspected(tmp_path):
-    inspector = FakeInspector(lambda values: time.sleep(0.03))  # longer than it takes to notice
-    source = FakeSource([picture(0), picture(2), ZeroDivisionError("bug")])
-    made = run_stream(source, inspector, batch=1, output=tmp_path)
+    noticed = Gate()
+    inspector = FakeInspector(lambda values: noticed() if values == [100] else None)
+    source = FakeSource([picture(100), picture(2), ZeroDivisionError("bug")])
+
+    def tick(made):
+        if made.ended:
+            noticed.open()
+
+    made = run_stream(source, inspector, tick=tick, batch=1, output=tmp_path)
     assert (made.ended, made.why) == ("broke", "ZeroDivisionError: bug")
     assert made.summary()["inspected"] == 2
     path = tmp_path / "traceback.txt"
@@ -277,6 +300,7 @@ def test_a_part_of_ours_that_breaks_does_not_hang():
     assert made.summary()["dropped"] == {"stopped": made.summary()["received"]}
 
 
+@pytest.mark.usefixtures("hanging")
 def test_a_part_that_breaks_while_a_sink_hangs_lets_a_stop_end_it(gate, monkeypatch):
     """The network's thread waits for the sink, and then nobody does."""
     monkeypatch.setattr("inspection.stream.outlet.CAPACITY", 2)
@@ -284,7 +308,7 @@ def test_a_part_that_breaks_while_a_sink_hangs_lets_a_stop_end_it(gate, monkeypa
     def apply(image, name):
         if name == "fake_000007":
             gate.wait()
-            time.sleep(0.2)
+            assert settled(lambda: made._outlets[0].figures().queued > 2 and made._emit.locked())
             raise ZeroDivisionError("bug")
         return image[None]
 
@@ -293,10 +317,9 @@ def test_a_part_that_breaks_while_a_sink_hangs_lets_a_stop_end_it(gate, monkeypa
     source, hung = FakeSource([picture(0)] * 9), Kept(gate, name="hung")
     made = Stream(source, Judge(inspector), [hung], Policy(batch=1), Path("nowhere"))
     made.open()
-    began = time.monotonic()
     made.run(lambda: made.stop(0.0) if made.live().state == "ended" else None)
-    assert time.monotonic() - began < PATIENCE / 2
-    assert (made.ended, made.stuck) == ("broke", ["sink hung"])
+    assert made.ended == "broke"
+    assert settled(lambda: made.stuck == ["sink hung"])
     summary = made.summary()
     assert summary["inspected"] + summary["dropped"]["stopped"] == summary["received"]
     gate.open()
