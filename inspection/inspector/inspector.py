@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -142,7 +142,8 @@ class Inspector:
             One verdict an image.
 
         Raises:
-            InputError: If an image is smaller than the crop, or the network gives no number for it.
+            InputError: If something is no image, or an image is smaller than the crop, or the network gives no number
+                for it.
             ValueError: If `colours` is neither.
         """
         if colours not in ("rgb", "bgr"):
@@ -240,20 +241,38 @@ def _answers_of(passport: Passport, decision: Decision, geometry: Geometry) -> A
 def _single_images(
     images: NDArray[np.generic] | Sequence[NDArray[np.generic]],
 ) -> Sequence[NDArray[np.generic]]:
-    """The images of a batch, or the one that was given."""
+    """The images of a batch, or the one that was given.
+
+    Raises:
+        InputError: If there are none.
+    """
     if not isinstance(images, np.ndarray):
-        return images
-    one = images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3))
+        if isinstance(images, Iterable) and not isinstance(images, str):
+            return list(images)
+        raise _no_image(images)
+    if images.ndim == 3 and images.shape[2] in (2, 4):  # as a batch, each image would be so wide
+        raise InputError(
+            f"image: an array of shape {list(images.shape)} has {images.shape[2]} channels; expected 1 (grey) or 3 "
+            "(colour), without transparency"
+        )
+    one = images.ndim <= 2 or (images.ndim == 3 and images.shape[2] in (1, 3))
     return [images] if one else list(images)
 
 
 def _camera_image(image: NDArray[Any], colours: str) -> NDArray[Any]:
     """An image as the geometry takes it, `[H, W]` or RGB."""
+    if not isinstance(image, np.ndarray):
+        raise _no_image(image)
     if image.ndim == 3 and image.shape[2] == 1:
         return image[..., 0]
     if colours == "bgr" and image.ndim == 3:
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # a view with its axis turned round is slow to resize
     return image
+
+
+def _no_image(given: object) -> InputError:
+    why = " (what cv2.imread gives for a file that it can't read)" if given is None else ""
+    return InputError(f"image: expected a numpy array, or several, but got {type(given).__name__}{why}")
 
 
 def _check_finite(answer: NDArray[np.floating]) -> None:

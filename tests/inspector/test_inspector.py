@@ -366,6 +366,25 @@ def test_single_images_batches_and_colours():
         inspector.inspect(grey, colours="hsv")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "got NoneType .what cv2.imread gives for a file that it can't read"),
+        ([np.zeros((40, 40), np.uint8), None], "got NoneType"),
+        ("part.png", "expected a numpy array, or several, but got str"),
+        ([[1, 2], [3, 4]], "got list"),
+        (torch.zeros(40, 40), "got Tensor"),
+        (np.zeros((40, 40, 4), np.uint8), r"shape \[40, 40, 4\] has 4 channels; expected 1 .grey. or 3"),
+        ([np.zeros((40, 40, 4), np.uint8)], r"expected uint8 or uint16 of shape"),
+        (np.zeros((40, 40)), "but got float64"),
+        (np.zeros(4, np.uint8), "expected uint8 or uint16 of shape"),
+    ],
+)
+def test_what_is_no_image(inspector, given, said):
+    with pytest.raises(InputError, match=said):
+        inspector.inspect(given)
+
+
 def test_a_run_folder_is_loaded(inspector, images, tmp_path):
     with pytest.raises(InputError, match=r"neither inspector\.safetensors"):
         Inspector.load(tmp_path)
