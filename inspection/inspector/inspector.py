@@ -142,8 +142,7 @@ class Inspector:
             One verdict an image.
 
         Raises:
-            InputError: If something is no image, or an image is smaller than the crop, or the network gives no number
-                for it.
+            InputError: If one is no image, or smaller than the crop, or the network gives no number for it.
             ValueError: If `colours` is neither.
         """
         if colours not in ("rgb", "bgr"):
@@ -252,8 +251,8 @@ def _single_images(
         raise _no_image(images)
     if images.ndim == 3 and images.shape[2] in (2, 4):  # as a batch, each image would be so wide
         raise InputError(
-            f"image: an array of shape {list(images.shape)} has {images.shape[2]} channels; expected 1 (grey) or 3 "
-            "(colour), without transparency"
+            f"image: an array of shape {list(images.shape)} has {images.shape[2]} channels; expected 1 (grey) "
+            "or 3 (colour), without transparency"
         )
     one = images.ndim <= 2 or (images.ndim == 3 and images.shape[2] in (1, 3))
     return [images] if one else list(images)
