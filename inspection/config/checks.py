@@ -91,8 +91,9 @@ class _Check:
             optional = type(None) in members
             if not (optional and (value is None or value == {})):  # {} is how a YAML file says "none"
                 self.component(value, key)
-        elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            self.fixed(value, hint, key)
+        elif (schema := _schema_in(hint)) is not None:
+            if value is not None or type(None) not in get_args(hint):
+                self.fixed(value, schema, key, hint)
         elif hint == Mapping[str, Component]:
             self.components(value, key)
         elif (isinstance(value, Mapping) and "_target_" in value) or self.replaces_component(
@@ -129,9 +130,10 @@ class _Check:
                 raise InputError(f"{key}.{name}=null: expected a component; drop it with '~{key}.{name}'")
             self.component(value, f"{key}.{name}")
 
-    def fixed(self, node: Any, schema: type, key: str) -> None:
+    def fixed(self, node: Any, schema: type, key: str, hint: Any) -> None:
         if not isinstance(node, Mapping):
-            raise InputError(f"{self.origin.name(key)}: {complaint(node, dict)}")
+            wanted = dict | None if type(None) in get_args(hint) else dict
+            raise InputError(f"{self.origin.name(key)}: {complaint(node, wanted)}")
         takes = _fields(schema)
         if "_target_" not in node:
             return self.keys(node, takes, key, key)
@@ -195,6 +197,12 @@ class _Check:
         if ours and signature(target) is None:
             raise InputError(f"{name}: there is no {target}{did_you_mean(target, neighbours(target))}")
         return ours
+
+
+def _schema_in(hint: Any) -> type | None:
+    """The fixed part that a hint asks for, if it does: `CameraKeys`, `StreamDriftKeys | None`."""
+    members = (hint, *get_args(hint))
+    return next((each for each in members if isinstance(each, type) and dataclasses.is_dataclass(each)), None)
 
 
 def _hint_of(default: Any) -> Any:

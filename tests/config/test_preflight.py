@@ -124,6 +124,23 @@ def test_a_mistake_is_named_with_its_remedy(override, expected):
     assert expected in complaint(override)
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("drift=abc", "drift=abc: expected a mapping or null, found the text 'abc'"),
+        ("drift.window=abc", "drift.window=abc: expected a whole number, found the text 'abc'"),
+        ("drift.rate=abc", "drift.rate=abc: expected a number or null"),
+        ("+drift.windw=5", "drift has no key 'windw'; did you mean drift.window?"),
+        ("camera=abc", "camera=abc: expected a mapping, found the text 'abc'"),
+        ("camera.size=[480]", "camera.size=[480]: expected a list of 2 whole numbers or null"),
+    ],
+)
+def test_a_part_that_may_be_left_out_is_checked_like_any_other(override, expected):
+    given = ["inspector=x", "source=y"]
+    assert expected in complaint(*given, override, config_name="stream")
+    assert preflight("stream", [*given, "drift=null"], CONF) is None
+
+
 def test_nothing_is_created(tmp_path):
     preflight("train", [], CONF)
     assert not os.listdir(tmp_path)
