@@ -118,6 +118,8 @@ def find_input(given: str) -> tuple[Path, list[str]]:
     Raises:
         InputError: If there is none.
     """
+    if not given.strip():
+        raise InputError("input: expected a file, a folder or a pattern, but it is empty")
     path = Path(given).expanduser()
     if path.is_file():
         return path.parent, [path.name]

@@ -276,6 +276,8 @@ def find_source(given: int | str, size: tuple[int, int] | None = None, rate: flo
         InputError: There is no such thing, or camera settings for something else.
     """
     text = str(given)
+    if not text.strip():
+        raise InputError("source: expected a camera, a file, a folder or a pattern, but it is empty")
     if text.isdecimal() and not Path(text).exists():  # a folder may be called 2024
         return Camera(int(text), size, rate)
     if "://" in text:

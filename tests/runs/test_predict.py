@@ -261,6 +261,12 @@ def test_nothing_there(call, tmp_path, given):
         call(tmp_path / given)
 
 
+@pytest.mark.parametrize("given", ["", " "])
+def test_an_empty_input_is_not_the_folder_that_one_is_in(given):
+    with pytest.raises(InputError, match=r"input: expected .* but it is empty"):
+        find_input(given)
+
+
 def test_missing_run(call, some, tmp_path):
     with pytest.raises(
         InputError, match="nowhere: no such file or folder; give a run folder such as outputs/"

@@ -137,6 +137,13 @@ def test_nothing_to_read(tmp_path, given, said):
         find_source(f"{tmp_path}/{given}")
 
 
+@pytest.mark.parametrize("given", ["", " "])
+def test_an_empty_source_is_not_the_folder_that_one_is_in(given):
+    """As of `source=$VIDEO` in a script where there is no such variable."""
+    with pytest.raises(InputError, match=r"source: expected a camera.* but it is empty"):
+        find_source(given)
+
+
 def test_settings_of_a_camera_are_for_a_camera(tmp_path):
     with pytest.raises(InputError, match="is no camera"):
         find_source(str(tmp_path), size=(480, 640))
