@@ -54,6 +54,8 @@ class Reconnecting(Source):
         except SourceLost as error:
             why = one_line(error)
         self.lost = True
+        if self._tries == 0:
+            raise SourceLost(why)
         since, pause, tries = time.monotonic(), FIRST, 0
         self._say(f"{self.name}: {why}; trying to reach it again")
         while self._tries is None or tries < self._tries:
@@ -74,7 +76,8 @@ class Reconnecting(Source):
             self.reconnects += 1
             self._say(f"{self.name}: back after {time.monotonic() - since:.1f} s")
             return frame
-        raise SourceLost(f"{why}; tried {tries} times to reach it again" if tries else why)
+        times = "once" if tries == 1 else f"{tries} times"
+        raise SourceLost(f"{why}; tried {times} to reach it again")
 
     def close(self) -> None:
         """The source's."""

@@ -65,10 +65,16 @@ def test_after_so_many_tries_it_is_lost_for_good():
         made.read(0)
     assert len(waits) == 3
     assert made.lost
-    never, waits, _ = reconnecting(FakeSource([SourceLost("unplugged")], live=True), tries=0)
+    once, *_ = reconnecting(Away([SourceLost("unplugged")], [InputError("not there")] * 9), tries=1)
+    with pytest.raises(SourceLost, match="not there; tried once to reach it again"):
+        once.read(0)
+
+
+def test_who_is_not_to_be_tried_again_is_lost_at_once():
+    never, waits, said = reconnecting(FakeSource([SourceLost("unplugged")], live=True), tries=0)
     with pytest.raises(SourceLost, match=r"^unplugged$"):
         never.read(0)
-    assert waits == []
+    assert (waits, said) == ([], [])
 
 
 def test_who_wants_to_stop_does_not_wait():
