@@ -6,6 +6,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -118,7 +119,7 @@ class Account:
     """
 
     def __init__(self, tallied: Sequence[str] = ()) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._inspected = self._alarms = 0
         self._dropped: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
@@ -129,6 +130,10 @@ class Account:
         self._bins = [0] * (len(_EDGES) + 1)
         self._sum = self._longest = 0.0
         self._began = time.perf_counter()
+
+    def at_once(self) -> AbstractContextManager[object]:
+        """Nothing is counted meanwhile: whatever is asked for is of one moment."""
+        return self._lock
 
     def start(self) -> None:
         """From now on frames may come; without it, since this was made."""

@@ -336,9 +336,10 @@ class Stream:
 
     def live(self) -> Live:
         """The figures of the moment."""
-        counts = self.account.counts()
-        rate, latency = self.account.lately()
-        histogram, seconds = self.account.histogram()
+        with self.account.at_once():
+            counts = self.account.counts()
+            rate, latency = self.account.lately()
+            histogram, seconds = self.account.histogram()
         looks = self._looks
         received = self._line.received  # after the counts: none of them is ahead of it
         elapsed = (self._over or time.perf_counter()) - self._began if self._began else 0.0
@@ -388,7 +389,8 @@ class Stream:
 
     def summary(self) -> dict[str, Any]:
         """All there is to say at the end, plain values: who judged, and what became of the frames."""
-        counts, latency, live = self.account.counts(), self.account.latency(), self.live()
+        with self.account.at_once():
+            counts, latency, live = self.account.counts(), self.account.latency(), self.live()
         return self._described | {
             "source": self._source.name,
             "backend": self._judge.inspector.backend.name,
@@ -402,6 +404,7 @@ class Stream:
             "inspected": counts.inspected,
             "dropped": counts.dropped,
             "failed": counts.failed,
+            "waiting": live.waiting,
             "first_failed": {reason: failure.line for reason, failure in counts.failures.items()},
             "verdicts": counts.verdicts,
             "alarms": counts.alarms,

@@ -1,3 +1,4 @@
+import threading
 import time
 from itertools import chain
 from pathlib import Path
@@ -399,6 +400,26 @@ def test_latencies_are_from_capture_to_verdict():
     assert live.histogram[-1] == (float("inf"), 5)
     assert dict(live.histogram)[0.015] == 0
     assert live.seconds == pytest.approx(sum(result.seconds for result in made.kept))
+
+
+def test_figures_of_a_moment_belong_together():
+    """A verdict that comes while they are gathered is in all of them or in none."""
+    made = run_stream(FakeSource([picture(0)] * 3))
+    lately = made.account.lately
+
+    def meanwhile():
+        more = [(made.handed[0], ("ok",), 0.0)]
+        thread = threading.Thread(target=made.account.add, args=(more,), daemon=True)
+        thread.start()
+        thread.join(0.05)  # waits
+        return lately()
+
+    made.account.lately = meanwhile
+    live = made.live()
+    assert live.histogram[-1][1] == live.inspected == sum(live.verdicts.values()) == 3
+    summary = made.summary()
+    gone = summary["inspected"] + sum(summary["dropped"].values()) + sum(summary["failed"].values())
+    assert gone + summary["waiting"] == summary["received"]
 
 
 @pytest.mark.parametrize(
