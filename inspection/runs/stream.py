@@ -33,6 +33,8 @@ _REDRAWN, _LOGGED = 0.5, 60.0
 """Seconds between two states of the line on a terminal, and between two lines where there is none."""
 _RECORDED = 60.0
 """Seconds between two accounts that are written while the stream runs."""
+_RESERVED = 1 << 17
+"""Bytes that are kept free for the last one: sinks may fill the disk."""
 
 
 def stream(config: dict[str, Any]) -> int:
@@ -294,6 +296,8 @@ def _free(folder: Path) -> Path:
 class Record:
     """Writes the account to a file: now and then, so that a process that is killed leaves one; and at the end.
 
+    For the end a place is kept: where what sinks write has filled the disk, the account matters most.
+
     Args:
         made: The stream.
         path: Of the file; the old one stays until the new one is whole.
@@ -303,6 +307,11 @@ class Record:
     def __init__(self, made: Stream, path: Path, inspector: Path) -> None:
         self._made, self._path, self._inspector = made, path, inspector
         self._due = -math.inf
+        self._reserve = path.with_name(f".{path.name}.reserve")
+        try:
+            self._reserve.write_bytes(os.urandom(_RESERVED))  # of zeros, some disks keep no place
+        except OSError:
+            self._release()
 
     def tick(self) -> None:
         """Write it, if it is time; a disk that is full now may not be at the end."""
@@ -313,12 +322,17 @@ class Record:
 
     def write(self) -> bool:
         """Write it; says why not where that fails."""
+        self._release()
         try:
             self._write()
         except OSError as error:
             print(f"{self._path} could not be written: {error}", file=sys.stderr)
             return False
         return True
+
+    def _release(self) -> None:
+        with suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
 
     def _write(self) -> None:
         write_json(self._path, {"inspector": str(self._inspector), **self._made.summary()})

@@ -19,6 +19,7 @@ import pytest
 from inspection.config.saved import plain
 from inspection.data.images import find_images, read_image
 from inspection.errors import InputError
+from inspection.inspector.plain import write_json
 from inspection.runs.commands import open_output
 from inspection.runs.predict import predict
 from inspection.runs.stream import Console, account, state_in_words, stream
@@ -181,6 +182,21 @@ def test_a_summary_that_cant_be_written_is_no_success(call, images, monkeypatch,
     assert status == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
     assert "summary_2.json could not be written: [Errno 28]" in capsys.readouterr().err
+
+
+def test_for_the_account_there_is_a_place_on_a_disk_that_sinks_have_filled(
+    call, images, monkeypatch, tmp_path
+):
+    reserved, reserve = [], tmp_path / "out" / ".summary.json.reserve"
+
+    def write(path, values):
+        reserved.append(reserve.stat().st_size if reserve.exists() else 0)
+        write_json(path, values)
+
+    monkeypatch.setattr("inspection.runs.stream.write_json", write)
+    call(images, "frames=5", "sinks=none")
+    assert (reserved[0] > 1e5, reserved[-1]) == (True, 0)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
 
 
 @pytest.mark.parametrize(
