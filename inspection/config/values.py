@@ -71,10 +71,16 @@ def describe(hint: Any) -> str:
         what = PLURALS.get(args[0], "values") if same else f"values ({', '.join(map(describe, args))})"
         return f"a list of {len(args)} {what}"
     if (origin or hint) is tuple or (origin or hint) in LISTS:
-        return f"a list of {PLURALS[args[0]]}" if args and args[0] in PLURALS else "a list"
+        return _describe_list(args)
     if (origin or hint) in (dict, Mapping):
         return "a mapping"
     return WORDS.get(hint, "a value")
+
+
+def _describe_list(args: tuple[Any, ...]) -> str:
+    if args and get_origin(args[0]) is Literal:
+        return f"a list of {describe(args[0])}"
+    return f"a list of {PLURALS[args[0]]}" if args and args[0] in PLURALS else "a list"
 
 
 def show(value: object) -> str:

@@ -37,6 +37,7 @@ from inspection.runs.prepare import (
     check_kind,
     check_needs,
     first_split,
+    read_rule,
     without_weights_file,
 )
 from inspection.runs.report import write_report
@@ -255,6 +256,7 @@ def decide(config: Mapping[str, Any]) -> int:
     Raises:
         InputError: If the run or its images can't be used.
     """
+    read_rule(config["decide"])  # before any image is read
     rebuilt = rebuild(Path(config["run"]), {})
     task, run = rebuilt.task, rebuilt.folder
     task.take_over(rebuilt.inspector.decision, chosen=False)

@@ -56,6 +56,7 @@ def prepare(config: dict[str, Any], resume: Path | None, run: Path) -> tuple[Ima
         raise InputError(
             "trainer.limit_val_batches=0: expected more; the best epoch is chosen by validation, and when to stop"
         )
+    read_rule(config["decide"])
     L.seed_everything(config["seed"], workers=True, verbose=False)
     settings = dict(config["data"])
     if resume is not None:
@@ -119,16 +120,27 @@ def first_split(run: Path) -> str | None:
     return None if said is None else str(said)
 
 
-def build_rule(node: dict[str, Any], task: InspectionTask) -> Rule:
-    """The rule that chooses the operating point.
+def read_rule(node: dict[str, Any]) -> Rule:
+    """The rule that chooses the operating point: before any image is read, for `build_rule` to fit to the task.
 
     Raises:
-        InputError: If it asks for flips of what can't be flipped, or gives what is no threshold of the task.
+        InputError: If one of its values is out of range.
     """
     try:
         rule: Rule = instantiate(node)
     except InputError as error:
-        raise InputError(f"decide: {error}") from None
+        said = error.__cause__ if isinstance(error.__cause__, ValueError) else error
+        raise InputError(f"decide: {said}") from None
+    return rule
+
+
+def build_rule(node: dict[str, Any], task: InspectionTask) -> Rule:
+    """The rule that chooses the operating point of a task.
+
+    Raises:
+        InputError: If it asks for flips of what can't be flipped, or gives what is no threshold of the task.
+    """
+    rule = read_rule(node)
     if rule.flips and not task.flippable:
         raise InputError(
             f"decide.flips={list(rule.flips)}: what {type(task).__name__} finds lies at places, which flips move; "

@@ -84,6 +84,10 @@ def test_what_is_right_passes(overrides):
             "data.balance=samplr",
             "expected sampler | loss | none, found the text 'samplr'; did you mean sampler?",
         ),
+        (
+            "decide.flips=[diagonal]",
+            "expected a list of horizontal | vertical, found the list ['diagonal']",
+        ),
         ("data.balance=None", "did you mean none?"),
         ("data.root=2024", "quote it"),
         ("data.classes=3", "data.classes=3: expected a list of texts"),  # not where it is referred to

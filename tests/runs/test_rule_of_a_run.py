@@ -10,7 +10,9 @@ from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import AnyOf, OneOf
 from inspection.decide.quantities import Quantities
 from inspection.errors import InputError
+from inspection.runs.evaluate import decide
 from inspection.runs.prepare import build_rule
+from inspection.runs.train import train
 
 ONE = OneOf(["ok", "defect"], "defect")
 ANY = AnyOf(["error", "break"])
@@ -50,6 +52,14 @@ def test_what_can_be_no_threshold(built, decision, threshold, message):
     with pytest.raises(InputError, match=message) as caught:
         built(decision, f"decide.threshold={threshold}")
     assert "decide" in str(caught.value)
+
+
+@pytest.mark.parametrize("job", [decide, train])
+def test_a_value_out_of_range_is_said_before_any_image_is_read(compose, job, tmp_path):
+    name = job.__name__
+    config = compose(name, ["decide=recall", "decide.r=1.5", *(["run=nowhere"] if name == "decide" else [])])
+    with pytest.raises(InputError, match=r"^decide: r=1.5: expected above 0, to 1$"):
+        job(plain(config), *([] if name == "decide" else [tmp_path]))
 
 
 @pytest.mark.parametrize(
