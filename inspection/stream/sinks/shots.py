@@ -68,13 +68,16 @@ class Shots:
         self._defects: deque[Shot] = deque(maxlen=defects)
         self._kept_at = self._pinned_at = -math.inf
 
-    def take(self, seen: Sequence[tuple[Result, Role]], now: float, watched: bool) -> None:
+    def take(
+        self, seen: Sequence[tuple[Result, Role]], now: float, watched: bool, explaining: bool = False
+    ) -> None:
         """Remember the newest, and what must not be lost behind it.
 
         Args:
             seen: Results with their roles.
             now: In seconds, on any clock that runs on.
             watched: Whether somebody looks: then a defect or failure is not covered before it was shown.
+            explaining: Whether evidence was asked for: then a defect that has it is waited for a while.
         """
         with self._lock:
             for result, role in seen:
@@ -86,13 +89,18 @@ class Shots:
                     self._next, self._next_weight = result, weight
         for result, role in seen:
             if role == "defect":
-                self._keep(result, now)
+                # One that was judged before there was room again came without.
+                self._keep(result, now, 2 * APART if explaining and not is_explained(result) else APART)
 
-    def _keep(self, result: Result, now: float) -> None:
+    def keeps(self, now: float) -> bool:
+        """Whether a defect that comes now is kept: some times a second one is."""
+        return bool(self._defects.maxlen) and now - self._kept_at >= APART
+
+    def _keep(self, result: Result, now: float, apart: float) -> None:
         """The small and the large pictures of a defect: not its pixels, which may be many."""
         if not self._defects.maxlen:
             return
-        if self._defects and now - self._kept_at < APART:
+        if self._defects and now - self._kept_at < apart:
             self._defects[-1].more += 1
             return
         self._kept_at = now

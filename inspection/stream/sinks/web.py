@@ -65,7 +65,7 @@ class WebSink(Sink):
         self._host, self._port, self._names = host, port, list(names)
         self._most_defects = defects
         self._watched_at = -math.inf
-        self._wanted_at = self._asked_at = self._alarm_at = -math.inf  # evidence
+        self._wanted_at = self._asked_at = -math.inf  # evidence
         self._came_at = 0.0
         self._told: tuple[float, bytes] = (-1.0, b"")
         self._ending = False
@@ -73,14 +73,17 @@ class WebSink(Sink):
 
     @property
     def evidence(self) -> Evidence:  # type: ignore[override]  # it changes
-        """While somebody looks: some times a second the newest, in between an alarm as soon as there is one."""
+        """While somebody looks: some times a second the newest, in between each alarm that is to be kept."""
         now = time.monotonic()
-        if now - self._wanted_at >= WATCHED:
+        if not self._wanted(now):
             return "none"
         if now - self._asked_at >= APART:
             self._asked_at = now
             return "newest"
-        return "none" if now - self._alarm_at < APART else "alarms"
+        return "alarms" if self._shots.keeps(now) else "none"
+
+    def _wanted(self, now: float) -> bool:
+        return now - self._wanted_at < WATCHED
 
     def open(self, about: About) -> None:
         """Begin to serve."""
@@ -89,6 +92,7 @@ class WebSink(Sink):
         self._came_at = time.monotonic()
         self._can_alarm = bool(about.inspector.answers.alarming())
         self._facts = _facts(about)
+        self._explains = self._facts["heatmaps"]
         page = files("inspection.stream.sinks") / "page"
         self._page = {path: Answer((page / file).read_bytes(), kind) for path, (file, kind) in _PAGE.items()}
         self._server = ReadOnlyServer(
@@ -100,9 +104,7 @@ class WebSink(Sink):
         """Hand over references; of defects, pictures are made here, some times a second."""
         now = self._came_at = time.monotonic()
         seen = [(result, role_of(result, self._can_alarm)) for result in results]
-        if any(role == "defect" and is_explained(result) for result, role in seen):
-            self._alarm_at = now
-        self._shots.take(seen, now, watched=now - self._watched_at < WATCHED)
+        self._shots.take(seen, now, now - self._watched_at < WATCHED, self._explains and self._wanted(now))
 
     def close(self) -> None:
         """Tell those who look that it is over, then serve no more."""

@@ -192,7 +192,10 @@ def test_last_defects_with_real_keys(stage):
     stage.page.press("ArrowRight")
     assert stage.run(facts) == "1"
     assert stage.run("document.getElementById('large-evidence').disabled")
-    assert stage.run(ROWS.format("large-facts") + "['evidence']") == "not computed: nobody looked"
+    assert (
+        stage.run(ROWS.format("large-facts") + "['evidence']")
+        == "not computed: some a second are, while somebody looks"
+    )
     assert stage.run("document.getElementById('large-image').src").endswith("/plain.jpg")
     stage.page.press("ArrowLeft", "ArrowLeft")
     assert stage.run(facts) == "3"

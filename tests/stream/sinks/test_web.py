@@ -228,6 +228,25 @@ def test_a_burst_of_defects(served, monkeypatch):
     assert told[0]["frame"] == 75
 
 
+def test_defects_that_are_kept_while_somebody_looks_have_their_evidence(served, monkeypatch):
+    """40 frames a second, three in ten of them defects, and 60 ms from the network to the page."""
+    sink = served()
+    now = [100.0]
+    monkeypatch.setattr(web.time, "monotonic", lambda: now[0])
+    coming = []
+    for number in range(240):  # six seconds
+        sink._wanted_at = now[0]
+        asked, bad = sink.evidence, number * 7919 % 100 < 30
+        heat = asked == "newest" or (asked == "alarms" and bad)
+        coming.append((now[0] + 0.06, result(number, 0.9 if bad else 0.1, heat=heat)))
+        now[0] += 0.025
+        while coming and coming[0][0] <= now[0]:
+            sink.write([coming.pop(0)[1]])
+    told = state(sink)["defects"]
+    assert len(told) >= 12
+    assert all(each["explained"] for each in told)
+
+
 def test_no_defects_are_kept_where_none_are_asked_for(served):
     sink = served(defects=0)
     sink.write([result(0, 0.9)])

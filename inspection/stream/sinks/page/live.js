@@ -377,7 +377,7 @@
       ["name", told.name],
       ["latency", milliseconds(told.latency_ms) + " " + unit(told.latency_ms)],
       ...(told.unlike.length ? [["unlike all validation images", told.unlike.join(", ")]] : []),
-      ...(told.evidence || !news.heatmaps ? [] : [["evidence", told.explained ? "none" : "not computed: nobody looked"]]),
+      ...(told.evidence || !news.heatmaps ? [] : [["evidence", told.explained ? "none" : "not computed: some a second are, while somebody looks"]]),
     ]);
     neighbours();
   }
