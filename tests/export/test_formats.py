@@ -1,6 +1,7 @@
 import copy
 import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -100,6 +101,18 @@ def test_damaged_file_is_named(files, tmp_path, name):
             Inspector.load(tmp_path / name)
 
 
+def test_openvino_file_with_other_weights_of_the_same_shapes_is_refused(files, tmp_path):
+    """As where of a new export only the graph is copied to the line."""
+    for suffix in (".xml", ".bin"):
+        shutil.copy(files / "xml" / f"x{suffix}", tmp_path)
+    Inspector.load(tmp_path / "x.xml")
+    weights = bytearray((tmp_path / "x.bin").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (tmp_path / "x.bin").write_bytes(weights)
+    with pytest.raises(InputError, match=r"x\.xml: x\.bin beside it is not the one that it was written with"):
+        Inspector.load(tmp_path / "x.xml")
+
+
 def test_openvino_file_without_its_weights_is_named(files, tmp_path):
     (tmp_path / "x.xml").write_bytes(path_of(files, "x.xml").read_bytes())
     with pytest.raises(InputError, match=r"x\.xml .*x\.bin is missing"):
@@ -144,6 +157,7 @@ def test_threshold_is_taken_from_the_json_beside_it(beside):
         ({"decision": {"threshold": 1.5}}, "expected a probability"),
         ({"decision": {"limit": 1}}, "decision has no 'limit'"),
         ({"without": ["threshold"]}, "decision.threshold is missing; it was exported with 0.5"),
+        ({"classes": ["good", "bad"]}, "classes is not what the graph was exported with"),
         ({"geometry": {"crop": [0, 0, 1, 1]}}, "geometry is not what the graph was exported with"),
     ],
 )

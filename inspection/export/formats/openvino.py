@@ -8,7 +8,7 @@ from torch.export import ExportedProgram
 
 from inspection.errors import InputError
 from inspection.export.formats.onnx import as_onnx
-from inspection.inspector.backends.openvino import SECTION
+from inspection.inspector.backends.openvino import SECTION, WEIGHTS, fingerprint
 from inspection.inspector.backends.runtimes import import_openvino
 from inspection.inspector.files import written_whole
 
@@ -59,7 +59,7 @@ def from_onnx(model: "ModelProto") -> "Model":
 
 
 def save_openvino(model: "Model", path: Path, metadata: Mapping[str, str]) -> None:
-    """Write an OpenVINO model: first the weights, then the graph that needs them.
+    """Write an OpenVINO model: first the weights, then the graph that needs them, and says which they are.
 
     Raises:
         InputError: If the disk is full or the folder can't be written.
@@ -69,6 +69,8 @@ def save_openvino(model: "Model", path: Path, metadata: Mapping[str, str]) -> No
         model.set_rt_info(value, [SECTION, name])
     with written_whole(path.with_suffix(".bin")) as weights, written_whole(path) as graph:
         try:
+            openvino.save_model(model, graph, compress_to_fp16=False)
+            model.set_rt_info(fingerprint(weights), [SECTION, WEIGHTS])
             openvino.save_model(model, graph, compress_to_fp16=False)
         except RuntimeError as error:  # its way to say that a file can't be written
             raise InputError(f"{path}: could not be written ({error})") from error

@@ -1,5 +1,6 @@
 """OpenVINO, on the CPU. Torch is not needed."""
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from inspection.inspector.backends.runtimes import import_openvino
 
 SECTION = "inspection"
 """Where the metadata lies in the file's `rt_info`."""
+WEIGHTS = "weights"
+"""Key of the metadata that says which weights are meant, see `fingerprint`."""
 
 
 class OpenVinoBackend:
@@ -32,7 +35,7 @@ class OpenVinoBackend:
         metadata: What the exporter wrote into the file.
 
     Raises:
-        InputError: If OpenVINO is not installed, or the file is damaged.
+        InputError: If OpenVINO is not installed, a file is damaged, or the weights are those of another graph.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
@@ -52,6 +55,12 @@ class OpenVinoBackend:
         self.metadata: dict[str, str] = {}
         if self._model.has_rt_info(SECTION):
             self.metadata = dict(self._model.get_rt_info(SECTION).value)
+        weights = path.with_suffix(".bin")
+        if WEIGHTS in self.metadata and fingerprint(weights) != self.metadata[WEIGHTS]:
+            raise InputError(
+                f"{path}: {weights.name} beside it is not the one that it was written with, or is damaged: the "
+                "two belong together; copy both, or export again"
+            )
         precision = self.metadata.get("precision", "float32")
         self.name = f"OpenVINO {precision}"
         self._settings: dict[str, Any] = {
@@ -80,3 +89,9 @@ class OpenVinoBackend:
             compiled = self._core.compile_model(part, "CPU", self._settings)
             self._requests[explained] = compiled.create_infer_request()
         return self._requests[explained]
+
+
+def fingerprint(weights: Path) -> str:
+    """What tells weights from others of the same shapes: a graph takes any, and says anything with them."""
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
