@@ -42,6 +42,7 @@ def read_beside(path: Path, passport: Passport, graph: str | None) -> Decision:
         )
     own = decision_from(passport.decision).to_dict()
     said = {name: (values[name], getattr(passport, name)) for name in _COPIED if name in values}
+    said["classes"] = values.get("classes", own["names"]), own["names"]
     for name, (there, here) in said.items():
         if there != json.loads(json.dumps(here)):
             raise _not_here(path, name, own)
