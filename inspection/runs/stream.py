@@ -68,8 +68,9 @@ def stream(config: dict[str, Any]) -> int:
     sinks: list[Sink] = list((instantiate(config["sinks"]) or {}).values())
     output = open_output(config["output"], given if given.is_dir() else given.parent, "stream")
     made = Stream(source, Judge(inspector, watch), sinks, policy, output)
-    announce_inspector(inspector.passport)
-    print(f"{inspector.answers.operating_point()}\n\nopening {source.name}, warming up ...\n", flush=True)
+    with _unheard():
+        announce_inspector(inspector.passport)
+        print(f"{inspector.answers.operating_point()}\n\nopening {source.name}, warming up ...\n", flush=True)
     with _signals(made) as caught:
         try:
             made.open()
@@ -77,7 +78,8 @@ def stream(config: dict[str, Any]) -> int:
             with suppress(OSError):  # there is something in it
                 output.rmdir()
             raise
-        print("\n".join(_announced(made, inspector, source, sinks, watch)) + "\n", flush=True)
+        with _unheard():
+            print("\n".join(_announced(made, inspector, source, sinks, watch)) + "\n", flush=True)
         console, record = Console(made), Record(made, _free(output), given)
 
         def tick() -> None:
@@ -88,8 +90,9 @@ def stream(config: dict[str, Any]) -> int:
     console.close()
     whole = record.write()
     summary = made.summary()
-    print("\n".join(account(summary)))
-    print(output, flush=True)
+    with _unheard():
+        print("\n".join(account(summary)))
+        print(output, flush=True)
     live = made.live()
     # A live source's sinks may miss something; not all that came after they had failed.
     missed = _failed(live) or (made.overflow == "block" and _missed(live) > 0)
@@ -103,6 +106,15 @@ def stream(config: dict[str, Any]) -> int:
         sys.stderr.flush()
         os._exit(status)
     return status
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Whatever read what is printed has died: no reason to stop a line, nor for an exit status that says so."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest at its end
 
 
 def _open_source(config: Mapping[str, Any]) -> Source:

@@ -384,6 +384,23 @@ def test_in_a_log_a_stop_is_said_at_once_and_once(capsys):
     assert capsys.readouterr().err == said
 
 
+@pytest.mark.slow
+def test_who_listens_may_go(trained, images, tmp_path):
+    """As `head -1` does, or a log's reader that dies: the stream goes on to its end, and that is a good one."""
+    output = tmp_path / "out"
+    line = [f"inspector={trained.folder}", f"source={images}", f"output={output}"]
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "stream.py"), *line],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (0, b"")
+    assert json.loads((output / "summary.json").read_text(encoding="utf-8"))["ended"] == "source ended"
+
+
 @pytest.fixture
 def started(trained, images, tmp_path):
     """A stream of a video that goes on for ever, in a process of its own, at work."""
