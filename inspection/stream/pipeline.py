@@ -280,8 +280,8 @@ class Stream:
                     return
                 number += 1
             self._end("enough frames")
-        except SourceLost as error:
-            self._end("source lost", str(error))
+        except (SourceLost, InputError) as error:  # of files that are read again and are gone: the latter
+            self._end("source lost", one_line(error))
         finally:
             self._source.close()
             if self._source.note:

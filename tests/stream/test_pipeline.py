@@ -13,6 +13,7 @@ from inspection.inspector.backends import HEATMAPS, PROBABILITIES
 from inspection.stream.frames import Frame
 from inspection.stream.judge import Judge
 from inspection.stream.pipeline import Policy, Stream
+from inspection.stream.replay import Repeated
 from inspection.stream.sources import SourceLost
 from tests.stream.conftest import (
     PATIENCE,
@@ -291,6 +292,19 @@ def test_a_source_that_breaks_ends_the_stream_and_what_it_gave_is_inspected(tmp_
     path = tmp_path / "traceback.txt"
     assert made.messages[-1].split(" ", 2)[2] == f"capture broke: ZeroDivisionError: bug (see {path})"
     assert "Traceback (most recent call last)" in path.read_text(encoding="utf-8")
+
+
+def test_files_that_are_gone_when_they_are_read_again_are_lost_and_nothing_broke(tmp_path):
+    class Taken(FakeSource):
+        def open(self):
+            super().open()
+            if self.opened > 1:
+                raise InputError("reel.avi: OpenCV can't read this")
+
+    made = run_stream(Repeated(Taken([picture(0), picture(2)]), None), output=tmp_path)
+    assert (made.ended, made.why) == ("source lost", "reel.avi: OpenCV can't read this")
+    assert made.summary()["inspected"] == 2
+    assert list(tmp_path.iterdir()) == []  # no traceback
 
 
 def test_a_part_of_ours_that_breaks_does_not_hang():
