@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["missed", "false alarm", "wrong", "right"]
+Kind = Literal["missed", "false alarm", "wrong", "wrong place", "right"]
 """What an image is to a question: a defect that was not called, one that is none, another class, or in order."""
 
 

@@ -22,11 +22,7 @@ def gallery(report: Report, given: Gallery) -> Html:
     cards = given.cards
     names = list(dict.fromkeys(name for card in cards for name, _ in card.kinds))
     parts = list(dict.fromkeys(card.part for card in cards))
-    kinds = [
-        kind
-        for kind in ("missed", "false alarm", "wrong", "right")
-        if any(kind == k for c in cards for _, k in c.kinds)
-    ]
+    kinds = [kind for kind in _KINDS if any(kind == own for card in cards for _, own in card.kinds)]
     data = {
         "cards": [
             {
@@ -80,6 +76,7 @@ _KINDS = {
     "missed": "a missed defect",
     "false alarm": "a false alarm",
     "wrong": "another class",
+    "wrong place": "right, at a wrong place",
     "right": "right",
 }
 

@@ -74,13 +74,15 @@ def judged(outcome: Outcome, scored: Sequence[Scored]) -> Judged:
     if not scored and isinstance(outcome, NameOutcome) and len(outcome.decision.names) > 1:
         first, second = outcome.probabilities.topk(2, 1).values.T.numpy()  # the most probable class wins
         margin = first - second
-    right = outcome.right
+    right, misplaced = outcome.right, outcome.misplaced
     for place, own in enumerate(kinds):
         wrong = right is not None and not bool(right[place])
         if wrong and all(kind == "right" for _, kind in own):  # another class than the one it has
             kinds[place] = [(name, "wrong") for name, _ in own] or [("", "wrong")]
         elif not own and right is not None:
             kinds[place] = [("", "right")]
+        if misplaced[place]:
+            kinds[place] = [(name, "wrong place") for name, _ in kinds[place]]
     return Judged(kinds, margin, score)
 
 

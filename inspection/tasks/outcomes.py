@@ -103,6 +103,11 @@ class Outcome(ABC):
     def right(self) -> Tensor | None:
         """Whether the verdict on each image is right, bool `[N]`; None where there is no verdict."""
 
+    @property
+    def misplaced(self) -> np.ndarray:
+        """Whether each verdict is right, but for a place where nothing is, bool `[N]`; here none has a place."""
+        return np.zeros(len(self.rows), bool)
+
     @abstractmethod
     def scored(self) -> list[Scored]:
         """What is called from a score on, and whether rightly so: what thresholds are chosen on.

@@ -197,9 +197,14 @@ class PlaceOutcome(ClassOutcome):
     def wrongness(self) -> np.ndarray:
         """Wrong verdicts as of any classes; behind them defects that were called for another place."""
         wrong = super().wrongness()
-        beside = np.array([place.points is False for place in self.places], bool)
-        wrong[beside & self.right.numpy()] = _BESIDE
+        wrong[self.misplaced] = _BESIDE
         return wrong
+
+    @property
+    def misplaced(self) -> np.ndarray:
+        """The heatmap points beside the defect."""
+        beside = np.array([place.points is False for place in self.places], bool)
+        return beside & self.right.numpy()
 
     def examples(self) -> dict[str, np.ndarray]:
         """Of each kind the positions of its images; of each class, where there are no kinds."""

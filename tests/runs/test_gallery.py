@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -117,6 +118,20 @@ def test_another_class_than_the_defect_is_wrong_too():
 
     kinds = [[kind for _, kind in own] for own in came_off.kinds]
     assert kinds == [["right"], ["wrong"], ["right"], ["false alarm"], ["missed"]]
+
+
+def test_a_right_verdict_for_a_wrong_place_is_not_called_right():
+    class Placed(ClassOutcome):
+        misplaced = np.array([False, True, False])
+
+    decision = OneOf(["ok", "defect"], "defect", threshold=0.5)
+    logits = torch.tensor([[4.0, 0], [0, 4.0], [0, 4.0]])
+    outcome = Placed.of(decision, torch.arange(3), logits, torch.tensor([0, 1, 1]))
+
+    assert [own[0][1] for own in came_off_of(outcome).kinds] == ["right", "wrong place", "right"]
+    html = render(Report("t", "q", gallery=gallery({"test": outcome})))
+    assert html.count('class="badge wrong-place">wrong place<') == 1
+    assert '<option value="wrong place">right, at a wrong place</option>' in html
 
 
 def test_without_a_defect_the_two_most_probable_classes_say_how_certain_it_is():

@@ -113,6 +113,11 @@ def test_figures_by_hand():
     assert 0.5 < figures["pixel_auroc/scratch"] < figures["pixel_auroc"] < figures["pixel_auroc/dent"] < 1
 
 
+def test_what_was_called_for_something_else_is_misplaced():
+    assert evaluate().misplaced.tolist() == [False, False, True, False, False, False]
+    assert not evaluate(masks=False).misplaced.any()
+
+
 def test_figures_of_a_kind_are_those_of_its_images_beside_the_good_ones():
     alone = evaluate([image for image in IMAGES if image[2] != "scratch"]).figures
     for name in ("pixel_auroc", "aupro"):
