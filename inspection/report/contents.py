@@ -96,12 +96,14 @@ class Confusion:
         names: K.
         counts: Int `[K, K]`: target in the row, verdict in the column.
         of: Name and part of the scores that it belongs to; None: it stands by itself.
+        nothing: Whether the last name stands for nothing: what was not found, and what was found where nothing is.
     """
 
     title: str
     names: Sequence[str]
     counts: NDArray[np.int64]
     of: tuple[str, str] | None = None
+    nothing: bool = False
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,9 @@ def confusion(given: Confusion) -> Html:
             )
         )
     right, every = int(np.trace(counts)), int(counts.sum())
-    said = f"{given.title}: {right:,} of {every:,} right" if every else f"{given.title}: no images"
+    said = f"{right:,} of {every:,} right" if every else "no images"
+    if given.nothing:  # a box where nothing is, is no object that could have been found
+        said = f"{right:,} of {totals[:-1].sum():,} objects found, {totals[-1]:,} boxes where nothing is"
     top = element(
         "tr",
         element("td", "target ↓ verdict →", class_="corner"),
@@ -154,7 +156,7 @@ def confusion(given: Confusion) -> Html:
         given.title,
         element(
             "table",
-            element("caption", said),
+            element("caption", f"{given.title}: {said}"),
             element("thead", top),
             element("tbody", rows),
             class_=f"confusion{slanted}",

@@ -121,6 +121,7 @@ def report_of(
                 each.names,
                 each.counts,
                 (name, own),
+                each.nothing,
             )
             for own, outcome in reversed(list(outcomes.items()))
             for name, each in outcome.confusions().items()

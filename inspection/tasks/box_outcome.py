@@ -188,7 +188,7 @@ class BoxOutcome(Outcome):
         """What objects were taken for, nothing among it."""
         names = self.decision.names
         counts = box_confusion(self.detections, self.called, self.boxes, self.box_class, len(names))
-        return {"": Confusion([*names, "(nothing)"], counts)}
+        return {"": Confusion([*names, "(nothing)"], counts, nothing=True)}
 
     def axis(self, name: str) -> Axis:
         """A score of boxes."""
@@ -204,8 +204,8 @@ class BoxOutcome(Outcome):
 
     def charts(self) -> dict[str, np.ndarray]:
         """What objects were taken for."""
-        names, counts = self.confusions()[""]
-        return {"confusion_matrix": confusion_matrix(counts, names)}
+        confusion = self.confusions()[""]
+        return {"confusion_matrix": confusion_matrix(confusion.counts, confusion.names)}
 
     def wrongness(self) -> np.ndarray:
         """The number of wrong boxes, missed ones and false alarms."""

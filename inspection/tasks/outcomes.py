@@ -24,10 +24,14 @@ class Sure(NamedTuple):
 
 
 class Confusion(NamedTuple):
-    """What targets were taken for: counts int `[K, K]`, targets in rows and verdicts in columns."""
+    """What targets were taken for: counts int `[K, K]`, targets in rows and verdicts in columns.
+
+    With `nothing`, the last name stands for that: what was not found, and what was found where nothing is.
+    """
 
     names: Sequence[str]
     counts: np.ndarray
+    nothing: bool = False
 
 
 class Axis(NamedTuple):

@@ -182,6 +182,15 @@ def test_of_a_measured_area_its_defect_is_said():
     assert not [words for words in read.words if words.strip() == "min_area"]
 
 
+def test_boxes_where_nothing_is_are_no_objects_that_could_be_found():
+    counts = np.array([[5, 1, 4], [0, 2, 3], [7, 8, 0]])
+    page = render(
+        Report("t", "q", confusions=[Confusion("test", ["a", "b", "(nothing)"], counts, nothing=True)])
+    )
+
+    assert "test: 7 of 15 objects found, 15 boxes where nothing is" in page
+
+
 def test_a_matrix_of_no_images():
     page = render(Report("t", "q", confusions=[Confusion("test images", ["a", "b"], np.zeros((2, 2), int))]))
 
