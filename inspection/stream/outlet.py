@@ -52,6 +52,7 @@ class Outlet:
 
     def put(self, results: Sequence[Result]) -> None:
         """Take results; waits for room where none is to be missed."""
+        results = [result for result in results if self.sink.takes(result)]
         if not self.sink.pictures:
             results = [bare(result) for result in results]
         with self._condition:

@@ -64,6 +64,13 @@ class Sink(ABC):
             InputError: A person's mistake (a port that is taken, a codec that is missing): nothing is started.
         """
 
+    def takes(self, result: Result) -> bool:
+        """Whether a result is of interest here: others take no place in the queue, and are not counted.
+
+        Called in the thread of the network: it only looks.
+        """
+        return True
+
     @abstractmethod
     def write(self, results: Sequence[Result]) -> None:
         """Take all that waits: at least one, at most some dozens, of any status.

@@ -163,6 +163,18 @@ def test_a_sink_that_hangs_does_not_keep_a_stop_from_ending():
     hang.open()
 
 
+def test_what_a_sink_does_not_take_crowds_out_nothing(gate):
+    sink = Kept(gate, takes=lambda result: result.number % 100 == 0)
+    outlet, _ = made(sink)
+    outlet.put([result(0)])
+    gate.wait()
+    outlet.put([result(number) for number in range(1, 301)])
+    gate.open()
+    figures = finish(outlet)
+    assert numbers(sink) == [0, 100, 200, 300]
+    assert (figures.written, figures.missed) == (4, 0)
+
+
 @pytest.mark.parametrize("pictures", [False, True])
 def test_who_takes_no_pictures_holds_none(pictures):
     sink = Kept(pictures=pictures)

@@ -65,11 +65,15 @@ class PictureSink(Sink):
         self._size = sum(size for _, size in self._kept)
         self.where = str(self._folder)
 
+    def takes(self, result: Result) -> bool:
+        """Alarms alone: frames in order do not crowd them out of the queue."""
+        return result.alarm
+
     def write(self, results: Sequence[Result]) -> None:
-        """Those of alarms."""
+        """All of them."""
         self._began = True
         for result in results:
-            if result.alarm and result.number > self._newest:
+            if result.number > self._newest:
                 self._keep(result)
                 self._newest = result.number
 

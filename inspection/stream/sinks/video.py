@@ -120,6 +120,10 @@ class VideoSink(Sink):
         self._number = there[-1][0] if there else 0
         self.where = str(self._folder / f"video_*{self._suffix}")
 
+    def takes(self, result: Result) -> bool:
+        """Of what was dropped there is nothing to see."""
+        return result.status != "dropped"
+
     def write(self, results: Sequence[Result]) -> None:
         """None where the disk is full, else all that are to be seen."""
         if shutil.disk_usage(self._folder).free < _RESERVE:
@@ -127,7 +131,7 @@ class VideoSink(Sink):
                 self._end()
             raise OSError(errno.ENOSPC, f"less than {_RESERVE // 1_000_000} MB are free", str(self._folder))
         for result in results:
-            if result.status == "dropped" or (result.image is None and self._size is None):
+            if result.image is None and self._size is None:
                 continue
             if result.number <= self._newest:  # offered once more: the next file could not be begun
                 continue

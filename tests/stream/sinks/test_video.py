@@ -34,7 +34,7 @@ def frames_of(path):
 def filmed(about, results, told=None, **settings):
     sink = VideoSink(**settings)
     sink.open(about() if told is None else told)
-    sink.write(results)
+    sink.write([result for result in results if sink.takes(result)])
     sink.close()
     return sorted(path for path in about().output.iterdir() if path.name.startswith("video_"))
 
