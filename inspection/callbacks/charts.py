@@ -14,6 +14,8 @@ from inspection.tasks.module import InspectionTask
 from inspection.tasks.operating_picture import operating_picture
 from inspection.tasks.outcomes import Outcome
 
+_LEFT = 8  # px: as far as the charts themselves keep from the edge
+
 
 def _origin(trainer: L.Trainer) -> str:
     """What a picture of figures has to say of drawn images."""
@@ -79,7 +81,7 @@ class Charts(L.Callback):
         if self.history and trainer.is_global_zero:
             rows = [{n: v for n, v in row.items() if self._has_curve(n, pl_module)} for row in self.history]
             picture = learning_curves(rows, self.monitor, self.best_epoch())
-            picture = title_bar(picture, [f"learning curves{_origin(trainer)}"])
+            picture = title_bar(picture, [f"learning curves{_origin(trainer)}"], left=_LEFT)
             show(trainer, "learning_curves", picture, "learning_curves.png")
 
     def _has_curve(self, name: str, module: L.LightningModule) -> bool:
@@ -90,7 +92,7 @@ class Charts(L.Callback):
     def _show_outcome(self, trainer: L.Trainer, module: L.LightningModule, part: str) -> None:
         if trainer.is_global_zero and isinstance(module, InspectionTask) and module.outcome is not None:
             for name, chart in module.outcome.charts().items():
-                picture = title_bar(chart, [f"{part} images{_origin(trainer)}"])
+                picture = title_bar(chart, [f"{part} images{_origin(trainer)}"], left=_LEFT)
                 show(trainer, f"{name}/{part}", picture, f"{name}_{part}.png")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -102,7 +104,7 @@ class Charts(L.Callback):
         picture = None if operating is None or outcome is None else operating_picture(outcome, operating)
         if operating is not None and picture is not None:
             on = f"{operating.rule}, on {operating.images} validation images{_origin(trainer)}"
-            picture = title_bar(picture, [f"operating point: {on}"])
+            picture = title_bar(picture, [f"operating point: {on}"], left=_LEFT)
             show(trainer, "operating_point", picture, "operating_point.png")
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -52,12 +52,15 @@ class Kept(NamedTuple):
     error: float
 
 
-def operating_chart(trades: Sequence[Trade], calibration: Mapping[str, Kept]) -> np.ndarray:
+def operating_chart(
+    trades: Sequence[Trade], calibration: Mapping[str, Kept], attributes: int = 1
+) -> np.ndarray:
     """Draw what each threshold trades, with the one that was chosen, and a reliability diagram.
 
     Args:
         trades: One chart each, in rows of up to three.
         calibration: By a word each (`before`, `after`): drawn over one another in the last chart; none: no chart.
+        attributes: Whose answers the calibration has together.
 
     Returns:
         RGB uint8.
@@ -77,7 +80,7 @@ def operating_chart(trades: Sequence[Trade], calibration: Mapping[str, Kept]) ->
     for axes, trade in zip(places, trades, strict=False):
         _draw_trade(axes, trade)
     if calibration:
-        _draw_calibration(places[number - 1], calibration)
+        _draw_calibration(places[number - 1], calibration, attributes)
     return drawn(figure)
 
 
@@ -106,13 +109,13 @@ def _draw_trade(axes: "Axes", trade: Trade) -> None:
     _plain(axes)
 
 
-def _draw_calibration(axes: "Axes", calibration: Mapping[str, Kept]) -> None:
+def _draw_calibration(axes: "Axes", calibration: Mapping[str, Kept], attributes: int) -> None:
     axes.plot((0, 1), (0, 1), color=_LINE, linewidth=1.2)
     styles = ((_ALARMS, "s", "--"), (_FOUND, "o", "-"))
     for (name, kept), (colour, marker, line) in zip(calibration.items(), styles, strict=False):
         some = kept.counts > 0
         size = 12 + 90 * kept.counts[some] / max(1, kept.counts.max())
-        label = f"{name} (error {kept.error:.3f})"
+        label = f"{name} ({'mean error' if attributes > 1 else 'error'} {kept.error:.3f})"
         axes.plot(kept.confidence[some], kept.right[some], color=colour, linestyle=line, linewidth=1.2)
         axes.scatter(
             kept.confidence[some],
@@ -131,7 +134,8 @@ def _draw_calibration(axes: "Axes", calibration: Mapping[str, Kept]) -> None:
     axes.set_xlabel("probability that was said")
     axes.set_ylabel("share that was so")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=8, frameon=False)
-    axes.set_title("calibration\non the line, probabilities are shares", fontsize=9, loc="left")
+    of = f" of {attributes} attributes together" if attributes > 1 else ""
+    axes.set_title(f"calibration{of}\non the line, probabilities are shares", fontsize=9, loc="left")
     _plain(axes)
 
 

@@ -107,7 +107,7 @@ def shorten(text: str, width: float, height: int = 14, *, bold: bool = False) ->
 
 
 def title_bar(
-    picture: np.ndarray, lines: Sequence[str], *, height: int = 14, colour: Colour = INK
+    picture: np.ndarray, lines: Sequence[str], *, height: int = 14, colour: Colour = INK, left: int = 0
 ) -> np.ndarray:
     """Put lines of text above a picture, the first one bold; what is too wide loses its middle.
 
@@ -116,6 +116,7 @@ def title_bar(
         lines: From top to bottom; none gives the picture back.
         height: Size of the letters in pixels.
         colour: Of the first line, RGB; the others are grey.
+        left: Pixels to the left of the letters.
 
     Returns:
         RGB uint8 [H + bar, W, 3].
@@ -126,8 +127,8 @@ def title_bar(
     bar = np.full((step * len(lines) + edge, picture.shape[1], 3), PAPER, np.uint8)
     for index, line in enumerate(lines):
         bold = index == 0
-        text = shorten(line, bar.shape[1], height, bold=bold)
-        place = (0, edge / 2 + index * step)
+        text = shorten(line, bar.shape[1] - left, height, bold=bold)
+        place = (left, edge / 2 + index * step)
         draw_text(bar, text, place, height=height, bold=bold, colour=colour if bold else QUIET)
     return np.concatenate([bar, picture])
 

@@ -6,7 +6,7 @@ from inspection.decide.calibration import reliability
 from inspection.decide.curve import Curve
 from inspection.decide.decisions import NameDecision
 from inspection.pictures.operating import Kept, Trade, operating_chart
-from inspection.tasks.name_outcomes import NameOutcome
+from inspection.tasks.name_outcomes import LabelOutcome, NameOutcome
 from inspection.tasks.operating import OperatingPoint
 from inspection.tasks.outcomes import Outcome
 
@@ -43,19 +43,26 @@ def operating_picture(outcome: Outcome, operating: OperatingPoint) -> np.ndarray
             )
         )
     calibration = _calibration(outcome) if isinstance(outcome, NameOutcome) else {}
-    return operating_chart(trades, calibration) if trades or calibration else None
+    if not trades and not calibration:
+        return None
+    several = len(outcome.decision.names) if isinstance(outcome, LabelOutcome) else 1
+    return operating_chart(trades, calibration, several)
 
 
 def _calibration(outcome: NameOutcome) -> dict[str, Kept]:
-    """Before and after the temperature; of several attributes, all their answers together."""
+    """Before and after the temperature; of several attributes all answers together, and their mean error."""
     decisions: dict[str, NameDecision] = {
         "before": outcome.decision.uncalibrated(),
         "after": outcome.decision,
     }
     kept = {}
     for name, decision in decisions.items():
-        each = decision.confidence(decision.probabilities(outcome.logits), outcome.targets).values()
-        sure, right = (np.concatenate([pair[place].numpy() for pair in each]) for place in (0, 1))
-        bins = reliability(sure, right)
-        kept[name] = Kept(bins.confidence, bins.right, bins.counts, bins.error)
+        own = decision.confidence(decision.probabilities(outcome.logits), outcome.targets).values()
+        each = [(sure.numpy(), right.numpy()) for sure, right in own]
+        bins = reliability(
+            np.concatenate([sure for sure, _ in each]), np.concatenate([right for _, right in each])
+        )
+        # The figure that the run names: together, what one attribute says too often another one makes up for.
+        error = float(np.mean([reliability(*pair).error for pair in each]))
+        kept[name] = Kept(bins.confidence, bins.right, bins.counts, error)
     return kept

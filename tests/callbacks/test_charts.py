@@ -93,7 +93,7 @@ def test_confusion_matrix_of_the_right_part(monkeypatch):
     task = object.__new__(Classification)
     charts_of = SimpleNamespace(charts=lambda: {"confusion_matrix": ("matrix",)})
     task.__dict__ |= {"outcome": charts_of, "operating": None}
-    monkeypatch.setattr(charts, "title_bar", lambda picture, lines: (*picture, *lines))
+    monkeypatch.setattr(charts, "title_bar", lambda picture, lines, **_: (*picture, *lines))
     real, drawn = (
         SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(is_synthetic=synthetic))
         for synthetic in (False, True)
