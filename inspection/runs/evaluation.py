@@ -20,7 +20,7 @@ from inspection.runs.results import write_predictions
 from inspection.tasks.module import InspectionTask
 from inspection.tasks.outcomes import Outcome
 
-MADE = ("task", "question", "data", "seed", "precision", "monitor", "best_epoch", "minutes")
+MADE = ("task", "question", "data", "seed", "precision", "monitor", "best_epoch", "trained", "minutes")
 """What `metrics.json` says of the making of a run, before any figure."""
 
 

@@ -1,7 +1,6 @@
 """The report of a run: what was found of its images becomes one page."""
 
 import shlex
-import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -100,7 +99,7 @@ def report_of(
         task=config["task"]["name"],
         question=config["task"]["question"],
         synthetic=data.is_synthetic,
-        facts=_facts(run, task, data, made),
+        facts=_facts(task, data, made),
         notes=data.notes,
         highlights=[
             (name, Figure(value, *last.intervals.get(name, ())))
@@ -155,9 +154,7 @@ def _split(data: ImageDataModule) -> Table:
     )
 
 
-def _facts(
-    run: Path, task: InspectionTask, data: ImageDataModule, made: Mapping[str, Any]
-) -> list[tuple[str, str]]:
+def _facts(task: InspectionTask, data: ImageDataModule, made: Mapping[str, Any]) -> list[tuple[str, str]]:
     kind = "SYNTHETIC images" if data.is_synthetic else "images"
     total = trainable_and_total(task.model.network)[1]
     facts = [
@@ -167,9 +164,8 @@ def _facts(
         ("split", data.split_by),
         ("network", f"{console.network_name(task.model.network)}, {total:,} parameters"),
     ]
-    if (run / CONFIG).is_file():
-        began = time.localtime((run / CONFIG).stat().st_mtime)
-        facts.append(("trained", time.strftime("%Y-%m-%d %H:%M", began)))
+    if made.get("trained") is not None:
+        facts.append(("trained", made["trained"]))
     trained_on = made.get("trained_on")
     if trained_on:
         kind = "SYNTHETIC images" if trained_on["synthetic"] else "images"

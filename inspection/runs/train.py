@@ -276,7 +276,7 @@ def _write_after(
         "monitor": result["metric"],
         "best_epoch": result["best_epoch"],
     }
-    spent = {"minutes": round(minutes, 2)}
+    spent = {"trained": time.strftime("%Y-%m-%d %H:%M"), "minutes": round(minutes, 2)}
     further = write_evaluation(run, made | spent, task, data, outcomes)
     write_inspector(run, config, task, data, made)
     write_report(run, run, config, task, data, outcomes, made | spent, trainer.callbacks)  # type: ignore[attr-defined]

@@ -40,6 +40,8 @@ def decided(compose, run, *more):
 
 
 def test_a_run_evaluated_again_says_the_same(run, compose, capsys):
+    at = "2026-02-01 12:34"  # not the time of a file: those of a copy are younger
+    (run / "metrics.json").write_text(json.dumps(figures(run) | {"trained": at}), encoding="utf-8")
     before, table, point = figures(run), rows(run), (run / "operating_point.json").read_text(encoding="utf-8")
     evaluated(compose, run)
     after = figures(run)
@@ -50,7 +52,8 @@ def test_a_run_evaluated_again_says_the_same(run, compose, capsys):
     assert after["intervals"].keys() == before["intervals"].keys()
     assert [row["verdict"] for row in rows(run)] == [row["verdict"] for row in table]
     assert (run / "operating_point.json").read_text(encoding="utf-8") == point
-    assert after["minutes"] == before["minutes"]
+    assert (after["minutes"], after["trained"]) == (before["minutes"], at)
+    assert f"<dt>trained</dt><dd>{at}</dd>" in (run / "report.html").read_text(encoding="utf-8")
     printed = capsys.readouterr().out
     assert "SYNTHETIC" not in printed  # the tests' images are a folder of their own
     assert "the run's inspector" in printed

@@ -27,7 +27,7 @@ def table(path):
 def figures(run):
     """`metrics.json` without what differs between two equal runs."""
     values = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    return {name: value for name, value in values.items() if name != "minutes"}
+    return {name: value for name, value in values.items() if name not in ("trained", "minutes")}
 
 
 def weights(run):
