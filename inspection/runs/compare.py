@@ -186,7 +186,7 @@ def table_of_tests(tests: Sequence[PairTest]) -> list[list[str]]:
     for test in tests:
         found = test.found
         alone = (found.below, found.above) if measured else (found.above, found.below)
-        name = f"{test.first} - {test.second}" + (f", {test.of}" if several else "")
+        name = f"{test.first} - {test.second}" + (f", {test.of or 'all together'}" if several else "")
         interval = f"[{found.low:+.4f}, {found.high:+.4f}]"
         rows.append(
             [name, *map(str, alone), f"{found.difference:+.4f}", interval, _p(test.p).removeprefix("= ")]

@@ -30,7 +30,7 @@ def find_disagreements(runs: Runs, part: str, files: Sequence[str]) -> list[str]
         errors = np.stack([said.values(run, part, files) for run in runs.values()])
         return [files[place] for place in np.argsort(-np.ptp(errors, axis=0), kind="stable")]
     differing = [
-        file for file in files if len({said.verdict(run.rows[part][file]) for run in runs.values()}) > 1
+        file for file in files if len({said.decided(run.rows[part][file]) for run in runs.values()}) > 1
     ]
     return sorted(differing, key=lambda file: len(set(_rights(runs, part, file))) == 1)
 

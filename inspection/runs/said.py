@@ -66,19 +66,27 @@ def verdict(row: Row) -> str:
     if "verdict" in row:
         wrong = f" ({row['missed']} missed, {row['false_alarms']} false)" if "missed" in row else ""
         return f"{row['verdict']}{wrong}"
-    return _in_words(row, _VERDICT, _PREDICTED)
+    return _in_words(row, _VERDICT, _PREDICTED, "alarm")
+
+
+def decided(row: Row) -> str:
+    """What was decided, to be compared: of quantities with an alarm the alarm, not their decimals."""
+    return row["alarm"] if "alarm" in row else verdict(row)
 
 
 def target(row: Row) -> str:
     """What is true, in words."""
-    return row["target"] if "target" in row else _in_words(row, _TARGET, _TARGET)
+    return row["target"] if "target" in row else _in_words(row, _TARGET, _TARGET, "target_alarm")
 
 
-def _in_words(row: Row, attribute: str, quantity: str) -> str:
+def _in_words(row: Row, attribute: str, quantity: str, alarm: str) -> str:
     if names := attributes_of(row):
         return ", ".join(name for name in names if row[attribute + name] == "True") or "none"
     names = quantities_of(row)
-    return ", ".join(f"{name} {float(row[quantity + name]):.1f}" for name in names)
+    words = [f"{name} {float(row[quantity + name]):.1f}" for name in names]
+    if alarm in row:
+        words.append("alarm" if row[alarm] == "True" else "no alarm")
+    return ", ".join(words)
 
 
 def truth(row: Row) -> Sequence[str]:

@@ -172,6 +172,11 @@ def test_each_attribute_is_compared(make, call, tmp_path):
 
     text, found = call(make("a", said(set())), make("b", said(set(range(12)))))
     assert [test["of"] for test in found["tests"]] == ["", "error", "break"]
+    assert [line.split("  ")[1] for line in text.splitlines() if line.startswith("  A - B")] == [
+        "A - B, all together",
+        "A - B, error",
+        "A - B, break",
+    ]
     assert [round(test["found"]["difference"], 3) for test in found["tests"]] == [0.3, 0.3, 0]
     assert "A is right about error more often than B" in text
     assert read_csv(tmp_path / "out" / "disagreements.csv")[0]["verdict_B"] == "none"
@@ -206,6 +211,33 @@ def test_boxes_are_right_where_none_is_missed_or_false(make, call):
 
     _, found = call(make("a", said(set())), make("b", said({1, 2})))
     assert found["right"] == {"A": 1.0, "B": 0.95}
+
+
+def test_of_quantities_with_an_alarm_the_alarms_differ_not_the_decimals(make, call, tmp_path):
+    def said(alarms, warmer):
+        return {
+            file: {
+                "target_maximum": "300.000",
+                "predicted_maximum": f"{300 + warmer + number / 10:.3f}",
+                "target_alarm": "False",
+                "alarm": str(number in alarms),
+                "right": str(number not in alarms),
+            }
+            for number, file in enumerate(FILES)
+        }
+
+    text, found = call(make("a", said({1, 2}, 0.0)), make("b", said(set(), 0.5)))
+    assert found["disagreements"] == 2
+    assert "2 images of which they say different things" in text
+    rows = read_csv(tmp_path / "out" / "disagreements.csv")
+    assert rows[0] == {
+        "file": FILES[1],
+        "target": "maximum 300.0, no alarm",
+        "verdict_A": "maximum 300.1, alarm",
+        "right_A": "False",
+        "verdict_B": "maximum 300.6, no alarm",
+        "right_B": "True",
+    }
 
 
 def test_pictures_of_disagreements(make, call, tmp_path):
