@@ -139,6 +139,7 @@ def _check_runs(inspector: Inspector) -> None:
 
 def _load_trained(path: Path, device: str | torch.device, threads: int | None) -> Inspector:
     try:
+        import torch  # noqa: F401  (safetensors comes without it, too)
         from safetensors import SafetensorError, safe_open
     except ImportError:
         raise InputError(

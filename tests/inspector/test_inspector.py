@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -296,6 +297,14 @@ def test_plain_safetensors_file(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "y.safetensors", metadata=older)
     with pytest.raises(InputError, match=r"written by another version.*\(inspection\.inspector\.4; this one"):
         Inspector.load(tmp_path / "y.safetensors")
+
+
+def test_where_no_torch_is_a_trained_one_says_so(inspector, tmp_path, monkeypatch):
+    """Though safetensors, which others bring along, may be there."""
+    inspector.save(tmp_path / "x.safetensors")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match=r"x\.safetensors: a network as it was trained needs torch: pip"):
+        Inspector.load(tmp_path / "x.safetensors")
 
 
 def test_missing_file(tmp_path):
