@@ -126,7 +126,11 @@ def test_commands_run(tmp_path, monkeypatch, capsys):
             devices = ["trainer.devices=1", "trainer.accelerator=cpu"] * ("trainer=ddp" in arguments)
             arguments += [*TINY[task], *devices]
         if script.name == "export.py":
-            arguments += ["max_drop=1", "images=8"]  # what it trained here has learned nothing
+            arguments += [
+                "max_drop=1",
+                "max_changed=1",
+                "images=8",
+            ]  # what it trained here has learned nothing
         if "sinks=[csv,web]" in arguments:
             arguments += ["sinks.web.port=0"]
         status = run_script([str(script), *arguments[1:]], monkeypatch)

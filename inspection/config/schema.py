@@ -158,6 +158,7 @@ class ExportRoot:
     images: int | None
     calibration: int
     max_drop: float
+    max_changed: float | None
     output: str | None
 
 

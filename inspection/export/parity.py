@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -61,13 +61,26 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """What an export in bf16 or int8 may cost.
+
+    Attributes:
+        max_drop: Of the main figure; of an error (`min`), as a share of the trained one's.
+        max_changed: Share of the compared verdicts that may change, 0..1; None: any.
+    """
+
+    max_drop: float
+    max_changed: float | None = None
+
+
+@dataclass(frozen=True)
 class Parity:
     """What two inspectors say of the same files.
 
     Attributes:
         images: How many files.
         differences: Of what verdicts and evidence are made of.
-        changed: Verdicts that are not the same.
+        changed: Verdicts that are not the same, see `changes`.
         unmatched: Boxes of one of the two that the other does not have; None: there are no boxes.
         boxes: How many the trained one shows in its verdicts; None: it shows none.
         changed_boxes: Boxes in verdicts of one of the two that the other's do not have, or not there; as `boxes`.
@@ -187,11 +200,9 @@ class _Comparison:
         if isinstance(self.decision, (Boxes, Located)):
             shown = [_rows_of(verdict, self.decision) for verdict in verdicts]
             self.boxes += len(shown[0])
-            for some, others in (shown, shown[::-1]):
-                self.changed_boxes += int((_counterparts(some, others) < 0).sum())
-        words = [_words(verdict, self.decision) for verdict in verdicts]
-        if words[0] != words[1]:
-            self.changed.append(Change(file, *words))
+            self.changed_boxes += _alone(*shown)
+        judged = [judged_of(verdict, self.decision) for verdict in verdicts]
+        self.changed += changes([file], judged[:1], judged[1:])
 
     def see_boxes(self, file: str, trained: NDArray[np.floating], exported: NDArray[np.floating]) -> None:
         """Of each box the one of the other that lies over it; those that count, and the surest, must have one."""
@@ -271,16 +282,98 @@ def compare(
     )
 
 
-def complaints(parity: Parity, figure: Figure | None, max_drop: float | None) -> list[str]:
+@dataclass(frozen=True)
+class Judged:
+    """Of a verdict what must be the same for it to be the same.
+
+    Attributes:
+        words: Of quantities without an alarm none: they are numbers, not a verdict.
+        boxes: Of a detector the boxes that count, `[D, 6]` in pixels of the camera image, since it is asked which
+            objects are where; None: of other questions, whose boxes are evidence.
+    """
+
+    words: str
+    boxes: NDArray[np.float64] | None
+
+
+def only_measures(decision: Decision) -> bool:
+    """Whether there are no verdicts that could change: quantities without an alarm."""
+    return isinstance(decision, Quantities) and decision.alarm is None
+
+
+def judged_of(verdict: Verdict, decision: Decision) -> Judged:
+    """What must be the same of a verdict."""
+    words = "" if only_measures(decision) else verdict.label
+    return Judged(words, _rows_of(verdict, decision) if isinstance(decision, Boxes) else None)
+
+
+def judge(
+    inspector: Inspector, read: Callable[[str], CameraImage], files: Sequence[str], batch_size: int = 8
+) -> list[Judged]:
+    """Verdicts of an inspector alone, from the camera's pixels on; the arguments are those of `compare`."""
+    judged: list[Judged] = []
+    for start in range(0, len(files), batch_size):
+        verdicts, _ = _look(inspector, [read(file) for file in files[start : start + batch_size]], [])
+        judged += [judged_of(verdict, inspector.decision) for verdict in verdicts]
+    return judged
+
+
+def changes(files: Sequence[str], trained: Sequence[Judged], exported: Sequence[Judged]) -> list[Change]:
+    """Verdicts on some files that are not the same: other words, or boxes of a detector at other places."""
+    changed = []
+    for file, one, other in zip(files, trained, exported, strict=True):
+        if one.words != other.words:
+            changed.append(Change(file, one.words, other.words))
+        elif one.boxes is not None and other.boxes is not None and _alone(one.boxes, other.boxes):
+            changed.append(Change(file, one.words, f"{other.words}, elsewhere"))
+    return changed
+
+
+def exceeded(changed: int, images: int, figure: Figure | None, allowed: Allowed) -> list[str]:
+    """What of an export in bf16 or int8 is more than it may cost.
+
+    Args:
+        changed: Number of changed verdicts.
+        images: Of how many.
+        figure: The main figure, or None: there is none.
+        allowed: The bounds.
+    """
+    found = []
+    if figure is not None and math.isfinite(figure.trained):
+        if not figure.lost <= allowed.max_drop:
+            found.append(
+                f"{figure.name} {figure.trained:.4f} as trained, {figure.exported:.4f} exported: "
+                f"{figure.lost:.4f} is lost, max_drop={allowed.max_drop:g} is allowed"
+                f"{_worth(changed, images, figure, allowed.max_drop)}"
+            )
+    elif changed > allowed.max_drop * images:  # the figure is undefined: the verdicts stand for it
+        found.append(
+            f"{changed} of {images} verdicts changed, and a share of max_drop={allowed.max_drop:g} is allowed "
+            f"(no figure is defined on these images)"
+        )
+    if allowed.max_changed is not None and changed > _whole(allowed.max_changed, images):
+        found.append(
+            f"{changed} of {images} verdicts changed, max_changed={allowed.max_changed:g} allows "
+            f"{_whole(allowed.max_changed, images)}"
+        )
+    return found
+
+
+def _whole(share: float, images: int) -> int:
+    """How many images a share is: 0.07 of 100 are 7, though as floats it is 7.000000000000001."""
+    return math.floor(share * images + 1e-9)
+
+
+def complaints(parity: Parity, figure: Figure | None, allowed: Allowed | None) -> list[str]:
     """Why an export can't be used; empty: it can.
 
     Args:
         parity: What was compared.
         figure: The main figure, or None: there is none.
-        max_drop: What may be lost of it; None: nothing may change, by more than `SAME` (float32).
+        allowed: What it may cost; None: nothing may change, by more than `SAME` (float32).
     """
     changed = len(parity.changed)
-    if max_drop is None:
+    if allowed is None:
         found = [
             f"{each.what}: {each.bounded:.2g} apart ({each.file}), at most {SAME:g} is allowed"
             for each in parity.differences
@@ -297,29 +390,17 @@ def complaints(parity: Parity, figure: Figure | None, max_drop: float | None) ->
                 f"is {first.exported!r}"
             )
         return found
-    if figure is not None and math.isfinite(figure.trained):
-        if not figure.lost <= max_drop:
-            return [
-                f"{figure.name} {figure.trained:.4f} as trained, {figure.exported:.4f} exported: "
-                f"{figure.lost:.4f} is lost, max_drop={max_drop:g} is allowed{_worth(parity, figure, max_drop)}"
-            ]
-        return []
-    if changed > max_drop * parity.images:  # the figure is undefined: the verdicts stand for it
-        return [
-            f"{changed} of {parity.images} verdicts changed, and a share of max_drop={max_drop:g} is allowed "
-            f"(no figure is defined on these images)"
-        ]
-    return []
+    return exceeded(changed, parity.images, figure, allowed)
 
 
-def warnings(parity: Parity, max_drop: float | None) -> list[str]:
+def warnings(parity: Parity, allowed: Allowed | None) -> list[str]:
     """What no bound of bf16 or int8 holds, and a person should look at: evidence.
 
     Args:
         parity: What was compared.
-        max_drop: As in `complaints`.
+        allowed: As in `complaints`.
     """
-    if max_drop is None:
+    if allowed is None:
         return []
     nothing = [] if parity.compared else [NOTHING]
     return nothing + [
@@ -329,23 +410,22 @@ def warnings(parity: Parity, max_drop: float | None) -> list[str]:
     ]
 
 
-def _worth(parity: Parity, figure: Figure, max_drop: float) -> str:
+def _worth(changed: int, images: int, figure: Figure, max_drop: float) -> str:
     """What one image is worth where that alone is more than may be lost."""
-    changed = len(parity.changed)
-    whole = figure.images is None or figure.images == parity.images
+    whole = figure.images is None or figure.images == images
     if figure.mode == "min" or not changed or not whole or not figure.lost / changed > max_drop:
         return ""
     about = "" if changed == 1 else "about "
     return f" (one image is worth {about}{figure.lost / changed:.2g} of {figure.name})"
 
 
-def report(parity: Parity, figure: Figure | None, max_drop: float | None) -> dict[str, Any]:
+def report(parity: Parity, figure: Figure | None, allowed: Allowed | None) -> dict[str, Any]:
     """Plain values for `parity.json`."""
     return {
-        "held": not complaints(parity, figure, max_drop),
+        "held": not complaints(parity, figure, allowed),
         "images": parity.images,
         "compared": parity.compared,
-        "bounds": {"difference": SAME, "changed_verdicts": 0} if max_drop is None else {"max_drop": max_drop},
+        "bounds": {"difference": SAME, "changed_verdicts": 0} if allowed is None else asdict(allowed),
         "differences": [
             {
                 "what": each.what,
@@ -381,7 +461,7 @@ def report(parity: Parity, figure: Figure | None, max_drop: float | None) -> dic
             "lost": figure.lost,
             "images": parity.images if figure.images is None else figure.images,
         },
-        "warnings": warnings(parity, max_drop),
+        "warnings": warnings(parity, allowed),
     }
 
 
@@ -402,15 +482,15 @@ def _both(one: Inspector, other: Inspector, output: str) -> bool:
     return output in one.backend.outputs and output in other.backend.outputs
 
 
-def _words(verdict: Verdict, decision: Decision) -> str:
-    """A verdict in words; of quantities without an alarm there is none, only numbers."""
-    return "" if isinstance(decision, Quantities) and decision.alarm is None else verdict.label
-
-
 def _rows_of(verdict: Verdict, decision: Decision) -> NDArray[np.float64]:
     """Boxes of a verdict, `[D, 6]` in pixels of the camera image."""
     rows = [[*box.sides, box.score, decision.names.index(box.label)] for box in verdict.boxes]
     return np.asarray(rows, np.float64).reshape(-1, 6)
+
+
+def _alone(some: NDArray[np.floating], others: NDArray[np.floating]) -> int:
+    """How many boxes of one of the two the other does not have."""
+    return sum(int((_counterparts(*pair) < 0).sum()) for pair in ((some, others), (others, some)))
 
 
 def _counterparts(some: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 _ROUNDED = "q_output_"  # NNCF calls a weight this, its name, and the number of the input that takes it
 _ORIGINAL = "_original"
-_RANKED = 32  # images on which the harm that a layer does is measured: it is the same on more of them
+_RANKED = 32  # images on which the harm that a layer does is measured
 
 
 @dataclass(frozen=True)
@@ -109,24 +109,23 @@ def quantised(
 
 
 def restored(
-    given: Quantised, images: Sequence[Pixels], loss: Callable[["ModelProto"], float], most: float
-) -> tuple[Quantised, float]:
-    """Give layers their floats back, those that do the most harm first, until little enough is lost.
+    given: Quantised, images: Sequence[Pixels], accepted: Callable[["ModelProto"], bool]
+) -> Quantised | None:
+    """Give layers their floats back, those that do the most harm first, until a graph is accepted.
 
-    The harm of a layer is how much nearer the network's last numbers are to the original's when that layer alone
-    computes in float32.
+    The harm of a layer is how much nearer the answer is to the original's when that layer alone computes in
+    float32. Numbers of layers are doubled until one is enough, then halved between that and the last that was not.
 
     Args:
-        given: What loses too much.
-        images: uint8 `[C, H, W]` each, some to measure harm on.
-        loss: What a graph loses against the original; it may take long.
-        most: What may be lost.
+        given: What was not accepted.
+        images: uint8 `[C, H, W]` each, on some of which harm is measured.
+        accepted: Whether a graph may be used; it may take long.
 
     Returns:
-        The graph, and what it loses: more than `most` if nothing helps but to give all layers their floats back.
+        The graph, or None: not even the one with a single layer in int8 is accepted.
     """
-    batch = np.stack(images[:_RANKED])
-    wanted = given.structure.last
+    batch = np.stack([images[place] for place in _evenly(len(images), _RANKED)])
+    wanted = given.structure.telling
     truth = _values(given.original, wanted, batch)
     open_layers = [layer.node for layer in given.structure.layers if layer.node not in given.floats]
 
@@ -135,15 +134,22 @@ def restored(
         return sum(_relative(value, true) for value, true in zip(values, truth, strict=True))
 
     ranked = sorted(open_layers, key=distance)
-    best, lost, count = given, float("inf"), 1
-    while count < len(ranked) + 1:
+    best: Quantised | None = None
+    few, many = 0, len(ranked)  # that is too few, and that is enough or all
+    while many - few > 1:  # each try is a pass over all validation images
+        count = (few + many) // 2 if best else min(max(2 * few, 1), many - 1)
         floats = (*given.floats, *ranked[:count])
-        best = Quantised(_without(given, floats), given.original, given.structure, floats, given.images)
-        lost = loss(best.model)
-        if lost <= most or count == len(ranked):
-            break
-        count = min(2 * count, len(ranked))  # each try is a pass over all validation images
-    return best, lost
+        one = Quantised(_without(given, floats), given.original, given.structure, floats, given.images)
+        if accepted(one.model):
+            best, many = one, count
+        else:
+            few = count
+    return best
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """At most so many places, spread: images lie class by class."""
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, most)).tolist()})
 
 
 def _relative(values: NDArray[np.floating], truth: NDArray[np.floating]) -> float:

@@ -51,11 +51,15 @@ class Structure:
             the numbers of the last ones (softmax, decoding, choice of boxes), and all that the answer does not
             need (heatmaps, features).
         last: Values that the last layers give.
+        telling: Values that say how near a graph is to another: the answer, in which a class that is sure in both
+            counts nothing however far its logits are apart; of boxes what the last layers give, since which of
+            them are chosen, and in what order, jumps.
     """
 
     layers: tuple[Layer, ...]
     floats: tuple[str, ...]
     last: tuple[str, ...]
+    telling: tuple[str, ...]
 
 
 def structure_of(model: "ModelProto", answer: str) -> Structure:
@@ -81,15 +85,17 @@ def structure_of(model: "ModelProto", answer: str) -> Structure:
         for name, node in nodes.items()
         if name in needed and node.op_type in _LAYERS and _weight_of(node, weights) is not None
     }
-    ends = [makes[answer], *(name for name in needed if nodes[name].op_type in _CHOOSING)]
-    decoding = _reached(ends, before.__getitem__, layers.__contains__)
+    choosing = [name for name in needed if nodes[name].op_type in _CHOOSING]
+    decoding = _reached([makes[answer], *choosing], before.__getitem__, layers.__contains__)
     normalising = needed - _reached(layers, after.__getitem__)
     stays = (nodes.keys() - needed) | decoding | normalising
     final = [name for name in layers if not (_reached(after[name], after.__getitem__) & layers.keys())]
+    last = tuple(nodes[name].output[0] for name in final)
     return Structure(
         tuple(layers.values()),
         tuple(name for name in nodes if name in stays),
-        tuple(nodes[name].output[0] for name in final),
+        last,
+        last if choosing else (answer,),
     )
 
 

@@ -15,7 +15,20 @@ from numpy.typing import NDArray
 from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.export.folder import FAILED, PARITY, writing, written_aside
-from inspection.export.parity import SHOWN, Figure, Parity, compare, complaints, report
+from inspection.export.parity import (
+    SHOWN,
+    Allowed,
+    Figure,
+    Judged,
+    Parity,
+    changes,
+    compare,
+    complaints,
+    exceeded,
+    judge,
+    only_measures,
+    report,
+)
 from inspection.export.write import (
     FORMATS,
     FP32,
@@ -110,12 +123,23 @@ class _Export:
 
     def __post_init__(self) -> None:
         self.form, self.precision = self.config["format"], self.config["precision"]
-        self.bound: float | None = None if self.precision == FP32 else float(self.config["max_drop"])
+        self.notes = unfinished(self.rebuilt.inspector)
+        self.allowed = None if self.precision == FP32 else self.bounds()
+        count = self.config["images"]
+        self.compared = self.rows if count is None else spread(self.rebuilt.data, self.rows, count)
+        self.judged: list[Judged] | None = None  # the trained one's verdicts, once they were asked for
         self.outcome = outcome_with(self.rebuilt, self.rebuilt.inspector)
         self.metadata = metadata_of(self.rebuilt.inspector, self.precision)
-        self.notes = unfinished(self.rebuilt.inspector)
         self.making: list[str] = []  # notes of how the graph was made
         self.idle = False  # whether there was nothing to compare
+
+    def bounds(self) -> Allowed:
+        """Of bf16 and int8."""
+        most, changed = self.config["max_drop"], self.config["max_changed"]
+        if changed is not None and only_measures(self.rebuilt.inspector.decision):
+            self.notes.append("no alarm is set: there are no verdicts that max_changed could bound")
+            changed = None
+        return Allowed(float(most), None if changed is None else float(changed))
 
     def place(self, folder: Path) -> Path:
         """Of the graph's file in a folder."""
@@ -133,7 +157,7 @@ class _Export:
             if (self.form, self.precision) == ("openvino", INT8)
             else "precision=fp32"
         )
-        return f"take {other}, or allow more with max_drop"
+        return f"take {other}, or allow more with max_drop or max_changed"
 
     def make(self, folder: Path) -> list[str]:
         """Write the inspector and its comparison, as a failed one where it does not hold: why, if so."""
@@ -144,10 +168,15 @@ class _Export:
         else:
             write_program(program, self.form, path, self.metadata)
         exported = Inspector.load(path)
-        compared = (
-            self.rows if self.config["images"] is None else spread(data, self.rows, self.config["images"])
+        parity = compare(
+            self.rebuilt.inspector,
+            exported,
+            data.camera_image,
+            self.files,
+            self.config["heatmaps"],
+            data.batch_size,
+            console.steps(),
         )
-        parity = self.compare(exported, compared, self.config["heatmaps"])
         self.idle = not parity.compared
         figure = self.figure(exported)
         values = {
@@ -157,11 +186,11 @@ class _Export:
             "part": "val",
             "trained": self.rebuilt.inspector.backend.name,
             "exported": exported.backend.name,
-            **report(parity, figure, self.bound),
+            **report(parity, figure, self.allowed),
             "notes": [*self.notes, *self.making],
             "versions": _versions(),
         }
-        wrong = complaints(parity, figure, self.bound)
+        wrong = complaints(parity, figure, self.allowed)
         files = {FAILED if wrong else PARITY: values}
         if not wrong:
             summary = {"held": True, "images": parity.images, "largest_difference": parity.most}
@@ -185,20 +214,19 @@ class _Export:
         made = quantised(as_onnx(program), answer, images, self.form)
         self.making.append(f"calibrated on {made.images} of {len(self.rows)} validation images")
 
-        def loss(model: "ModelProto") -> float:
+        def wrong(model: "ModelProto") -> list[str]:
             with tempfile.TemporaryDirectory(dir=path.parent) as aside:
                 self.write(model, self.place(Path(aside)))
-                return self.lost(Inspector.load(self.place(Path(aside))))
+                return self.exceeded(Inspector.load(self.place(Path(aside))))
 
-        assert self.bound is not None
-        first = loss(made.model)
         best = made
-        if not first <= self.bound:
-            self.making.append(f"with {made.integer} layers in int8, {first:.4f} is lost")
-            best, _ = restored(made, images, loss, self.bound)
-            if not best.integer:
-                self.making.append(f"no layer can compute in int8 without a loss above {self.bound:g}")
-                best = made  # shows what is lost
+        if first := wrong(made.model):
+            self.making.append(f"with {made.integer} layers in int8: {'; '.join(first)}")
+            found = restored(made, images, lambda model: not wrong(model))
+            if found is None:
+                self.making.append("not a single layer can compute in int8 within these bounds")
+            else:  # otherwise what all layers in int8 cost is shown
+                best = found
         every = len(best.structure.layers)
         kept = [layer.name for layer in best.structure.layers if layer.node in best.floats]
         stay = f"; in float32: {', '.join(kept[:6])}{', ...' if len(kept) > 6 else ''}" if kept else ""
@@ -217,18 +245,10 @@ class _Export:
 
             save_openvino(from_onnx(with_added_biases(model)), path, self.metadata)
 
-    def compare(self, exported: Inspector, rows: NDArray[np.int64], heatmaps: bool) -> Parity:
-        """The two inspectors on the files of some rows."""
-        data = self.rebuilt.data
-        return compare(
-            self.rebuilt.inspector,
-            exported,
-            data.camera_image,
-            [data.samples.files[row] for row in rows],
-            heatmaps,
-            data.batch_size,
-            console.steps(),
-        )
+    @property
+    def files(self) -> list[str]:
+        """That trained and exported inspector are compared on."""
+        return [self.rebuilt.data.samples.files[row] for row in self.compared]
 
     def figure(self, exported: Inspector) -> Figure:
         """The run's main figure on all validation images, of both."""
@@ -236,13 +256,17 @@ class _Export:
         other = outcome_with(self.rebuilt, exported)
         return Figure(name, mode, self.outcome.figures[name], other.figures[name], len(self.rows))
 
-    def lost(self, exported: Inspector) -> float:
-        """How much worse an exported inspector is: of the main figure; of the verdicts where that is undefined."""
-        figure = self.figure(exported)
-        if math.isfinite(figure.trained):
-            return figure.lost
-        parity = self.compare(exported, self.rows, heatmaps=False)
-        return len(parity.changed) / parity.images
+    def exceeded(self, exported: Inspector) -> list[str]:
+        """Why a graph can't be used: what will be complained of once it is compared in full."""
+        assert self.allowed is not None
+        figure, changed = self.figure(exported), 0
+        if self.allowed.max_changed is not None or not math.isfinite(figure.trained):
+            data = self.rebuilt.data
+            if self.judged is None:
+                self.judged = judge(self.rebuilt.inspector, data.camera_image, self.files, data.batch_size)
+            judged = judge(exported, data.camera_image, self.files, data.batch_size)
+            changed = len(changes(self.files, self.judged, judged))
+        return exceeded(changed, len(self.compared), figure, self.allowed)
 
 
 def main_figure(monitor: str, mode: str, outcome: Outcome) -> tuple[str, Literal["max", "min"]]:
@@ -289,6 +313,8 @@ def _check_numbers(config: Mapping[str, Any]) -> None:
             raise InputError(f"{name}={config[name]}: expected 1 or more")
     if not config["max_drop"] >= 0:
         raise InputError(f"max_drop={config['max_drop']}: expected 0 or more")
+    if config["max_changed"] is not None and not 0 <= config["max_changed"] <= 1:
+        raise InputError(f"max_changed={config['max_changed']}: expected a share, 0 to 1, or null")
 
 
 def _say(parity: Parity, figure: Figure, notes: Sequence[str], warned: Sequence[str]) -> None:
@@ -305,7 +331,7 @@ def _say(parity: Parity, figure: Figure, notes: Sequence[str], warned: Sequence[
     print(table([["difference", "mean", "largest", "of"], *gaps]))
     if parity.boxes is not None:
         print(f"  boxes of the trained one: {parity.boxes}; of one of the two alone: {parity.changed_boxes}")
-    print(f"  changed verdicts: {len(parity.changed)}")
+    print(f"  changed verdicts: {len(parity.changed)} of {parity.images}")
     if parity.changed:
         changes = [[each.file, each.trained, each.exported] for each in parity.changed[:SHOWN]]
         print(table([["  file", "trained", "exported"], *([f"  {row[0]}", *row[1:]] for row in changes)]))

@@ -11,7 +11,17 @@ from inspection.decide.boxes import Boxes
 from inspection.decide.decisions import OneOf
 from inspection.decide.located import Located
 from inspection.decide.quantities import Quantities
-from inspection.export.parity import NOTHING, SAME, Figure, compare, complaints, report
+from inspection.export.parity import (
+    NOTHING,
+    SAME,
+    Allowed,
+    Figure,
+    changes,
+    compare,
+    complaints,
+    judge,
+    report,
+)
 from inspection.inspector import Verdict
 from inspection.inspector.backends import BOXES, HEATMAPS, PROBABILITIES, QUANTITIES
 from inspection.inspector.verdict import Box
@@ -165,28 +175,28 @@ def test_two_that_find_nothing_at_all_are_not_the_same():
     said = report(parity, None, None)
     assert (said["compared"], said["held"]) == (0, False)
     assert complaints(parity, None, None) == [NOTHING]
-    assert report(parity, Figure("map", "max", 0.0, 0.0), 0.01)["warnings"] == [NOTHING]
+    assert report(parity, Figure("map", "max", 0.0, 0.0), Allowed(0.01))["warnings"] == [NOTHING]
 
 
 def test_the_figure_may_fall_by_max_drop_and_an_error_rise_by_that_share():
     values = np.array([[0.5, 0.5]])
     parity = side_by_side(CLASSES, PROBABILITIES, values, values + 0.1)
-    assert complaints(parity, Figure("f1", "max", 0.9, 0.895), 0.01) == []
-    assert complaints(parity, Figure("f1", "max", 0.9, 0.95), 0.0) == []
-    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.88), 0.01)
+    assert complaints(parity, Figure("f1", "max", 0.9, 0.895), Allowed(0.01)) == []
+    assert complaints(parity, Figure("f1", "max", 0.9, 0.95), Allowed(0.0)) == []
+    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.88), Allowed(0.01))
     assert line == "f1 0.9000 as trained, 0.8800 exported: 0.0200 is lost, max_drop=0.01 is allowed"
-    assert complaints(parity, Figure("mae", "min", 2.0, 2.01), 0.01) == []
-    assert complaints(parity, Figure("mae", "min", 2.0, 2.1), 0.01)
-    assert complaints(parity, Figure("f1", "max", 0.9, math.nan), 0.01)
+    assert complaints(parity, Figure("mae", "min", 2.0, 2.01), Allowed(0.01)) == []
+    assert complaints(parity, Figure("mae", "min", 2.0, 2.1), Allowed(0.01))
+    assert complaints(parity, Figure("f1", "max", 0.9, math.nan), Allowed(0.01))
 
 
 def test_one_image_may_be_worth_more_than_may_be_lost():
     values = np.array([[0.5, 0.5]] * 80)
     labels = (["ok"] * 80, ["ok"] * 79 + ["defect"])
     parity = side_by_side(CLASSES, PROBABILITIES, values, values, labels)
-    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.887), 0.01)
+    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.887), Allowed(0.01))
     assert line.endswith("max_drop=0.01 is allowed (one image is worth 0.013 of f1)")
-    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.887, images=160), 0.01)
+    (line,) = complaints(parity, Figure("f1", "max", 0.9, 0.887, images=160), Allowed(0.01))
     assert line.endswith("is allowed")  # changes of the other images are not known
 
 
@@ -197,7 +207,7 @@ def test_evidence_that_differs_is_warned_of_where_its_bound_is_the_figure():
         other = heat.copy()
         other[0, 0, 0, 0] = apart
         parity = side_by_side(CLASSES, PROBABILITIES, values, values, heatmaps=(heat, other))
-        assert bool(report(parity, None, 0.01)["warnings"]) == warned
+        assert bool(report(parity, None, Allowed(0.01))["warnings"]) == warned
         assert report(parity, None, None)["warnings"] == []
 
 
@@ -212,22 +222,64 @@ def test_boxes_of_verdicts_that_moved_are_counted():
     one.boxes, other.boxes = [there, there], [there, moved]
     parity = compare(one, other, read, ["0", "1"])
     assert (parity.boxes, parity.changed_boxes, parity.unmatched) == (4, 2, None)
-    assert report(parity, None, 0.01)["boxes"] == {"trained": 4, "changed": 2, "unmatched": None}
+    assert report(parity, None, Allowed(0.01))["boxes"] == {"trained": 4, "changed": 2, "unmatched": None}
 
 
 def test_verdicts_stand_for_a_figure_that_is_undefined():
     values = np.array([[0.5, 0.5]] * 4)
     parity = side_by_side(CLASSES, PROBABILITIES, values, values, (["ok"] * 4, ["ok", "ok", "ok", "defect"]))
     nothing = Figure("f1", "max", math.nan, math.nan)
-    assert complaints(parity, nothing, 0.25) == []
-    assert "1 of 4 verdicts changed" in complaints(parity, nothing, 0.2)[0]
+    assert complaints(parity, nothing, Allowed(0.25)) == []
+    assert "1 of 4 verdicts changed" in complaints(parity, nothing, Allowed(0.2))[0]
+
+
+def test_a_share_of_the_verdicts_may_change_though_the_figure_stays():
+    values = np.array([[0.5, 0.5]] * 100)
+    labels = (["ok"] * 100, ["ok"] * 93 + ["defect"] * 7)
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, labels)
+    same = Figure("f1", "max", 0.9, 0.9)
+    for share, allowed in ((1.0, True), (0.07, True), (0.0699, False), (0.0, False), (None, True)):
+        assert (complaints(parity, same, Allowed(0.01, share)) == []) == allowed
+        assert report(parity, same, Allowed(0.01, share))["held"] == allowed
+    (line,) = complaints(parity, same, Allowed(0.01, 0.05))
+    assert line == "7 of 100 verdicts changed, max_changed=0.05 allows 5"
+    lost, changed = complaints(parity, Figure("f1", "max", 0.9, 0.8), Allowed(0.01, 0.0))
+    assert lost.startswith("f1 0.9000 as trained, 0.8000 exported")
+    assert changed == "7 of 100 verdicts changed, max_changed=0 allows 0"
+    assert complaints(parity, Figure("f1", "max", math.nan, math.nan), Allowed(0.1, 0.05)) == [
+        "7 of 100 verdicts changed, max_changed=0.05 allows 5"
+    ]
+    assert report(parity, same, Allowed(0.01, 0.05))["bounds"] == {"max_drop": 0.01, "max_changed": 0.05}
+    assert report(parity, same, None)["bounds"] == {"difference": SAME, "changed_verdicts": 0}
+
+
+def test_a_detector_is_asked_where_objects_are_and_evidence_of_other_questions_is_none_of_the_verdict():
+    here, near, away = (Box(left, 0, left + 4, 4, "motor", 0.9) for left in (0, 1, 3))
+    files, labels = ["0", "1", "2", "3"], ["1 motor"] * 4
+    shown = [[here], [near], [away], []]  # beside `here` in all of them
+    for decision, output, values, number in (
+        (Boxes(["motor"], 0.5), BOXES, np.zeros((4, 1, 6)), 2),
+        (Located(["ok", "motor"], "motor"), PROBABILITIES, np.zeros((4, 2)), 0),
+    ):
+        one, other = (Fake(decision, output, values, labels, np.zeros((4, 1, 4, 4))) for _ in range(2))
+        one.boxes, other.boxes = [[here]] * 4, shown
+        parity = compare(one, other, read, files)
+        assert len(parity.changed) == number
+        alone = changes(files, judge(one, read, files), judge(other, read, files, batch_size=3))
+        assert alone == parity.changed  # what bounds int8 while it is made is what is told at the end
+        assert parity.changed_boxes == 3
+        if number:
+            assert [each.file for each in alone] == ["2", "3"]
+            assert (alone[0].trained, alone[0].exported) == ("1 motor", "1 motor, elsewhere")
+            assert complaints(parity, None, Allowed(1.0, 0.5)) == []
+            assert complaints(parity, None, Allowed(1.0, 0.49))
 
 
 def test_report_is_plain_values():
     values = np.array([[0.5, 0.5]] * 30)
     labels = (["ok"] * 30, ["defect"] * 30)
     parity = side_by_side(CLASSES, PROBABILITIES, values, values, labels)
-    said = report(parity, Figure("f1", "max", 0.9, 0.5), 0.01)
+    said = report(parity, Figure("f1", "max", 0.9, 0.5), Allowed(0.01))
     assert json.loads(json.dumps(said)) == said
     assert not said["held"]
     assert said["changed_verdicts"]["number"] == 30

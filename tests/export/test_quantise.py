@@ -8,8 +8,16 @@ import torch
 from torch import nn
 
 from inspection.errors import InputError
-from inspection.export.quantise import quantised, restored
-from inspection.export.structure import name_nodes, relu_before_pooling, set_apart, structure_of
+from inspection.export import quantise
+from inspection.export.quantise import Quantised, quantised, restored
+from inspection.export.structure import (
+    Layer,
+    Structure,
+    name_nodes,
+    relu_before_pooling,
+    set_apart,
+    structure_of,
+)
 
 pytestmark = pytest.mark.slow  # quantises
 
@@ -134,13 +142,56 @@ def test_layers_that_do_harm_get_their_floats_back(images):
         return float(np.abs(run(graph, batch)[0] - truth).mean())
 
     first = loss(made.model)
-    better, lost = restored(made, images, loss, first / 3)
-    assert lost <= first / 3
+    better = restored(made, images, lambda graph: loss(graph) <= first / 3)
+    assert loss(better.model) <= first / 3
     assert 0 < better.integer < made.integer
     onnx.checker.check_model(better.model)
-    nothing, lost = restored(made, images, loss, 0.0)
-    assert nothing.integer == 0
-    assert lost < 1e-6  # the original again
+
+
+def test_no_more_layers_get_their_floats_back_than_are_needed_and_where_none_can_stay_there_is_nothing(
+    monkeypatch,
+):
+    layers = [Layer(f"node{number}", f"layer{number}", (16, 16), True) for number in range(9)]
+    made = Quantised("", "", Structure(tuple(layers), (), ("last",), ("answer",)), ("node0",), 8)
+    monkeypatch.setattr(quantise, "_without", lambda given, floats: tuple(floats))
+    asked = []
+
+    def values(model, names, batch):  # the higher the number of the layer, the more harm it does
+        asked.append((names, len(batch)))
+        return [np.array([10.0 - int(model[-1][4:])]) if model else np.array([1.0])]
+
+    monkeypatch.setattr(quantise, "_values", values)
+    images = [np.zeros((1, 2, 2), np.uint8)] * 3
+    tried = []
+
+    def enough(needed):
+        tried.clear()
+        return lambda floats: tried.append(len(floats)) or len(floats) > needed
+
+    for needed in range(1, 8):
+        best = restored(made, images, enough(needed))
+        assert best.floats == ("node0", *(f"node{9 - number}" for number in range(1, needed + 1)))
+        assert best.integer == 8 - needed
+        assert len(tried) <= 6
+    assert restored(made, images, enough(8)) is None
+    assert max(tried) == 8  # of nine: that all are float32 is no int8
+    assert set(asked) == {(("answer",), 3)}
+
+
+def test_harm_is_measured_on_images_of_all_classes(model, made, images, monkeypatch):
+    seen = []
+    monkeypatch.setattr(quantise, "_RANKED", 4)
+    monkeypatch.setattr(quantise, "_values", lambda model, names, batch: seen.append(batch) or [batch * 1.0])
+    restored(made, images, lambda graph: True)
+    assert np.array_equal(seen[0], np.stack([images[place] for place in (0, 8, 15, 23)]))
+
+
+def test_harm_of_a_layer_is_what_it_does_to_the_answer_but_of_boxes_to_what_they_are_chosen_from(model):
+    assert structure_of(model, ANSWER).telling == (ANSWER,)
+    choosing = onnx.ModelProto.FromString(model.SerializeToString())
+    choosing.graph.node.append(onnx.helper.make_node("ArgMax", [ANSWER], ["which"], "choice"))
+    structure = structure_of(choosing, "which")
+    assert structure.telling == structure.last != ("which",)
 
 
 def test_nothing_to_calibrate_on(model):

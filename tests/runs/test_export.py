@@ -13,7 +13,9 @@ from inspection.config.saved import plain
 from inspection.data.images import read_image
 from inspection.decide.decisions import OneOf
 from inspection.errors import InputError
+from inspection.export.parity import Figure
 from inspection.inspector import Inspector
+from inspection.runs.evaluate import rebuild
 from inspection.runs.export import export, unfinished
 
 pytestmark = pytest.mark.slow  # exports take seconds each
@@ -78,7 +80,9 @@ def test_exported_inspector_says_what_the_trained_one_says(onnx, trained, images
 
 
 def test_bfloat16_is_near(call, trained, images):
-    check_same(call("format=openvino", "precision=bf16", "max_drop=0.2"), trained, images, 0.05)
+    check_same(
+        call("format=openvino", "precision=bf16", "max_drop=0.2", "max_changed=null"), trained, images, 0.05
+    )
 
 
 @pytest.mark.slow
@@ -133,7 +137,6 @@ def test_a_graph_with_another_normalisation_is_found_out_and_leaves_the_earlier_
 def test_int8_that_loses_too_much_is_no_export_and_says_both_figures(call, tmp_path, monkeypatch):
     from inspection.runs.export import _Export
 
-    monkeypatch.setattr(_Export, "lost", lambda self, exported: 0.5)
     right = _Export.figure
     monkeypatch.setattr(
         _Export, "figure", lambda self, exported: type(f := right(self, exported))(f.name, f.mode, 0.9, 0.4)
@@ -143,28 +146,116 @@ def test_int8_that_loses_too_much_is_no_export_and_says_both_figures(call, tmp_p
     ) as error:
         call("format=onnx", "precision=int8", "calibration=4", "images=4", "heatmaps=false")
     assert "max_drop=0.01 is allowed" in str(error.value)
-    assert "take precision=fp32, or allow more with max_drop" in str(error.value)
+    assert "take precision=fp32, or allow more with max_drop or max_changed" in str(error.value)
     (left,) = (tmp_path / "out").iterdir()
     notes = read(tmp_path / "out", left.name)["notes"]
-    assert "no layer can compute in int8 without a loss above 0.01" in notes
+    assert "not a single layer can compute in int8 within these bounds" in notes
+
+
+SMALL = "format=onnx", "precision=int8", "calibration=4", "heatmaps=false"
 
 
 def test_int8_gives_floats_back_until_little_enough_is_lost(call, monkeypatch, capsys):
     from inspection.runs.export import _Export
 
-    losses = iter([0.5, 0.3, 0.0])
-    monkeypatch.setattr(_Export, "lost", lambda self, exported: next(losses))
+    lost = iter([0.5, 0.3])
+    right = _Export.figure
+
+    def figure(self, exported):
+        found = right(self, exported)
+        return Figure(found.name, found.mode, 0.9, 0.9 - next(lost, 0.0))
+
+    monkeypatch.setattr(_Export, "figure", figure)
     # A network of three short epochs is sharp, and loses much.
-    folder = call(
-        "format=onnx", "precision=int8", "calibration=4", "images=4", "max_drop=0.2", "heatmaps=false"
-    )
+    folder = call(*SMALL, "images=4", "max_drop=0.2", "max_changed=null")
     said = read(folder)
     assert said["notes"][0].startswith("calibrated on 4 of ")
-    assert "0.5000 is lost" in said["notes"][1]
+    assert "0.5000 is lost, max_drop=0.2 is allowed" in said["notes"][1]
     assert "layers compute in int8; in float32: " in said["notes"][2]
     assert "calibrated on 4 of " in capsys.readouterr().out
     assert [each["what"] for each in said["differences"]] == ["probability"]
+    assert said["bounds"] == {"max_drop": 0.2, "max_changed": None}
     assert "heatmaps" not in read(folder, "inspector.json")["outputs"]
+
+
+def swamped(monkeypatch):
+    """Lets int8 round the second layer's weights to next to nothing, so that verdicts change."""
+    from inspection.export import quantise
+
+    right = quantise.quantised
+
+    def quantised(*given):
+        made = right(*given)
+        layer = made.structure.layers[1].node
+        (node,) = [node for node in made.model.graph.node if node.name == layer]
+        (rounded,) = [each for each in made.model.graph.node if node.input[1] in each.output]
+        (weights,) = [each for each in made.model.graph.initializer if each.name == rounded.input[0]]
+        values = np.frombuffer(weights.raw_data, np.int8)
+        weights.raw_data = (values // 64 * 64).tobytes()
+        return made
+
+    monkeypatch.setattr(quantise, "quantised", quantised)
+
+
+def test_int8_gives_floats_back_until_no_verdict_of_the_validation_images_changes(
+    call, trained, monkeypatch, tmp_path, capsys
+):
+    swamped(monkeypatch)
+    loose = read(call(*SMALL, "max_drop=1", "max_changed=1"))
+    assert loose["changed_verdicts"]["number"] > 0
+    shutil.rmtree(tmp_path / "out")
+    capsys.readouterr()
+    said = read(folder := call(*SMALL, "max_drop=1", "max_changed=0"))
+    every = said["images"]
+    assert said["bounds"] == {"max_drop": 1.0, "max_changed": 0.0}
+    assert (said["held"], said["changed_verdicts"]["number"]) == (True, 0)
+    assert said["notes"][1].endswith(f" of {every} verdicts changed, max_changed=0 allows 0")
+    assert " layers compute in int8; in float32: " in said["notes"][2]
+    assert not said["notes"][2].startswith("0 of ")
+    assert f"changed verdicts: 0 of {every}" in capsys.readouterr().out
+    one, other = (Inspector.load(path) for path in (trained.folder, folder / "inspector.onnx"))
+    rebuilt = rebuild(trained.folder, {})
+    pictures = [
+        rebuilt.data.camera_image(rebuilt.data.samples.files[row]) for row in rebuilt.data.samples.rows("val")
+    ]
+    assert [each.label for each in one.inspect(pictures)] == [each.label for each in other.inspect(pictures)]
+
+
+@pytest.mark.parametrize(
+    "words", [SMALL, ("format=openvino", "precision=bf16", "heatmaps=false")], ids=["int8", "bf16"]
+)
+def test_an_export_that_changes_more_verdicts_than_it_may_is_none_and_says_how_many(
+    call, trained, tmp_path, monkeypatch, words
+):
+    from inspection.runs import export as module
+
+    right = module.metadata_of
+
+    def metadata_of(inspector, precision):  # whatever computes in float32, all are called defective
+        metadata = right(inspector, precision)
+        passport = json.loads(metadata["passport"])
+        passport["decision"]["threshold"] = 0.0
+        return metadata | {"passport": json.dumps(passport)}
+
+    inspector = Inspector.load(trained.folder)
+    rebuilt = rebuild(trained.folder, {})
+    rows = rebuilt.data.samples.rows("val")
+    pictures = [rebuilt.data.camera_image(rebuilt.data.samples.files[row]) for row in rows]
+    changed = sum(verdict.label == "ok" for verdict in inspector.inspect(pictures))
+    assert 0 < changed < len(rows)
+    line = f"{changed} of {len(rows)} verdicts changed, max_changed=0.05 allows {len(rows) // 20}"
+    monkeypatch.setattr(module, "metadata_of", metadata_of)
+    with pytest.raises(InputError, match=line) as error:
+        call(*words, "max_drop=1", "max_changed=0.05")
+    assert "or allow more with max_drop or max_changed" in str(error.value)
+    said = read(tmp_path / "out", "parity_failed.json")
+    assert not said["held"]
+    assert ("not a single layer can compute in int8 within these bounds" in said["notes"]) == (words == SMALL)
+    call(*words, "max_drop=1", f"max_changed={changed / len(rows)}")
+
+
+def test_float32_is_bounded_by_nothing_that_may_change(onnx):
+    assert read(onnx[0])["bounds"] == {"difference": 1e-4, "changed_verdicts": 0}
 
 
 def test_a_run_that_did_not_come_to_its_end_is_noted():
@@ -188,6 +279,8 @@ def test_a_run_that_did_not_come_to_its_end_is_noted():
         (["format=torchscript", "precision=int8"], "for int8 take format=onnx or openvino"),
         (["images=0"], "images=0: expected 1 or more"),
         (["calibration=0"], "calibration=0: expected 1 or more"),
+        (["max_changed=1.1"], "max_changed=1.1: expected a share, 0 to 1, or null"),
+        (["max_changed=-1"], "max_changed=-1: expected a share, 0 to 1, or null"),
         (["max_drop=-0.1"], "max_drop=-0.1: expected 0 or more"),
         (["format=onx"], "format=onx: expected onnx, openvino, torch_export, torchscript; did you mean onnx"),
     ],
