@@ -115,6 +115,34 @@ def test_no_value_of_the_evidence_or_the_softmax_is_rounded(made):
     assert not (rounded & floats) - normalised  # what the first layer takes is
 
 
+def test_pixels_have_7_bits_and_the_weights_they_meet_8(made, images):
+    weights = {each.name: onnx.numpy_helper.to_array(each) for each in made.model.graph.initializer}
+    makes = {value: node.name for node in made.model.graph.node for value in node.output}
+    (pixels,) = (
+        node
+        for node in made.model.graph.node
+        if node.op_type == "QuantizeLinear" and makes[node.input[0]] in made.structure.floats
+    )
+    graph = onnx.ModelProto.FromString(made.model.SerializeToString())
+    del graph.graph.output[:]
+    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in (pixels.input[0], pixels.output[0]))
+    normalised, rounded = onnxruntime.InferenceSession(graph.SerializeToString()).run(
+        None, {"images": np.stack(images)}
+    )
+    least = np.iinfo(rounded.dtype).min
+    largest = int(rounded.max()) - least
+    assert (rounded.min(), largest) in {(least, 127), (least, 128)}  # the zero point is rounded, too
+    assert 2 * largest * 127 < 2**15  # where two products are added in 16 bits, they fit
+    scale, zero = weights[pixels.input[1]], weights[pixels.input[2]].astype(float)
+    assert np.abs((rounded - zero) * scale - normalised).max() < 0.75 * scale < 0.75 / 126
+    (kernel,) = [
+        value
+        for name, value in weights.items()
+        if "first" in name and value.dtype == np.int8 and value.ndim == 4
+    ]
+    assert np.abs(kernel.astype(int)).max() == 127
+
+
 def test_relu_changes_places_with_pooling_where_nothing_else_asks(model, images):
     changed = onnx.ModelProto.FromString(model.SerializeToString())
     name_nodes(changed)
