@@ -4,14 +4,14 @@
     python -m benchmarks.stream --run outputs/process/simple_cnn/<time>
     python -m benchmarks.stream --run <run> --only onnx_int8 openvino_int8 --seconds 5 --turns 5
 
-All see the same frames, pictures of the run's validation and test part made 480x640 BGR, held in memory, and
-take turns, each in a process of its own:
+All see the same frames, pictures of the run's test part made 480x640 BGR, held in memory, and take turns, each in
+a process of its own. On none of them an export was calibrated or compared.
 
 - article: capture thread, queue of 100, batches of 8, TorchScript, by hand (`benchmarks.article_stream`);
 - eager: our stream with the network as it was trained; like all of ours it watches for drift as
   `scripts/stream.py` does, 20 frames a second;
 - onnx_*, openvino_*: our stream with the run's exports; one that is missing is made first, by
-  `scripts/export.py`.
+  `scripts/export.py` (which makes one of equal verdicts on the validation part with `max_changed=0`).
 
 First flat out, where the camera waits and nothing is dropped; then at 100 and 200 frames a second, where
 whoever can't keep up drops frames, the article's pipeline the newest, ours the oldest. Latency counts from when
@@ -137,8 +137,8 @@ def by_hand(run: Path, pictures: Sequence[Picture]) -> Turn:
 
 
 def frames_of(run: Path, count: int) -> tuple[list[Picture], list[str]]:
-    """Pictures of a run's validation and test part as a camera gives them, 480x640 BGR, and their classes."""
-    known = images_of(run, ["val", "test"])
+    """Pictures of a run's test part as a camera gives them, 480x640 BGR, and their classes."""
+    known = images_of(run, ["test"])
     chosen = [known[index] for index in np.random.default_rng(0).permutation(len(known))[:count]]
     pictures = []
     for path, _ in chosen:

@@ -12,11 +12,12 @@ import pytest
 from inspection.config.saved import plain
 from inspection.data.images import read_image
 from inspection.decide.decisions import OneOf
+from inspection.decide.quantities import Quantities
 from inspection.errors import InputError
-from inspection.export.parity import Figure
+from inspection.export.parity import Allowed, Figure
 from inspection.inspector import Inspector
 from inspection.runs.evaluate import rebuild
-from inspection.runs.export import export, unfinished
+from inspection.runs.export import _Export, export, unfinished
 
 pytestmark = pytest.mark.slow  # exports take seconds each
 
@@ -135,8 +136,6 @@ def test_a_graph_with_another_normalisation_is_found_out_and_leaves_the_earlier_
 
 
 def test_int8_that_loses_too_much_is_no_export_and_says_both_figures(call, tmp_path, monkeypatch):
-    from inspection.runs.export import _Export
-
     right = _Export.figure
     monkeypatch.setattr(
         _Export, "figure", lambda self, exported: type(f := right(self, exported))(f.name, f.mode, 0.9, 0.4)
@@ -156,8 +155,6 @@ SMALL = "format=onnx", "precision=int8", "calibration=4", "heatmaps=false"
 
 
 def test_int8_gives_floats_back_until_little_enough_is_lost(call, monkeypatch, capsys):
-    from inspection.runs.export import _Export
-
     lost = iter([0.5, 0.3])
     right = _Export.figure
 
@@ -252,6 +249,25 @@ def test_an_export_that_changes_more_verdicts_than_it_may_is_none_and_says_how_m
     assert not said["held"]
     assert ("not a single layer can compute in int8 within these bounds" in said["notes"]) == (words == SMALL)
     call(*words, "max_drop=1", f"max_changed={changed / len(rows)}")
+
+
+def test_where_there_are_no_verdicts_the_bound_on_them_is_none_and_that_is_said():
+    def bounds(decision, max_changed):
+        job = SimpleNamespace(
+            config={"max_drop": 0.01, "max_changed": max_changed},
+            rebuilt=SimpleNamespace(inspector=SimpleNamespace(decision=decision)),
+            notes=[],
+        )
+        return _Export.bounds(job), job.notes
+
+    quantities = ["max", "mean"], "K", [350.0, 300.0], [20.0, 5.0]
+    allowed, (note,) = bounds(Quantities(*quantities), 0)
+    assert allowed == Allowed(0.01, None)
+    assert note == "no alarm is set: there are no verdicts that max_changed could bound"
+    assert bounds(Quantities(*quantities), None) == (Allowed(0.01, None), [])
+    alarmed = Quantities(*quantities, alarm={"max": 360.0})
+    assert bounds(alarmed, 0) == (Allowed(0.01, 0.0), [])
+    assert bounds(OneOf(["ok", "defect"], "defect"), 0.5) == (Allowed(0.01, 0.5), [])
 
 
 def test_float32_is_bounded_by_nothing_that_may_change(onnx):
