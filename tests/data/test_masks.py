@@ -100,9 +100,9 @@ def test_rows_of_images_without_a_mask_are_zero(tmp_path, budget):
 def test_many_specks_take_one_look_at_the_image():
     mask = np.zeros((1024, 1024), bool)
     mask[5::20, 7::20] = True  # 2601 of them, each less than half of a pixel
-    start = time.perf_counter()
+    start = time.process_time()
     small = mask_through(Geometry((128, 128)), mask)
-    assert time.perf_counter() - start < 2  # a look at the whole image for each took 11 s
+    assert time.process_time() - start < 2  # a look at the whole image for each took 11 s
     places = np.argwhere(mask) * 128 // 1024
     assert small.sum() == len(np.unique(places, axis=0))
     assert small[tuple(places.T)].all()

@@ -230,11 +230,11 @@ def test_at_another_threshold_nothing_is_compared_if_its_verdicts_are_not_known(
 def test_many_images_take_no_longer_each(of_parts):
     """16,000 images took half a minute when each was looked for among all that came before."""
     monitor = DriftMonitor(of_parts, window=None)
-    random, start = np.random.default_rng(0), time.perf_counter()
+    random, start = np.random.default_rng(0), time.process_time()
     for batch in range(20):
         monitor.see(make_parts(random, 1000, 0.2), [f"{batch}_{number}" for number in range(1000)])
     assert monitor.report().judged == 20_000
-    assert time.perf_counter() - start < 20  # s; about 2
+    assert time.process_time() - start < 20  # s; about 2
 
 
 def test_a_group_that_has_left_the_window_counts_again(of_parts):

@@ -215,9 +215,9 @@ def test_thousand_resamples_of_five_thousand_images_take_seconds():
     logits, targets = draw(count=5000, classes=2)
     outcome = ClassOutcome.of(OneOf(["ok", "nok"], "nok"), torch.arange(5000), logits, targets)
     weights = np.random.default_rng(0).multinomial(5000, np.full(5000, 1 / 5000), 1000).astype(float)
-    start = time.perf_counter()
+    start = time.process_time()
     figures = outcome.resampled(weights)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     low, high = np.quantile(figures["accuracy"], [0.025, 0.975])
     accuracy = outcome.figures["accuracy"]
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(accuracy * (1 - accuracy) / 5000), rel=0.15)
