@@ -52,7 +52,7 @@ def check_masks(album: Album, root: Path, masks: Mapping[str, str]) -> list[Find
     found_all = [
         _finding("unreadable_masks", "error", wrong, "can't be read", "mend them, or draw them again"),
         _finding(
-            "mask_size", "error", sizes, "of another size than their image", "draw them again over the image"
+            "mask_size", "error", sizes, "of another size than the image", "draw them again over the image"
         ),
         _finding("empty_masks", "warning", empty, "of a defect, but empty", "draw them, or move the image"),
         _finding("large_masks", "warning", inverted, "marking most of the image", "are they inverted?"),

@@ -122,12 +122,12 @@ def open_contents(data: ImageDataModule) -> Contents:
         found = data.find_samples(data.root)
         return Contents(tuple(found.files), found.targets, None, None, refused + _faults(data))
     except InputError as error:
-        if str(error) != refused[0].cases[0].text:
+        if str(error) != _reason(refused[0]):
             refused.append(_refusal(error))
     paths = [path.relative_to(data.root) for path in find_images(data.root)]
     files = tuple(path.as_posix() for path in paths if path.parts[0] != MASKS)
     if not files:
-        raise InputError(refused[-1].cases[0].text)
+        raise InputError(_reason(refused[-1]))
     return Contents(files, None, None, None, refused)
 
 
@@ -140,7 +140,13 @@ def _faults(data: ImageDataModule) -> list[Finding]:
 
 
 def _refusal(error: InputError) -> Finding:
-    return Finding(_REFUSED, "error", "a training refuses this set", (Case(str(error)),))
+    what, _, remedy = str(error).partition("\n")
+    return Finding(_REFUSED, "error", "a training refuses this set", (Case(what),), remedy)
+
+
+def _reason(refusal: Finding) -> str:
+    """What a training said when it refused the set."""
+    return "\n".join(filter(None, (refusal.cases[0].text, refusal.remedy)))
 
 
 def _progress(data: ImageDataModule, what: str) -> Callable[[int, int], None] | None:

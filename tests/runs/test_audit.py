@@ -122,6 +122,16 @@ def test_a_set_that_a_training_refuses_is_looked_at_nevertheless(images, look):
     assert "a training refuses this set" in said
 
 
+def test_what_a_refusal_advises_is_a_line_of_its_own(look, tmp_path):
+    root = tmp_path / "seams"
+    for number in range(3):
+        write(root, f"pics/film_{number}.png", rough(number))
+    (root / "a_data.csv").write_text("name,good\nfilm_0.png,True\n", encoding="utf-8")
+    _, found, said = look(root, task=["task=seam"])
+    assert texts(found["refused"])[0].endswith("columns found: name, good")
+    assert "         > all that is wrong with the tables: python scripts/label.py check=" in said
+
+
 def test_equal_pictures_with_different_labels_and_in_two_parts(images, look, tmp_path):
     picture = read_image(images / "1_io" / "001.png")
     write(images, "0_nio/again.bmp", picture)  # the same pixels in another format
