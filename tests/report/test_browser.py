@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
 from inspection.report import render
-from inspection.report.contents import Report, Scores, Table
+from inspection.report.contents import Confusion, Report, Scores, Table
 
 NASTY = "<img src=x onerror=alert(1)>.png"
 
@@ -400,10 +400,12 @@ def test_print_shows_the_config_and_no_controls(page, tmp_path):
     page.call("Emulation.setEmulatedMedia", media="")
 
 
-def test_a_wide_table_breaks_its_lines_on_paper(show):
+def test_wide_tables_fit_on_paper(show):
     names = ["", *(f"mean error of what is said in the {number}. place" for number in range(6))]
     rows = [names, ["maximum", *["287.6 to 395.4, mean 310.5"] * 6]]
-    opened = show(render(Report("t", "q", tables=[Table("wide", rows)])))
+    kinds = [f"kind {number}" for number in range(10)]
+    matrix = Confusion("test images", kinds, np.full((10, 10), 40))
+    opened = show(render(Report("t", "q", tables=[Table("wide", rows)], confusions=[matrix])))
     opened.size(690, 900)  # A4 without its margins
     opened.call("Emulation.setEmulatedMedia", media="print")
 
