@@ -177,8 +177,9 @@ class VideoSink(Sink):
         if result.verdict is None:
             said = f"{sign} {result.reason}: {result.error}"
         else:
-            figures = self._inspector.answers.figures(result.verdict)
-            said = " · ".join([f"{sign} {result.verdict.label}", *figures])
+            answers = self._inspector.answers
+            figures = zip(answers.headings(), answers.figures(result.verdict), strict=True)
+            said = " · ".join([f"{sign} {result.verdict.label}", *map(" ".join, figures)])
         clock = iso_time(result.time)[11:23] if result.position is None else f"{result.position:.2f} s"
         place = f"{clock} · {result.number}"
         room = self._size[0] - 16 - len(place) * _LETTERS * 6 // 10

@@ -124,10 +124,19 @@ def test_large_pictures_are_made_smaller(about):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_question(about, kind):
+def test_every_kind_of_question(about, kind, monkeypatch):
+    said, draw = [], video.draw_text
+    monkeypatch.setattr(
+        video, "draw_text", lambda bar, text, *a, **b: said.append(text) or draw(bar, text, *a, **b)
+    )
+    monkeypatch.setattr(video, "shorten", lambda text, *_, **__: text)
     inspector, given = of_kind(kind)
     (path,) = filmed(about, [given], about(inspector))
     assert len(frames_of(path)[0]) == 1
+    answers = inspector.answers
+    for heading, figure in zip(answers.headings(), answers.figures(given.verdict), strict=True):
+        assert f"{given.verdict.label} · " in said[0]
+        assert f" · {heading} {figure}" in said[0]  # a number alone says nothing
 
 
 def test_a_full_disk_ends_the_film_before_it_is_damaged(about, monkeypatch):
