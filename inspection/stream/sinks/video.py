@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from inspection.errors import InputError
-from inspection.pictures.text import Colour, draw_text, shorten
+from inspection.pictures.text import Colour, draw_text, shorten, text_width
 from inspection.stream.frames import Result
 from inspection.stream.roles import role_of
 from inspection.stream.sink import About, Evidence, Sink
@@ -175,20 +175,23 @@ class VideoSink(Sink):
         bar = np.empty((_BAR, self._size[0], 3), np.uint8)
         bar[:] = colour
         if result.verdict is None:
-            said = f"{sign} {result.reason}: {result.error}"
+            words = [f"{sign} {result.reason}: {result.error}"]
         else:
             answers = self._inspector.answers
             figures = zip(answers.headings(), answers.figures(result.verdict), strict=True)
-            said = " · ".join([f"{sign} {result.verdict.label}", *map(" ".join, figures)])
+            words = [f"{sign} {result.verdict.label}", *map(" ".join, figures)]
         clock = iso_time(result.time)[11:23] if result.position is None else f"{result.position:.2f} s"
         place = f"{clock} · {result.number}"
-        room = self._size[0] - 16 - len(place) * _LETTERS * 6 // 10
+        whole = max(self._size[0] - 16, 1)
+        room = whole - len(place) * _LETTERS * 6 // 10
+        if text_width(words[0], _LETTERS, bold=True) > room:  # the verdict comes first
+            place, room = "", whole
         middle = _BAR / 2
         draw_text(
-            bar, shorten(said, max(room, 1), _LETTERS, bold=True), (8, middle), height=_LETTERS,
+            bar, _fitted(words, room), (8, middle), height=_LETTERS,
             colour=(255, 255, 255), bold=True, anchor="lm",
         )  # fmt: skip
-        if room > 100:
+        if place:
             draw_text(
                 bar,
                 place,
@@ -254,6 +257,17 @@ class VideoSink(Sink):
             raise OSError(
                 errno.EIO, "the film is not whole; the disk or a quota may be full", str(self._path)
             )
+
+
+def _fitted(words: Sequence[str], room: float) -> str:
+    """The verdict and as many figures as there is room for: a number without its middle is another one."""
+    said = words[0]
+    for figure in words[1:]:
+        longer = f"{said} · {figure}"
+        if text_width(longer, _LETTERS, bold=True) > room:
+            break
+        said = longer
+    return shorten(said, room, _LETTERS, bold=True)
 
 
 def is_whole(path: Path, frames: int) -> bool:

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from collections import namedtuple
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from inspection.errors import InputError
+from inspection.pictures.text import text_width
 from inspection.stream.sinks import video
 from inspection.stream.sinks.video import VideoSink, letterboxed
 from tests.stream.sinks.conftest import KINDS, lost, of_kind, picture, result
@@ -126,17 +128,33 @@ def test_large_pictures_are_made_smaller(about):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_question(about, kind, monkeypatch):
     said, draw = [], video.draw_text
-    monkeypatch.setattr(
-        video, "draw_text", lambda bar, text, *a, **b: said.append(text) or draw(bar, text, *a, **b)
-    )
-    monkeypatch.setattr(video, "shorten", lambda text, *_, **__: text)
+
+    def drawn(bar, text, *given, **settings):
+        said.append(text)
+        draw(bar, text, *given, **settings)
+
+    monkeypatch.setattr(video, "draw_text", drawn)
     inspector, given = of_kind(kind)
-    (path,) = filmed(about, [given], about(inspector))
+    (path,) = filmed(about, [replace(given, image=np.zeros((120, 1280), np.uint8))], about(inspector))
     assert len(frames_of(path)[0]) == 1
     answers = inspector.answers
-    for heading, figure in zip(answers.headings(), answers.figures(given.verdict), strict=True):
-        assert f"{given.verdict.label} · " in said[0]
-        assert f" · {heading} {figure}" in said[0]  # a number alone says nothing
+    label, figures = given.verdict.label, answers.figures(given.verdict)
+    named = [f"{heading} {figure}" for heading, figure in zip(answers.headings(), figures, strict=True)]
+    assert said[0].split(" · ") == [f"✗ {label}", *named]  # a number alone says nothing
+    assert said[1].endswith(" · 0")  # when, and which frame
+    del said[:]
+    filmed(about, [replace(given, image=np.zeros((120, 120), np.uint8))], about(inspector))
+    assert [text[:3] for text in said] == [f"✗ {label[0]}"]  # rather than the time
+
+
+def test_where_there_is_little_room_the_verdict_stays_and_no_number_is_cut():
+    words = ["✗ defect", "P(defect) 0.9812", "boxes 2"]
+    for count in (1, 2, 3):
+        said = " · ".join(words[:count])
+        assert video._fitted(words, text_width(said, 20, bold=True) + 5) == said
+    long = ["✗ open, short, mousebite, spur", "P(open) 0.9"]
+    short = video._fitted(long, text_width(long[0], 20, bold=True) - 5)
+    assert (short[:6], "…" in short) == (long[0][:6], True)
 
 
 def test_a_full_disk_ends_the_film_before_it_is_damaged(about, monkeypatch):
