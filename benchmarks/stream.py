@@ -16,8 +16,8 @@ a process of its own. On none of them an export was calibrated or compared.
 First flat out, where the camera waits and nothing is dropped; then at 100 and 200 frames a second, where
 whoever can't keep up drops frames, the article's pipeline the newest, ours the oldest. Latency counts from when
 a frame was due to its result. `cpu` is processor time a result. Figures are medians over the turns; ratios are
-taken turn by turn. `same` is the share of pictures with the verdict of eager torch, and `accuracy` is against
-the labels.
+taken turn by turn. `same` is the share of pictures with the verdict of eager torch, of those that both came to,
+and `accuracy` is against the labels.
 """
 
 import argparse
@@ -202,7 +202,7 @@ def report(turns: Turns, classes: Sequence[str]) -> None:
     said = {name: verdicts(of[0.0], len(classes)) for name, of in turns.items()}
     truth = dict(enumerate(classes))
     print(f"\n{'flat out':14s} {'results/s':>9s} {'x article':>9s} {'turn by turn':>14s} ", end="")
-    print(f"{'cpu ms':>7s} {'same':>6s} {'accuracy':>8s}")
+    print(f"{'cpu ms':>7s} {'same':>13s} {'accuracy':>8s}")
     for name, of in turns.items():
         rates = [figures.rate for figures, _ in of[0.0]]
         line = f"{name:14s} {statistics.median(rates):9.1f} "
@@ -213,7 +213,11 @@ def report(turns: Turns, classes: Sequence[str]) -> None:
         else:
             line += " " * 25
         line += f"{statistics.median(figures.cpu for figures, _ in of[0.0]):7.1f} "
-        line += f"{share(said[name], said[AS_TRAINED]):6.3f} " if AS_TRAINED in said else " " * 7
+        if AS_TRAINED in said:
+            both = len(said[name].keys() & said[AS_TRAINED].keys())
+            line += f"{share(said[name], said[AS_TRAINED]):6.3f} of {both:3d} "
+        else:
+            line += " " * 14
         print(line + f"{share(said[name], truth):8.3f}")
     for rate in list(next(iter(turns.values())))[1:]:
         print(
