@@ -37,9 +37,9 @@ class Difference:
         of: What a difference of 1 is.
         mean: Over all values of all images.
         most: The largest.
-        bounded: What must be small where nothing may change: the largest; of heatmaps the largest mean over an
-            image, since single pixels jump where a rounding decides which of two equal maxima a gradient goes to;
-            of boxes that do not count the largest median, since a rounding may decide which of two stays.
+        bounded: What must be small where nothing may change: the largest; of heatmaps the largest median over what
+            is hot in a map, since single places jump where a rounding decides which of two equal maxima a gradient
+            goes to; of boxes that do not count the largest median, since a rounding may decide which of two stays.
         file: The image that has it.
     """
 
@@ -143,14 +143,15 @@ class _Gap:
     most: float = -1.0
     bounded: float = -1.0
     file: str = ""
-    typical: Callable[[NDArray[np.floating]], Any] = np.max
 
-    def add(self, differences: NDArray[np.floating], file: str) -> None:
+    def add(
+        self, differences: NDArray[np.floating], file: str, typical: Callable[[NDArray[np.floating]], Any]
+    ) -> None:
         if not differences.size:
             return
         self.total += float(differences.sum(dtype=np.float64))
         self.values += differences.size
-        most, bounded = (_number(value) for value in (differences.max(), self.typical(differences)))
+        most, bounded = (_number(value) for value in (differences.max(), typical(differences)))
         self.most = max(self.most, most)
         if bounded > self.bounded:
             self.bounded, self.file = bounded, file
@@ -162,10 +163,6 @@ def _number(value: float) -> float:
 
 _SURE = "score of a box", "corner of a box"
 _UNSURE = "score of a box that does not count", "corner of a box that does not count"
-_TYPICAL: dict[str, Callable[[NDArray[np.floating]], Any]] = {
-    "heatmap": np.mean,
-    **dict.fromkeys(_UNSURE, np.median),
-}
 
 
 @dataclass
@@ -178,9 +175,15 @@ class _Comparison:
     boxes: int = 0
     changed_boxes: int = 0
 
-    def gap(self, what: str, of: str, differences: NDArray[np.floating], file: str) -> None:
-        gap = self.gaps.setdefault(what, _Gap(of, typical=_TYPICAL.get(what, np.max)))
-        gap.add(np.abs(differences), file)
+    def gap(
+        self,
+        what: str,
+        of: str,
+        differences: NDArray[np.floating],
+        file: str,
+        typical: Callable[[NDArray[np.floating]], Any] = np.max,
+    ) -> None:
+        self.gaps.setdefault(what, _Gap(of)).add(np.abs(differences), file, typical)
 
     def see(self, file: str, verdicts: tuple[Verdict, Verdict], said: tuple[Said, Said]) -> None:
         """Take in one image: the verdicts, and the outputs without their first axis."""
@@ -194,9 +197,11 @@ class _Comparison:
                 unit = f"the scale of each quantity ({', '.join(f'{each:.3g}' for each in scale)} "
                 unit += f"{self.decision.unit})"
                 self.gap("quantity", unit, (exported[name] - trained[name]) / scale, file)
+            elif name == HEATMAPS:
+                for maps in zip(trained[name], exported[name], strict=True):
+                    self.see_heatmap(file, *maps)
             else:
-                what = "heatmap" if name == HEATMAPS else "probability"
-                self.gap(what, "1", exported[name].astype(np.float64) - trained[name], file)
+                self.gap("probability", "1", exported[name].astype(np.float64) - trained[name], file)
         if isinstance(self.decision, (Boxes, Located)):
             shown = [_rows_of(verdict, self.decision) for verdict in verdicts]
             self.boxes += len(shown[0])
@@ -204,15 +209,26 @@ class _Comparison:
         judged = [judged_of(verdict, self.decision) for verdict in verdicts]
         self.changed += changes([file], judged[:1], judged[1:])
 
+    def see_heatmap(self, file: str, trained: NDArray[np.floating], exported: NDArray[np.floating]) -> None:
+        """Where there is heat, most of it must be the same: one place of a small map is a large part of it."""
+        hot = (trained > 0) | ~(exported <= 0)
+        self.gap(
+            "heatmap",
+            "1",
+            exported.astype(np.float64) - trained,
+            file,
+            lambda apart: np.median(apart[hot]) if hot.any() else 0.0,
+        )
+
     def see_boxes(self, file: str, trained: NDArray[np.floating], exported: NDArray[np.floating]) -> None:
         """Of each box the one of the other that lies over it; those that count, and the surest, must have one."""
         trained, exported = (each[each[:, 4] > 0] for each in (trained, exported))  # zeros are no boxes
         sure, other = self._counting(trained), _counterparts(trained, exported)
-        for (score, corner), some in ((_SURE, sure), (_UNSURE, ~sure)):
+        for (score, corner), some, typical in ((_SURE, sure, np.max), (_UNSURE, ~sure, np.median)):
             paired = some & (other >= 0)
             gaps = np.abs(exported[other[paired]] - trained[paired])
-            self.gap(score, "1", gaps[:, 4], file)
-            self.gap(corner, "the longer side of the image", gaps[:, :4] / max(self.size), file)
+            self.gap(score, "1", gaps[:, 4], file, typical)
+            self.gap(corner, "the longer side of the image", gaps[:, :4] / max(self.size), file, typical)
         back = _counterparts(exported, trained)
         self.unmatched += int((other[sure] < 0).sum() + (back[self._counting(exported)] < 0).sum())
 
@@ -394,15 +410,13 @@ def complaints(parity: Parity, figure: Figure | None, allowed: Allowed | None) -
 
 
 def warnings(parity: Parity, allowed: Allowed | None) -> list[str]:
-    """What no bound of bf16 or int8 holds, and a person should look at: evidence.
+    """What no bound holds, and a person should look at: evidence.
 
     Args:
         parity: What was compared.
         allowed: As in `complaints`.
     """
-    if allowed is None:
-        return []
-    nothing = [] if parity.compared else [NOTHING]
+    nothing = [] if parity.compared or allowed is None else [NOTHING]
     return nothing + [
         f"heatmaps differ by up to {each.most:.2f} of 1 (mean {each.mean:.2g}): look at both before you show them"
         for each in parity.differences

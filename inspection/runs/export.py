@@ -16,6 +16,7 @@ from inspection.data.module import ImageDataModule
 from inspection.errors import InputError
 from inspection.export.folder import FAILED, PARITY, writing, written_aside
 from inspection.export.parity import (
+    SAME,
     SHOWN,
     Allowed,
     Figure,
@@ -88,19 +89,15 @@ def export(config: Mapping[str, Any]) -> int:
     print(f"\nexport     {network} as {FORMATS[form].name}, {precision}")
     output = Path(config["output"] or run / "export" / f"{form}_{precision}")
     with written_aside(output) as folder:
-        wrong = job.make(folder)
+        wrong, parity = job.make(folder)
         sizes = [[path.name, _size(path)] for path in sorted(folder.iterdir())]
     if wrong:
         earlier = f"; {output} keeps the export that was there" if (output / PARITY).exists() else ""
-        fault = (
-            "could not be compared with the trained one"
-            if job.idle
-            else "does not say what the trained one says"
-        )
+        fault, remedy = job.failure(parity)
         raise InputError(
             f"the exported inspector {fault}:\n"
             + "\n".join(f"  {line}" for line in wrong)
-            + f"\nof this one {output / FAILED} alone is left{earlier}; {job.remedy}"
+            + f"\nof this one {output / FAILED} alone is left{earlier}; {remedy}"
         )
     print(f"\n{output}\n{table(sizes)}")
     print(f"on the line:  Inspector.load({job.place(output).as_posix()!r})", flush=True)
@@ -131,7 +128,6 @@ class _Export:
         self.outcome = outcome_with(self.rebuilt, self.rebuilt.inspector)
         self.metadata = metadata_of(self.rebuilt.inspector, self.precision)
         self.making: list[str] = []  # notes of how the graph was made
-        self.idle = False  # whether there was nothing to compare
 
     def bounds(self) -> Allowed:
         """Of bf16 and int8."""
@@ -145,12 +141,21 @@ class _Export:
         """Of the graph's file in a folder."""
         return folder / f"inspector{FORMATS[self.form].suffix}"
 
-    @property
-    def remedy(self) -> str:
-        """What a person can do about an export that failed."""
-        if self.idle:
-            return "train on until it finds some, or give images that show what it finds"
+    def failure(self, parity: Parity) -> tuple[str, str]:
+        """Of an export that does not hold: what is wrong with it, and what a person can do about that."""
+        if not parity.compared:
+            remedy = "train on until it finds some, or give images that show what it finds"
+            return "could not be compared with the trained one", remedy
+        return "does not say what the trained one says", self.remedy(parity)
+
+    def remedy(self, parity: Parity) -> str:
+        """What a person can do about an export that says something else."""
         if self.precision == FP32:
+            if parity.changed and all(each.bounded <= SAME for each in parity.differences):
+                return (
+                    "the numbers are the same to a rounding, and the operating point lies within it: the network "
+                    "hardly tells these images apart; train on, or choose another point with scripts/decide.py"
+                )
             return f"that is a fault of the exporter, not yours: please report it with {FAILED}"
         other = (
             "precision=bf16 or fp32"
@@ -159,8 +164,8 @@ class _Export:
         )
         return f"take {other}, or allow more with max_drop or max_changed"
 
-    def make(self, folder: Path) -> list[str]:
-        """Write the inspector and its comparison, as a failed one where it does not hold: why, if so."""
+    def make(self, folder: Path) -> tuple[list[str], Parity]:
+        """Write the inspector and its comparison, as a failed one where it does not hold: why, if so; and it."""
         path, data = self.place(folder), self.rebuilt.data
         program = program_of(self.rebuilt.inspector, self.form, self.precision, self.config["heatmaps"])
         if self.precision == INT8:
@@ -177,7 +182,6 @@ class _Export:
             data.batch_size,
             console.steps(),
         )
-        self.idle = not parity.compared
         figure = self.figure(exported)
         values = {
             "format": self.form,
@@ -200,7 +204,7 @@ class _Export:
             for name, content in files.items():
                 write_json(folder / name, content)
         _say(parity, figure, self.making, values["warnings"])
-        return wrong
+        return wrong, parity
 
     def quantise(self, program: Any, path: Path) -> None:
         """Write a graph that computes with integers, except for layers that lose too much by it."""

@@ -105,17 +105,64 @@ def test_no_number_is_the_largest_difference():
     assert complaints(parity, None, None)
 
 
-def test_heatmaps_are_bounded_by_their_mean_and_told_by_their_largest_pixel():
+def heat_of_two():
+    """Two maps of 4 x 6 cells, each of 8 x 8 pixels; half of the cells of each are hot."""
+    cells = np.random.default_rng(0).uniform(0.1, 1, (1, 2, 4, 6)).astype(np.float32)
+    cells[..., ::2] = 0
+    return cells.repeat(8, 2).repeat(8, 3)
+
+
+def heat_gap(heat, other):
     values = np.array([[0.5, 0.5]])
-    heat = np.zeros((1, 1, 100, 100), np.float32)
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, heatmaps=(heat, other))
+    return parity, {each.what: each for each in parity.differences}["heatmap"]
+
+
+@pytest.mark.parametrize("where", [np.s_[8:16, 16:24], np.s_[8:16, 24:32]], ids=["cold", "hot"])
+def test_single_places_of_a_heatmap_may_jump_and_are_told(where):
+    heat = heat_of_two()
     jumped = heat.copy()
-    jumped[0, 0, 3, 4] = 0.5
-    parity = side_by_side(CLASSES, PROBABILITIES, values, values, heatmaps=(heat, jumped))
-    gap = {each.what: each for each in parity.differences}["heatmap"]
-    assert (gap.most, gap.bounded) == (0.5, pytest.approx(0.5 / 1e4))
+    jumped[0, 1][where] = 0.02
+    parity, gap = heat_gap(heat, jumped)
+    apart = np.abs(jumped.astype(float) - heat)
+    assert (gap.most, gap.mean, gap.bounded) == (apart.max(), pytest.approx(apart.mean()), 0)
+    assert gap.mean > SAME  # one cell of a small map is a large part of it
     assert complaints(parity, None, None) == []
-    parity = side_by_side(CLASSES, PROBABILITIES, values, values, heatmaps=(heat, heat + 0.01))
-    assert "heatmap: 0.01 apart" in complaints(parity, None, None)[0]
+
+
+def weaker(heat):
+    return heat * np.float32(1 - 1e-3)
+
+
+def moved(heat):
+    return np.roll(heat, 8, -1)
+
+
+def one_of_two_cold(heat):
+    return heat * np.array([1, 0], np.float32)[:, None, None]
+
+
+def no_number(heat):
+    return heat * np.float32("nan")
+
+
+@pytest.mark.parametrize("fault", [weaker, moved, one_of_two_cold, no_number])
+def test_another_heatmap_is_refused(fault):
+    heat = heat_of_two()
+    parity, gap = heat_gap(heat, fault(heat))
+    assert not gap.bounded <= SAME
+    assert complaints(parity, None, None)[0].startswith("heatmap: ")
+
+
+def test_heat_where_there_is_none_is_refused():
+    nothing = np.zeros((1, 2, 8, 8), np.float32)
+    assert complaints(heat_gap(nothing, nothing)[0], None, None) == []
+    spot = nothing.copy()
+    spot[0, 1, 2, 3] = 0.5
+    for given in ((nothing, spot), (spot, nothing)):
+        assert complaints(heat_gap(*given)[0], None, None) == [
+            "heatmap: 0.5 apart (0), at most 0.0001 is allowed"
+        ]
 
 
 def test_quantities_are_told_by_their_scale():
@@ -200,7 +247,7 @@ def test_one_image_may_be_worth_more_than_may_be_lost():
     assert line.endswith("is allowed")  # changes of the other images are not known
 
 
-def test_evidence_that_differs_is_warned_of_where_its_bound_is_the_figure():
+def test_evidence_that_differs_is_warned_of():
     values = np.array([[0.5, 0.5]])
     heat = np.zeros((1, 1, 10, 10), np.float32)
     for apart, warned in ((0.09, False), (0.3, True), (np.nan, True)):
@@ -208,7 +255,7 @@ def test_evidence_that_differs_is_warned_of_where_its_bound_is_the_figure():
         other[0, 0, 0, 0] = apart
         parity = side_by_side(CLASSES, PROBABILITIES, values, values, heatmaps=(heat, other))
         assert bool(report(parity, None, Allowed(0.01))["warnings"]) == warned
-        assert report(parity, None, None)["warnings"] == []
+        assert bool(report(parity, None, None)["warnings"]) == warned
 
 
 def test_boxes_of_verdicts_that_moved_are_counted():

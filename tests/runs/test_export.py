@@ -14,7 +14,7 @@ from inspection.data.images import read_image
 from inspection.decide.decisions import OneOf
 from inspection.decide.quantities import Quantities
 from inspection.errors import InputError
-from inspection.export.parity import Allowed, Figure
+from inspection.export.parity import Allowed, Change, Figure, compare
 from inspection.inspector import Inspector
 from inspection.runs.evaluate import rebuild
 from inspection.runs.export import _Export, export, unfinished
@@ -133,6 +133,20 @@ def test_a_graph_with_another_normalisation_is_found_out_and_leaves_the_earlier_
     left = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert left.pop("parity_failed.json")
     assert left == earlier
+
+
+def test_a_point_within_a_rounding_of_the_scores_is_no_fault_of_the_exporter(call, monkeypatch):
+    def one_changed(*given):
+        parity = compare(*given)
+        parity.changed.append(Change("a.png", "ok", "defect"))
+        return parity
+
+    monkeypatch.setattr("inspection.runs.export.compare", one_changed)
+    with pytest.raises(InputError, match=r"a\.png was 'ok', is 'defect'") as error:
+        call("format=onnx", "heatmaps=false", "images=6")
+    assert "the operating point lies within it" in str(error.value)
+    assert "scripts/decide.py" in str(error.value)
+    assert "please report it" not in str(error.value)
 
 
 def test_int8_that_loses_too_much_is_no_export_and_says_both_figures(call, tmp_path, monkeypatch):
