@@ -162,7 +162,7 @@ def test_streams_take_turns(run, printed):
         assert int(received) == 50
         assert int(dropped) <= 50
     same = {
-        name: float(re.search(rf"^{name} .* ([\d.]+) +[\d.]+$", flat_out, re.MULTILINE)[1])
+        name: float(re.search(rf"^{name} .* ([\d.]+) of +[1-8] +[\d.]+$", flat_out, re.MULTILINE)[1])
         for name in ("eager", "onnx_fp32")
     }
     assert same == {"eager": 1, "onnx_fp32": 1}
