@@ -34,6 +34,8 @@ PACKAGES = dict.fromkeys(
     "nncf": "export",
 }
 """What not everybody installs, and the extra that it comes with."""
+_UNHEARD = 141
+"""Status of a command whose output nobody reads any more: that of SIGPIPE, as a shell has it."""
 Result = Mapping[str, Any] | int | None
 Function = Callable[[DictConfig, Path], Result]
 
@@ -97,6 +99,11 @@ class Job:
             return self._work(cfg, run)
         except InputError as error:
             exit_with(error)
+        except BrokenPipeError:  # whoever read what is printed has seen enough, as in `| head`
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # Python writes the rest at its end
+            sys.exit(_UNHEARD)
 
     def _work(self, cfg: DictConfig, run: Path) -> Result:
         try:

@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from hydra.core.override_parser.types import Override, QuotedString
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from inspection.config.composer import Composer, dotted_keys
 from inspection.config.signatures import signature
 from inspection.config.suggest import did_you_mean, likely_keys
+
+_FEW = 3  # options that are named
 
 
 def explain(composer: Composer, overrides: Sequence[str], error: Exception) -> str:
@@ -58,7 +61,22 @@ def _unknown_key(
     # What stands first may be meant for a group (modle=lenet).
     meant = likely_keys(key, sorted({*known, *composer.groups}) if not parent else known)
     place = f"{parent} has no key {name!r}" if parent in known else f"there is no group or key {key!r}"
+    if parent in composer.groups and not any(each.startswith(f"{parent}.") for each in meant):
+        others = _options_with(composer, parent, name)
+        if others:
+            return f"{place} as it is; {' and '.join(others)} {'has' if len(others) == 1 else 'have'} it"
     return place + (f"; did you mean {' or '.join(meant)}?" if meant else "")
+
+
+def _options_with(composer: Composer, group: str, name: str) -> list[str]:
+    """The options of a group that have a key, as one picks them; none where they are many: that says little."""
+    found = []
+    for option in composer.options(group):
+        with suppress(HydraException, OmegaConfBaseException):
+            cfg = composer.compose([f"{group}={option}"])
+            if name in (OmegaConf.select(cfg, group) or ()):
+                found.append(f"{group}={option}")
+    return found if len(found) <= _FEW else []
 
 
 def _group_mistake(composer: Composer, override: Override, error: Exception) -> str:

@@ -101,7 +101,8 @@ def complaint(value: object, hint: Any) -> str:
         choices = [str(c) for m in members if get_origin(m) is Literal for c in get_args(m)]
         if float in members and _is_number(value):
             return f"{text}; write the number without quotes and with a point: 1.0e-3, not 1e-3"
-        return text + did_you_mean(value, choices)
+        alone = any((get_origin(m) or m) in LISTS and fits([value], m) for m in members)
+        return text + (f"; a list has brackets: [{value}]" if alone else did_you_mean(value, choices))
     if isinstance(value, (int, float)) and (str in members or Path in members):
         return f"{text}; quote it to make it a text: '\"{show(value)}\"'"
     return text

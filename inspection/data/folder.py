@@ -174,12 +174,15 @@ class FolderDataModule(ImageDataModule):
         return parts
 
     def _check_rules(self, root: Path, used: set[str], outside: Counter[str]) -> None:
-        found = ", ".join(sorted(outside)) or "none"
+        found = (
+            ", ".join("the root itself" if folder == "." else folder for folder in sorted(outside)) or "none"
+        )
         for pattern, name in self.folders:
             if name is not None and pattern not in used and (self.whole is None or not used):
                 raise InputError(
                     f"data.folders: no image lies in a folder {pattern!r} of {root} (class {name!r}); "
-                    f"folders with images that no rule matches: {found}"
+                    f"folders with images that no rule matches: {found}; "
+                    f"say which folder is which class: 'data.folders=[[<folder>,{name}],...]'"
                 )
         unused = [pattern for pattern, name in self.folders if name is None and pattern not in used]
         if unused:

@@ -153,7 +153,7 @@ class Geometry:
             raise InputError(
                 f"{name}: the image is {width} x {height} pixels (width x height), smaller than "
                 f"data.crop={list(self.crop)} [left, top, right, bottom].\n"
-                f"Set data.crop inside the image or to null, or take the image out of the folder."
+                f"Train with a data.crop inside the image, or null, or leave images of this size out."
             )
         return image[top:bottom, left:right]
 

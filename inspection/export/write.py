@@ -160,7 +160,6 @@ def describe(exported: Inspector, form: str, metadata: Mapping[str, str]) -> dic
         "task": passport.task,
         "question": passport.question,
         "classes": list(exported.decision.names),
-        "operating_point": exported.answers.operating_point(),
         "to_change_it": "edit the threshold in `decision` here: Inspector.load takes it from this file, and the "
         "graph stays as it is",
         "decision": passport.decision,

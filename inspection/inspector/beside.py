@@ -33,6 +33,11 @@ def read_beside(path: Path, passport: Passport, graph: str | None) -> Decision:
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before it
         of_graph, wanted = values["graph"], dict(values["decision"])
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path.name} beside it is no JSON any more ({error}); a number has a point: 0.5. Mend it, or export "
+            "again"
+        ) from None
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path.name} beside it is damaged ({error}); export again, or remove it") from None
     if of_graph != graph:
@@ -54,7 +59,8 @@ def read_beside(path: Path, passport: Passport, graph: str | None) -> Decision:
 
 
 def _check(path: Path, wanted: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    for key in [*own, *(key for key in wanted if key not in own)]:
+    strange = [key for key in wanted if key not in own]
+    for key in [*strange, *own]:  # a slip of the pen, before what it hides
         if key not in own:
             raise InputError(f"{path.name}: decision has no {key!r}; there is {', '.join(own)}")
         if key not in wanted:

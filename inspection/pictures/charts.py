@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, told apart by the colour-blind.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
-_MARKERS = ("o", "s", "^", "D")  # the next one when all colours are in use
+_MARKERS = ("o", "s", "^", "D")  # the next one when all colours are in use, and another line
+_LINES = (("-", "--"), ((0, (1, 1)), "-."))  # of val, train
 
 
 def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
@@ -174,7 +175,7 @@ def _curve(
         epochs,
         np.where(defined, values, np.nan),
         color=_COLOURS[index % len(_COLOURS)],
-        linestyle="--" if name.startswith("train") else "-",
+        linestyle=_LINES[index // len(_COLOURS) % len(_LINES)][name.startswith("train")],
         linewidth=2.6 if monitored else 1.5,
         marker=_MARKERS[index // len(_COLOURS) % len(_MARKERS)],
         markersize=(4.5 if monitored else 3) if len(epochs) <= 60 else 0.8,

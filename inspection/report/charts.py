@@ -164,23 +164,19 @@ def reliability(calibration: Calibration) -> Html:
     entries = [("line chance", "as sure as it is right")]
     said = (("before", calibration.before), ("after", calibration.after))
     single = calibration.after is None
-    for number, (word, each) in enumerate(said):
+    for number, (word, each) in enumerate(said):  # in the colours of the run's picture
         if each is None:
             continue
-        drawn.append(_reliability_line(plot, each, number))
+        look = "c0" if single or number else "c1 dashed"
+        drawn.append(_reliability_line(plot, each, look))
         words = "calibration error" if single else f"{word} temperature scaling: calibration error"
-        entries.append(
-            (
-                f"line c{number} strong" + " dashed" * (number == 0 and not single),
-                f"{words} {figure_text(each.error)}",
-            )
-        )
+        entries.append((f"line {look} strong", f"{words} {figure_text(each.error)}"))
     title = "Calibration"
     drawing = plot.draw(title, "probability that the network gives", "share that is true", *drawn)
     return framed(title, drawing, legend(*entries))
 
 
-def _reliability_line(plot: Plot, bins: Reliability, number: int) -> Html:
+def _reliability_line(plot: Plot, bins: Reliability, look: str) -> Html:
     full = np.asarray(bins.count) > 0
     xs, ys, counts = (np.asarray(each, float)[full] for each in (bins.confidence, bins.frequency, bins.count))
     most = counts.max() if len(counts) else 1.0
@@ -190,14 +186,14 @@ def _reliability_line(plot: Plot, bins: Reliability, number: int) -> Html:
             cx=f"{plot.x(x):.1f}",
             cy=f"{plot.y(y):.1f}",
             r=f"{2 + 4 * math.sqrt(count / most):.1f}",
-            class_=f"dot c{number}",
+            class_=f"dot {look}",
         )
         for x, y, count in zip(xs.tolist(), ys.tolist(), counts.tolist(), strict=True)
     ]
     line = element(
         "path",
         d=plot.path(xs.tolist(), ys.tolist()),
-        class_=f"line faint c{number}" + " dashed" * (number == 0),
+        class_=f"line faint {look}",
     )
     return together(line, dots)
 

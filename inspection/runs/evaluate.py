@@ -279,7 +279,8 @@ def decide(config: Mapping[str, Any]) -> int:
     print(f"\n{run}: {files} are at this point now", flush=True)
     if exported := sorted(path.parent.name for path in run.glob(f"export/*/{BESIDE}")):
         print(
-            f"what was exported before ({', '.join(exported)}) still decides as it did: export again",
+            f"what was exported before ({', '.join(exported)}) still decides as it did: export again, or "
+            f"write the threshold into its {BESIDE}",
             flush=True,
         )
     return 0

@@ -197,7 +197,8 @@ class _Export:
         wrong = complaints(parity, figure, self.allowed)
         files = {FAILED if wrong else PARITY: values}
         if not wrong:
-            summary = {"held": True, "images": parity.images, "largest_difference": parity.most}
+            apart = {each.what: each.most for each in parity.differences}
+            summary = {"held": True, "images": parity.images, "largest_differences": apart}
             described = describe(exported, self.form, self.metadata)
             files[BESIDE] = {**described, "parity": summary, "notes": values["notes"]}
         with writing(folder.parent):

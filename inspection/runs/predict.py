@@ -23,8 +23,8 @@ from inspection.runs.lookout import Lookout
 
 UNLIKE = "unlike"
 """Column of what of an image is as on none that the inspector was validated on."""
-SHOWN = 40
-"""Rows of the printed table; the CSV has all of them."""
+SHOWN, FAULTS = 40, 5
+"""Rows of the printed table, and faults that are printed; the CSV has all of them."""
 
 
 def predict(config: dict[str, Any]) -> int:
@@ -82,7 +82,9 @@ def predict(config: dict[str, Any]) -> int:
     if len(files) > SHOWN:
         print(f"  ... {len(files) - SHOWN} more in {output / 'predictions.csv'}")
     if errors:
-        print("\n" + "\n".join(errors[:SHOWN]))
+        print("\n" + "\n".join(errors[:FAULTS]))
+        if len(errors) > FAULTS:
+            print(f"... {len(errors) - FAULTS} more in the column fault of {output / 'predictions.csv'}")
     print("\n".join(["", *lookout.report(output)]))
     totals = [f"{name} {judged[name]}" for name in answers.tallied()]
     images = "1 image" if len(files) == 1 else f"{len(files)} images"

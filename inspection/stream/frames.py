@@ -122,7 +122,7 @@ class Live:
         seconds: Sum of the seconds from capture to verdict of all verdicts.
         reconnects: How often the source was opened again.
         sinks: By name.
-        drift: What the drift monitor says, in lines; empty where there is nothing to say or no reference.
+        drift: What the drift monitor says, in lines; before its first look when that will be, or why never.
         drifted: Whether the images have moved away from validation's; None: not known.
     """
 

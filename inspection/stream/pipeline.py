@@ -366,13 +366,18 @@ class Stream:
             seconds=seconds,
             reconnects=self._source.reconnects,
             sinks={outlet.sink.name: outlet.figures() for outlet in self._outlets},
-            drift=looks.lines,
+            drift=looks.lines or (self._watching,),
             drifted=looks.report.drift if looks.report is not None and looks.report.tests else None,
         )
 
     @property
     def _looks(self) -> Looks:
         return Looks() if self._judge.watch is None else self._judge.watch.looks
+
+    @property
+    def _watching(self) -> str:
+        watch = self._judge.watch
+        return "not watched" if watch is None else watch.announced()
 
     def _state(self) -> State:
         if not self._began:

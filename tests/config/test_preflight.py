@@ -58,6 +58,7 @@ def test_what_is_right_passes(overrides):
         ("trainer.max_epoch=3", "trainer has no key 'max_epoch'; did you mean trainer.max_epochs"),
         ("lr=0.1", "did you mean optimizer.lr?"),
         ("optimzer.lr=0.1", "did you mean optimizer.lr?"),
+        ("decide.missed=50", "decide has no key 'missed' as it is; decide=cost has it"),
         ("optimizer={lrr: 1}", "optimizer has no key 'lrr'; did you mean optimizer.lr?"),
         ("optimizer.maximize=true", "torch.optim.SGD takes it; add it with a plus: +optimizer.maximize=true"),
         ("~callbacks.heatmap", "callbacks has no key 'heatmap'; did you mean callbacks.heatmaps?"),

@@ -51,4 +51,6 @@ def test_describe_in_words():
 def test_complaint_offers_the_remedy():
     assert "1.0e-3" in complaint("1e-3", float)
     assert "did you mean max?" in complaint("mx", Literal["max", "min"])
+    assert complaint("outputs/a", Sequence[str]).endswith("; a list has brackets: [outputs/a]")
+    assert "brackets" not in complaint("text", tuple[int, int] | None)
     assert complaint(None, int) == "expected a whole number, found null"

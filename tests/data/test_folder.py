@@ -110,7 +110,7 @@ def test_folders_that_no_rule_matches_are_noted(module, tmp_path):
     data = module()
     assert len(found(data, root)) == 2
     assert data.notes == [
-        "3 images lie in folders that no rule of data.folders matches and are left out: ., 2_unclear"
+        "3 images lie in folders that no rule of data.folders matches and are left out: the root itself, 2_unclear"
     ]
 
 
@@ -132,7 +132,8 @@ def test_empty_class_folder(module, tmp_path):
         module().setup()
     assert str(error.value) == (
         f"data.folders: no image lies in a folder '0_nio' of {root} (class 'defect'); "
-        "folders with images that no rule matches: 2_other"
+        "folders with images that no rule matches: 2_other; "
+        "say which folder is which class: 'data.folders=[[<folder>,defect],...]'"
     )
 
 

@@ -156,6 +156,10 @@ def test_threshold_is_taken_from_the_json_beside_it(beside):
         ({"decision": {"threshold": None}}, "expected a number"),
         ({"decision": {"threshold": 1.5}}, "expected a probability"),
         ({"decision": {"limit": 1}}, "decision has no 'limit'"),
+        (
+            {"without": ["threshold"], "decision": {"treshold": 0.5}},
+            "decision has no 'treshold'; there is .*threshold",
+        ),
         ({"without": ["threshold"]}, "decision.threshold is missing; it was exported with 0.5"),
         ({"classes": ["good", "bad"]}, "classes is not what the graph was exported with"),
         ({"geometry": {"crop": [0, 0, 1, 1]}}, "geometry is not what the graph was exported with"),

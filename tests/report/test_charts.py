@@ -1,6 +1,7 @@
 import itertools
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,7 +90,11 @@ def test_a_stored_threshold_far_from_all_scores_is_where_it_belongs(stored):
 def test_an_empty_bin_is_not_drawn():
     bins = Reliability(np.array([0.1, 0.5, 0.9]), np.array([0.2, 0.0, 0.8]), np.array([5, 0, 20]), 0.1)
 
-    assert charts.reliability(Calibration("defect", "val", bins)).count("<circle") == 2
+    single = charts.reliability(Calibration("defect", "val", bins))
+    assert single.count("<circle") == 2
+    assert "dashed" not in single
+    both = charts.reliability(Calibration("defect", "val", bins, replace(bins, error=0.2)))
+    assert re.findall(r'class="line faint (.*?)"', both) == ["c1 dashed", "c0"]  # as in the run's picture
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.03, 0.04), (250.0, 420.0), (-3, 12000), (5, 5)])

@@ -91,7 +91,10 @@ def test_what_was_exported_before_is_said_to_decide_as_it_did(run, compose, caps
     (run / "export" / "onnx_fp32").mkdir(parents=True)
     (run / "export" / "onnx_fp32" / "inspector.json").write_text("{}")
     decided(compose, run, "decide=recall", "decide.r=0.5")
-    assert "exported before (onnx_fp32) still decides as it did: export again" in capsys.readouterr().out
+    said = (
+        "exported before (onnx_fp32) still decides as it did: export again, or write the threshold into its"
+    )
+    assert f"{said} inspector.json" in capsys.readouterr().out
 
 
 def test_a_given_point_and_flips(run, compose, capsys):

@@ -1,7 +1,10 @@
 """Predictions of a trained run: what is written, printed and returned."""
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -175,6 +178,16 @@ def test_unreadable_image_is_a_row_and_the_rest_go_on(call, some, capsys):
     assert output.rstrip().splitlines()[-2].endswith("unreadable 2")
 
 
+def test_many_faults_are_cut_on_the_console_alone(call, some, capsys):
+    for number in range(8):
+        (some / f"{number}.png").write_text("no picture")
+    _, found = call(some, "overlays=false")
+    assert sum(bool(row["fault"]) for row in found) == 8
+    output = capsys.readouterr().out
+    assert sum(row["fault"] in output for row in found if row["fault"]) == 5
+    assert "... 3 more in the column fault of " in output
+
+
 def test_image_smaller_than_the_crop_is_named(config, run_training, images, tmp_path, call):
     run = run_training(
         config("data.crop=[0,0,48,40]", "trainer.max_epochs=1", "~callbacks.heatmaps", "logger=none"),
@@ -313,6 +326,22 @@ def test_exit_status_of_the_command(script, trained, some, tmp_path):
     assert (done.returncode, done.stderr) == (1, "")
     assert "5 images: " in done.stdout
     assert len(rows(tmp_path / "out")) == 5
+
+
+@pytest.mark.slow
+def test_who_listens_may_go(trained, some, tmp_path):
+    """As `head -1` does."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    line = [f"run={trained.folder}", f"input={some}", f"output={tmp_path / 'out'}"]
+    done = subprocess.run(
+        [sys.executable, str(CONF.parent / "scripts" / "predict.py"), *line],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_an_image_without_a_number_has_no_verdict_and_the_others_have_theirs(

@@ -87,6 +87,8 @@ def test_too_few_for_a_window_are_looked_at_at_the_end():
     assert (looks.windows, looks.drifted, looks.report.judged) == (1, 1, 30)
     made, looks = watched(pictures(3), live=False)
     assert (looks.windows, made.live().drifted) == (1, None)  # not known
+    unwatched = run_stream(FakeSource(pictures(3)), Watched())
+    assert unwatched.live().drift == ("not watched",)
 
 
 def test_of_a_camera_so_many_a_second_are_looked_at(monkeypatch):
@@ -142,7 +144,8 @@ def test_where_nothing_is_known_nothing_is_said():
     ignorant.passport.reference = None
     made, looks = watched(pictures(10), ignorant)
     assert looks.report is None
-    assert (made.live().drift, made.live().drifted, made.summary()["drift"]) == ((), None, None)
+    assert made.live().drift == ("not watched: the inspector knows no validation images",)
+    assert (made.live().drifted, made.summary()["drift"]) == (None, None)
     assert StreamWatch(ignorant).note == "the inspector knows no validation images"
     exported = Watched(layer="head")
     watch = StreamWatch(exported)

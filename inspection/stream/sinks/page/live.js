@@ -266,7 +266,7 @@
     const drift = news.drifted === null ? ["unknown", "not known"] : news.drifted ? ["drift", "▲ drift"] : ["none", "✓ none seen"];
     by("drift").dataset.state = drift[0];
     write("drift-word", drift[1]);
-    write("drift-words", news.drift.length ? news.drift[0] : news.drifted === null ? "too few frames, or no reference" : "");
+    write("drift-words", news.drift[0] || "");
     by("drift").title = news.drift.join("\n");
 
     const broken = Object.entries(news.sinks);
