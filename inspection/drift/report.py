@@ -220,6 +220,7 @@ class DriftReport:
             others = [test.words() for test in self.moved if test.kind != own and test.statistic != UNLIKE]
             lines += [f"  {test.words()}" for test in self.moved_of(own) if test.statistic != UNLIKE]
             lines += [f"  and with that {words}" for words in others]
+            lines.append(f"  seen in {self._compared()}; {self._by_chance}")
             lines.append(
                 "  the tested figures are of images like validation's: they may not hold for these verdicts"
             )
@@ -229,8 +230,7 @@ class DriftReport:
             )
         elif self.tests:
             lines.append(
-                f"no drift: {self._compared()} together look like those of validation "
-                f"(where nothing has changed, at most 1 check in {round(1 / self.rate)} says drift)"
+                f"no drift: {self._compared()} together look like those of validation ({self._by_chance})"
             )
         if self.unlike:
             what = ", ".join(f"{name} {count}" for name, count in self.unlike.items())
@@ -248,6 +248,10 @@ class DriftReport:
             or self.fewer
         )
         return [*lines, *(f"note: {note}" for note in self.notes() if few)]
+
+    @property
+    def _by_chance(self) -> str:
+        return f"where nothing has changed, at most 1 check in {round(1 / self.rate)} says drift"
 
     def _compared(self) -> str:
         if self.verdict is None:

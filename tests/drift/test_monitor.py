@@ -259,8 +259,10 @@ def test_a_few_odd_images_are_noticed_though_the_distribution_has_not_moved(obse
     assert [test.statistic for test in report.moved] == ["unlike images"]
     assert report.unlike == {"brightness": 6}
     assert "look like none of the validation images; look at those" in report.lines()[0]
-    assert "may not hold for these verdicts" in report.lines()[1]
-    assert "unlike all validation images: 6 of 50" in report.lines()[2]
+    by_chance = "where nothing has changed, at most 1 check in 100 says drift"
+    assert report.lines()[1] == f"  seen in 50 images; {by_chance}"
+    assert "may not hold for these verdicts" in report.lines()[2]
+    assert "unlike all validation images: 6 of 50" in report.lines()[3]
 
 
 def test_images_of_a_group_count_once(observed):
