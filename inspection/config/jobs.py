@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
 from inspection.config.folders import register_resolvers
+from inspection.config.unheard import is_unheard
 from inspection.errors import InputError
 
 RECORD, TRACEBACK, HYDRA = "job.json", "traceback.txt", ".hydra"
@@ -99,11 +100,10 @@ class Job:
             return self._work(cfg, run)
         except InputError as error:
             exit_with(error)
-        except BrokenPipeError:  # whoever read what is printed has seen enough, as in `| head`
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # Python writes the rest at its end
-            sys.exit(_UNHEARD)
+        except BrokenPipeError:
+            if is_unheard():
+                sys.exit(_UNHEARD)
+            raise
 
     def _work(self, cfg: DictConfig, run: Path) -> Result:
         try:

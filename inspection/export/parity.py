@@ -362,21 +362,24 @@ def exceeded(changed: int, images: int, figure: Figure | None, allowed: Allowed)
                 f"{figure.lost:.4f} is lost, max_drop={allowed.max_drop:g} is allowed"
                 f"{_worth(changed, images, figure, allowed.max_drop)}"
             )
-    elif changed > allowed.max_drop * images:  # the figure is undefined: the verdicts stand for it
+    elif changed > _whole(allowed.max_drop, images):  # the figure is undefined: the verdicts stand for it
         found.append(
             f"{changed} of {images} verdicts changed, and a share of max_drop={allowed.max_drop:g} is allowed "
             f"(no figure is defined on these images)"
         )
-    if allowed.max_changed is not None and changed > _whole(allowed.max_changed, images):
-        found.append(
-            f"{changed} of {images} verdicts changed, max_changed={allowed.max_changed:g} allows "
-            f"{_whole(allowed.max_changed, images)}"
-        )
+    if allowed.max_changed is not None:
+        may = max(
+            _whole(allowed.max_changed, images), allowed.max_changed > 0
+        )  # there are no parts of verdicts
+        if changed > may:
+            found.append(
+                f"{changed} of {images} verdicts changed, max_changed={allowed.max_changed:g} allows {may:d}"
+            )
     return found
 
 
 def _whole(share: float, images: int) -> int:
-    """How many images a share is: 0.07 of 100 are 7, though as floats it is 7.000000000000001."""
+    """How many images a share is: 0.29 of 100 are 29, though as floats it is 28.999999999999996."""
     return math.floor(share * images + 1e-9)
 
 

@@ -134,7 +134,7 @@ def restored(
         accepted: Whether a graph may be used; it may take long.
 
     Returns:
-        The graph, or None: not even the one with a single layer in int8 is accepted.
+        The graph, or None: none that was tried is accepted, up to the one with a single layer in int8.
     """
     batch = np.stack([images[place] for place in _evenly(len(images), _RANKED)])
     wanted = given.structure.telling

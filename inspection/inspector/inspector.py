@@ -90,7 +90,8 @@ class Inspector:
             path: A run folder, an inspector file of a run (`.safetensors`), or an exported one: `.onnx`, `.xml`,
                 `.pt2` or `.ts`, see `inspection.inspector.files`.
             device: Where a network as it was trained runs; the exported ones run on the CPU.
-            threads: Threads to compute with; None: one a core. Torch has them for the process as a whole.
+            threads: Threads to compute with; None: one a core. Torch has them for the process as a whole, and
+                keeps those that it has.
 
         Raises:
             InputError: If the file is missing, is no inspector, or asks for a network that is not ours, or the

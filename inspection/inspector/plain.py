@@ -18,7 +18,7 @@ def as_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
+def write_json(path: Path, values: Mapping[str, Any], synced: bool = True) -> None:
     """Write readable JSON, as `replace_file` does; NaN becomes null."""
     text = json.dumps(as_json(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    replace_file(path, text.encode("utf-8"))
+    replace_file(path, text.encode("utf-8"), synced)

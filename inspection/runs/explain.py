@@ -22,10 +22,9 @@ from inspection.inspector import Inspector, Verdict
 from inspection.inspector.evidence import subject_of, watched_scores
 from inspection.pictures.evidence import Shown, comparison_sheet, evidence_picture
 from inspection.pictures.files import write_png
-from inspection.runs.commands import announce_inspector, open_output, table
+from inspection.runs.commands import announce_inspector, open_inspector, open_output, table
 from inspection.runs.evidence_figures import RANDOM, EvidenceFigures
 from inspection.runs.evidence_plan import Plan
-from inspection.runs.folder import inspector_of
 from inspection.runs.inside import Show, draw_features, draw_filters
 from inspection.runs.predict import find_input
 from inspection.runs.stopwatch import Stopwatch
@@ -47,9 +46,7 @@ def explain(config: dict[str, Any]) -> int:
         if config[key] < 1:
             raise InputError(f"{key}={config[key]}: expected 1 or more")
     given = Path(config["run"])
-    if given.suffix == ".ckpt":
-        raise InputError(f"run={given}: that is a checkpoint; give its run folder {given.parent.parent}")
-    inspector = Inspector.load(given) if given.is_file() else inspector_of(given)
+    inspector = open_inspector("run", given, None)
     root, files = find_input(config["input"])
     subject = subject_of(inspector)
     plan = None if subject is None else Plan.of(inspector, subject, config)

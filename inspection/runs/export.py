@@ -151,7 +151,11 @@ class _Export:
     def remedy(self, parity: Parity) -> str:
         """What a person can do about an export that says something else."""
         if self.precision == FP32:
-            if parity.changed and all(each.bounded <= SAME for each in parity.differences):
+            if (
+                parity.changed
+                and not parity.unmatched
+                and all(each.bounded <= SAME for each in parity.differences)
+            ):
                 return (
                     "the numbers are the same to a rounding, and the operating point lies within it: the network "
                     "hardly tells these images apart; train on, or choose another point with scripts/decide.py"
@@ -227,9 +231,13 @@ class _Export:
         best = made
         if first := wrong(made.model):
             self.making.append(f"with {made.integer} layers in int8: {'; '.join(first)}")
+            if self.form == "openvino" and not self.exceeded_by_onnx(made.model, path.parent):
+                self.making.append(
+                    "with ONNX Runtime the same graph stays within these bounds: consider format=onnx"
+                )
             found = restored(made, images, lambda model: not wrong(model))
             if found is None:
-                self.making.append("not a single layer can compute in int8 within these bounds")
+                self.making.append("no choice of layers that was tried stays within these bounds")
             else:  # otherwise what all layers in int8 cost is shown
                 best = found
         every = len(best.structure.layers)
@@ -249,6 +257,15 @@ class _Export:
             from inspection.export.structure import with_added_biases
 
             save_openvino(from_onnx(with_added_biases(model)), path, self.metadata)
+
+    def exceeded_by_onnx(self, model: "ModelProto", folder: Path) -> list[str]:
+        """Why a quantised graph can't be used, were it run by ONNX Runtime: OpenVINO computes some otherwise."""
+        from inspection.export.formats.onnx import save_onnx
+
+        with tempfile.TemporaryDirectory(dir=folder) as aside:
+            path = Path(aside) / f"inspector{FORMATS['onnx'].suffix}"
+            save_onnx(model, path, self.metadata)
+            return self.exceeded(Inspector.load(path))
 
     @property
     def files(self) -> list[str]:

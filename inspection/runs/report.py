@@ -141,7 +141,7 @@ def report_of(
 
 
 def _meant(outcome: Outcome, confidence: float | None) -> str:
-    unit = f", in {outcome.unit}" if outcome.unit else ""
+    unit = f"; errors in {outcome.unit}" if outcome.unit else ""
     if not outcome.intervals or not confidence:
         return unit
     return f"{unit}; below each figure, where {confidence:.0%} of them lie when the images are drawn anew"

@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from tqdm import tqdm
 
 from inspection.config.instantiate import instantiate
+from inspection.config.unheard import is_unheard
 from inspection.errors import InputError
 from inspection.inspector import Inspector
 from inspection.inspector.plain import write_json
@@ -114,7 +116,8 @@ def _unheard() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest at its end
+        if not is_unheard():
+            raise
 
 
 def _open_source(config: Mapping[str, Any]) -> Source:
@@ -319,35 +322,37 @@ class Record:
     def __init__(self, made: Stream, path: Path, inspector: Path) -> None:
         self._made, self._path, self._inspector = made, path, inspector
         self._due = -math.inf
-        self._reserve = path.with_name(f".{path.name}.reserve")
-        try:
-            self._reserve.write_bytes(os.urandom(_RESERVED))  # of zeros, some disks keep no place
-        except OSError:
-            self._release()
+        self._reserve: IO[bytes] | None = None
+        with suppress(OSError):
+            self._reserve = TemporaryFile(dir=path.parent)  # noqa: SIM115  (nameless: gone with the process)
+            self._reserve.write(os.urandom(_RESERVED))  # of zeros, some disks keep no place
+            self._reserve.flush()
 
     def tick(self) -> None:
         """Write it, if it is time; a disk that is full now may not be at the end."""
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _RECORDED
             with suppress(OSError):
-                self._write()
+                self._write(synced=False)  # a slow disk is not to hold up a stop
 
     def write(self) -> bool:
         """Write it; says why not where that fails."""
         self._release()
         try:
-            self._write()
+            self._write(synced=True)
         except OSError as error:
             print(f"{self._path} could not be written: {error}", file=sys.stderr)
             return False
         return True
 
     def _release(self) -> None:
-        with suppress(OSError):
-            self._reserve.unlink(missing_ok=True)
+        if self._reserve is not None:
+            with suppress(OSError):
+                self._reserve.close()
 
-    def _write(self) -> None:
-        write_json(self._path, {"inspector": str(self._inspector), **self._made.summary()})
+    def _write(self, synced: bool) -> None:
+        values = {"inspector": str(self._inspector), **self._made.summary()}
+        write_json(self._path, values, synced)
 
 
 @contextmanager

@@ -272,6 +272,15 @@ def test_boxes_of_verdicts_that_moved_are_counted():
     assert report(parity, None, Allowed(0.01))["boxes"] == {"trained": 4, "changed": 2, "unmatched": None}
 
 
+def test_a_share_of_images_is_counted_in_whole_ones():
+    values = np.array([[0.5, 0.5]] * 100)
+    labels = (["ok"] * 100, ["ok"] * 71 + ["defect"] * 29)
+    parity = side_by_side(CLASSES, PROBABILITIES, values, values, labels)
+    nothing = Figure("f1", "max", math.nan, math.nan)
+    assert complaints(parity, nothing, Allowed(0.29)) == []  # 0.29 * 100 is less than 29
+    assert complaints(parity, nothing, Allowed(0.28))
+
+
 def test_verdicts_stand_for_a_figure_that_is_undefined():
     values = np.array([[0.5, 0.5]] * 4)
     parity = side_by_side(CLASSES, PROBABILITIES, values, values, (["ok"] * 4, ["ok", "ok", "ok", "defect"]))
@@ -296,6 +305,9 @@ def test_a_share_of_the_verdicts_may_change_though_the_figure_stays():
     assert complaints(parity, Figure("f1", "max", math.nan, math.nan), Allowed(0.1, 0.05)) == [
         "7 of 100 verdicts changed, max_changed=0.05 allows 5"
     ]
+    one = side_by_side(CLASSES, PROBABILITIES, values, values, (["ok"] * 100, ["ok"] * 99 + ["defect"]))
+    assert complaints(one, same, Allowed(0.01, 0.001)) == []  # no share is less than one
+    assert complaints(one, same, Allowed(0.01, 0.0)) == ["1 of 100 verdicts changed, max_changed=0 allows 0"]
     assert report(parity, same, Allowed(0.01, 0.05))["bounds"] == {"max_drop": 0.01, "max_changed": 0.05}
     assert report(parity, same, None)["bounds"] == {"difference": SAME, "changed_verdicts": 0}
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from inspection.data.images import read_image
 from inspection.decide.decisions import OneOf
 from inspection.decide.quantities import Quantities
 from inspection.errors import InputError
-from inspection.export.parity import Allowed, Change, Figure, compare
+from inspection.export.parity import Allowed, Change, Figure, Parity, compare
 from inspection.inspector import Inspector
 from inspection.runs.evaluate import rebuild
 from inspection.runs.export import _Export, export, unfinished
@@ -149,6 +150,27 @@ def test_a_point_within_a_rounding_of_the_scores_is_no_fault_of_the_exporter(cal
     assert "please report it" not in str(error.value)
 
 
+def test_a_detector_that_lost_a_box_is_a_fault_of_the_exporter():
+    lost = Parity(
+        1, [], [Change("a.png", "1 motor", "none")], unmatched=1, boxes=1, changed_boxes=1, compared=6
+    )
+    assert "please report it" in _Export.remedy(SimpleNamespace(precision="fp32"), lost)
+    kept = replace(lost, unmatched=0)
+    assert "please report it" not in _Export.remedy(SimpleNamespace(precision="fp32"), kept)
+
+
+def test_openvino_names_the_runtime_that_computes_the_same_graph_better(call, monkeypatch):
+    right = _Export.exceeded
+
+    def exceeded(self, exported):
+        return ["too much"] if "OpenVINO" in exported.backend.name else right(self, exported)
+
+    monkeypatch.setattr(_Export, "exceeded", exceeded)
+    words = ["calibration=4", "images=4", "heatmaps=false", "max_drop=1", "max_changed=1"]
+    notes = read(call("format=openvino", "precision=int8", *words))["notes"]
+    assert "with ONNX Runtime the same graph stays within these bounds: consider format=onnx" in notes
+
+
 def test_int8_that_loses_too_much_is_no_export_and_says_both_figures(call, tmp_path, monkeypatch):
     right = _Export.figure
     monkeypatch.setattr(
@@ -162,7 +184,7 @@ def test_int8_that_loses_too_much_is_no_export_and_says_both_figures(call, tmp_p
     assert "take precision=fp32, or allow more with max_drop or max_changed" in str(error.value)
     (left,) = (tmp_path / "out").iterdir()
     notes = read(tmp_path / "out", left.name)["notes"]
-    assert "not a single layer can compute in int8 within these bounds" in notes
+    assert "no choice of layers that was tried stays within these bounds" in notes
 
 
 SMALL = "format=onnx", "precision=int8", "calibration=4", "heatmaps=false"
@@ -261,7 +283,9 @@ def test_an_export_that_changes_more_verdicts_than_it_may_is_none_and_says_how_m
     assert "or allow more with max_drop or max_changed" in str(error.value)
     said = read(tmp_path / "out", "parity_failed.json")
     assert not said["held"]
-    assert ("not a single layer can compute in int8 within these bounds" in said["notes"]) == (words == SMALL)
+    assert ("no choice of layers that was tried stays within these bounds" in said["notes"]) == (
+        words == SMALL
+    )
     call(*words, "max_drop=1", f"max_changed={changed / len(rows)}")
 
 

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from inspection.config.saved import plain
 from inspection.data.images import read_image
 from inspection.inspector import Inspector
 from inspection.runs.predict import predict
@@ -65,10 +66,10 @@ def test_a_set_without_masks_is_learned_from_and_its_places_are_not_measured(
 
 
 @pytest.mark.slow
-def test_prediction_says_what_the_run_said(run, tmp_path):
+def test_prediction_says_what_the_run_said(run, tmp_path, compose):
     root = run.folder.parent / "data" / "synthetic" / "mvtec"
-    config = {"run": str(run.folder), "input": str(root / "test"), "output": str(tmp_path), "threshold": None}
-    assert predict(config | {"overlays": True, "batch_size": 7}) == 0
+    line = [f"run='{run.folder}'", f"input='{root / 'test'}'", f"output='{tmp_path}'", "batch_size=7"]
+    assert predict(plain(compose("predict", line))) == 0
     said = {f"test/{row['file']}": row for row in table(tmp_path / "predictions.csv")}
     rows = [row for row in table(run.folder / "predictions.csv") if row["file"] in said]
     assert len(rows) > 8

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from pathlib import Path
@@ -172,7 +173,7 @@ def test_drift_is_seen(call, images, tmp_path):
 
 
 def test_a_summary_that_cant_be_written_is_no_success(call, images, monkeypatch, capsys, tmp_path):
-    def full(path, values):
+    def full(path, values, synced):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("inspection.runs.stream.write_json", full)
@@ -187,15 +188,22 @@ def test_a_summary_that_cant_be_written_is_no_success(call, images, monkeypatch,
 def test_for_the_account_there_is_a_place_on_a_disk_that_sinks_have_filled(
     call, images, monkeypatch, tmp_path
 ):
-    reserved, reserve = [], tmp_path / "out" / ".summary.json.reserve"
+    reserved, waited, reserve = [], [], []
 
-    def write(path, values):
-        reserved.append(reserve.stat().st_size if reserve.exists() else 0)
-        write_json(path, values)
+    def keep(dir):
+        reserve.append(tempfile.TemporaryFile(dir=dir))  # noqa: SIM115  (the stream closes it)
+        return reserve[0]
 
+    def write(path, values, synced):
+        reserved.append(0 if reserve[0].closed else os.fstat(reserve[0].fileno()).st_size)
+        waited.append(synced)
+        write_json(path, values, synced)
+
+    monkeypatch.setattr("inspection.runs.stream.TemporaryFile", keep)
     monkeypatch.setattr("inspection.runs.stream.write_json", write)
     call(images, "frames=5", "sinks=none")
     assert (reserved[0] > 1e5, reserved[-1]) == (True, 0)
+    assert (waited[0], waited[-1]) == (False, True)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
 
 

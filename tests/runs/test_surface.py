@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from inspection.config.saved import plain
 from inspection.data.images import read_image
 from inspection.errors import InputError
 from inspection.inspector import Inspector
@@ -36,8 +37,8 @@ def run(compose, run_training, tmp_path_factory):
 @pytest.mark.slow
 def test_run_and_prediction_say_the_same(run, tmp_path, compose):
     root = run.folder.parent / "data" / "synthetic" / "surface"
-    config = {"run": str(run.folder), "input": str(root / "test"), "output": str(tmp_path), "threshold": None}
-    assert predict(config | {"overlays": True, "batch_size": 7}) == 0
+    line = [f"run='{run.folder}'", f"input='{root / 'test'}'", f"output='{tmp_path}'", "batch_size=7"]
+    assert predict(plain(compose("predict", line))) == 0
     said = {f"test/{row['file']}": row for row in table(tmp_path / "predictions.csv")}
     rows = [row for row in table(run.folder / "predictions.csv") if row["file"] in said]
     assert len(rows) > 8

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from inspection.config.instantiate import instantiate
+from inspection.config.saved import plain
 from inspection.data.images import read_image
 from inspection.errors import InputError
 from inspection.inspector import Inspector
@@ -57,7 +58,7 @@ def test_a_run_is_whole_and_compares_with_what_needs_no_network(trained):
         "maximum (K)",
     ):
         assert words in trained.output
-    assert "test images, in K" in (trained.folder / "report.html").read_text(encoding="utf-8")
+    assert "test images; errors in K" in (trained.folder / "report.html").read_text(encoding="utf-8")
     pictures = {
         path.relative_to(trained.folder / "pictures").as_posix() for path in trained.folder.rglob("*.png")
     }
@@ -100,7 +101,7 @@ def test_inspector_run_and_checkpoint_say_the_same(trained):
 
 
 @pytest.mark.slow
-def test_new_images_and_broken_ones(trained, tmp_path, capsys):
+def test_new_images_and_broken_ones(trained, tmp_path, capsys, compose):
     root = trained.folder.parent / "data" / "synthetic" / "thermal" / "pics"
     first, second = sorted(root.iterdir())[:2]
     folder = tmp_path / "новые"
@@ -109,15 +110,8 @@ def test_new_images_and_broken_ones(trained, tmp_path, capsys):
     (folder / "cut.png").write_bytes(second.read_bytes()[:500])
     picture = cv2.imencode(".png", np.full((30, 30), 7, np.uint8))[1].tobytes()
     (folder / "eight.png").write_bytes(picture)
-    config = {
-        "run": str(trained.folder),
-        "input": str(folder),
-        "output": str(tmp_path / "out"),
-        "threshold": 300.0,
-        "overlays": True,
-        "batch_size": 2,
-    }
-    assert predict(config) == 1
+    line = [f"run='{trained.folder}'", f"input='{folder}'", f"output='{tmp_path / 'out'}'"]
+    assert predict(plain(compose("predict", [*line, "threshold=300.0", "batch_size=2"]))) == 1
     said = capsys.readouterr().out
     assert "there is an alarm at a measured maximum of 300 K or more" in said
     assert "alarm 1, no alarm 0, unreadable 2" in said

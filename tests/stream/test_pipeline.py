@@ -431,9 +431,23 @@ def test_figures_of_a_moment_belong_together():
     made.account.lately = meanwhile
     live = made.live()
     assert live.histogram[-1][1] == live.inspected == sum(live.verdicts.values()) == 3
+
+
+def test_an_account_is_of_one_moment():
+    """A verdict that comes between the counts and the figures beside them is in both or in none."""
+    made = run_stream(FakeSource([picture(0)] * 3))
+    latency = made.account.latency
+
+    def meanwhile():
+        more = [(made.handed[0], ("ok",), 0.0)]
+        thread = threading.Thread(target=made.account.add, args=(more,), daemon=True)
+        thread.start()
+        thread.join(0.05)  # waits
+        return latency()
+
+    made.account.latency = meanwhile
     summary = made.summary()
-    gone = summary["inspected"] + sum(summary["dropped"].values()) + sum(summary["failed"].values())
-    assert gone + summary["waiting"] == summary["received"]
+    assert summary["inspected"] + summary["waiting"] == summary["received"] == 3
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ class VideoSink(Sink):
         place = f"{clock} · {result.number}"
         whole = max(self._size[0] - 16, 1)
         room = whole - len(place) * _LETTERS * 6 // 10
-        if text_width(words[0], _LETTERS, bold=True) > room:  # the verdict comes first
+        if result.verdict is not None and text_width(words[0], _LETTERS, bold=True) > room:  # it comes first
             place, room = "", whole
         middle = _BAR / 2
         draw_text(

@@ -157,6 +157,16 @@ def test_where_there_is_little_room_the_verdict_stays_and_no_number_is_cut():
     assert (short[:6], "…" in short) == (long[0][:6], True)
 
 
+def test_a_frame_without_a_verdict_keeps_its_time_and_number(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(video, "draw_text", lambda bar, text, *_, **__: drawn.append(text))
+    sink = VideoSink()
+    sink._size, sink._can_alarm = (640, 480), True
+    sink._bar(lost(1234, "failed", "not prepared", "ValueError: " + "much to say " * 20))
+    assert drawn[0].startswith("! not prepared")
+    assert drawn[1].endswith(" · 1234")
+
+
 def test_a_full_disk_ends_the_film_before_it_is_damaged(about, monkeypatch):
     usage = namedtuple("usage", "total used free")
     sink = VideoSink()
