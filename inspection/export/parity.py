@@ -95,11 +95,6 @@ class Parity:
     changed_boxes: int | None
     compared: int
 
-    @property
-    def most(self) -> float:
-        """The largest difference of all."""
-        return max((each.most for each in self.differences), default=0.0)
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -368,12 +363,11 @@ def exceeded(changed: int, images: int, figure: Figure | None, allowed: Allowed)
             f"(no figure is defined on these images)"
         )
     if allowed.max_changed is not None:
-        may = max(
-            _whole(allowed.max_changed, images), allowed.max_changed > 0
-        )  # there are no parts of verdicts
+        # There are no parts of verdicts: a share above 0 is one at least.
+        may = max(_whole(allowed.max_changed, images), int(allowed.max_changed > 0))
         if changed > may:
             found.append(
-                f"{changed} of {images} verdicts changed, max_changed={allowed.max_changed:g} allows {may:d}"
+                f"{changed} of {images} verdicts changed, max_changed={allowed.max_changed:g} allows {may}"
             )
     return found
 

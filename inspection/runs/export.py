@@ -100,7 +100,7 @@ def export(config: Mapping[str, Any]) -> int:
             + f"\nof this one {output / FAILED} alone is left{earlier}; {remedy}"
         )
     print(f"\n{output}\n{table(sizes)}")
-    print(f"on the line:  Inspector.load({job.place(output).as_posix()!r})", flush=True)
+    print(f"on the line:  Inspector.load({file_of(form, output).as_posix()!r})", flush=True)
     return 0
 
 
@@ -137,10 +137,6 @@ class _Export:
             changed = None
         return Allowed(float(most), None if changed is None else float(changed))
 
-    def place(self, folder: Path) -> Path:
-        """Of the graph's file in a folder."""
-        return folder / f"inspector{FORMATS[self.form].suffix}"
-
     def failure(self, parity: Parity) -> tuple[str, str]:
         """Of an export that does not hold: what is wrong with it, and what a person can do about that."""
         if not parity.compared:
@@ -170,7 +166,7 @@ class _Export:
 
     def make(self, folder: Path) -> tuple[list[str], Parity]:
         """Write the inspector and its comparison, as a failed one where it does not hold: why, if so; and it."""
-        path, data = self.place(folder), self.rebuilt.data
+        path, data = file_of(self.form, folder), self.rebuilt.data
         program = program_of(self.rebuilt.inspector, self.form, self.precision, self.config["heatmaps"])
         if self.precision == INT8:
             self.quantise(program, path)
@@ -223,15 +219,16 @@ class _Export:
         made = quantised(as_onnx(program), answer, images, self.form)
         self.making.append(f"calibrated on {made.images} of {len(self.rows)} validation images")
 
-        def wrong(model: "ModelProto") -> list[str]:
+        def wrong(model: "ModelProto", form: str = self.form) -> list[str]:
             with tempfile.TemporaryDirectory(dir=path.parent) as aside:
-                self.write(model, self.place(Path(aside)))
-                return self.exceeded(Inspector.load(self.place(Path(aside))))
+                place = file_of(form, Path(aside))
+                write_quantised(model, form, place, self.metadata)
+                return self.exceeded(Inspector.load(place))
 
         best = made
         if first := wrong(made.model):
             self.making.append(f"with {made.integer} layers in int8: {'; '.join(first)}")
-            if self.form == "openvino" and not self.exceeded_by_onnx(made.model, path.parent):
+            if self.form == "openvino" and not wrong(made.model, "onnx"):  # it computes some graphs otherwise
                 self.making.append(
                     "with ONNX Runtime the same graph stays within these bounds: consider format=onnx"
                 )
@@ -244,28 +241,7 @@ class _Export:
         kept = [layer.name for layer in best.structure.layers if layer.node in best.floats]
         stay = f"; in float32: {', '.join(kept[:6])}{', ...' if len(kept) > 6 else ''}" if kept else ""
         self.making.append(f"{best.integer} of {every} layers compute in int8{stay}")
-        self.write(best.model, path)
-
-    def write(self, model: "ModelProto", path: Path) -> None:
-        """Write a quantised graph."""
-        if self.form == "onnx":
-            from inspection.export.formats.onnx import save_onnx
-
-            save_onnx(model, path, self.metadata)
-        else:
-            from inspection.export.formats.openvino import from_onnx, save_openvino
-            from inspection.export.structure import with_added_biases
-
-            save_openvino(from_onnx(with_added_biases(model)), path, self.metadata)
-
-    def exceeded_by_onnx(self, model: "ModelProto", folder: Path) -> list[str]:
-        """Why a quantised graph can't be used, were it run by ONNX Runtime: OpenVINO computes some otherwise."""
-        from inspection.export.formats.onnx import save_onnx
-
-        with tempfile.TemporaryDirectory(dir=folder) as aside:
-            path = Path(aside) / f"inspector{FORMATS['onnx'].suffix}"
-            save_onnx(model, path, self.metadata)
-            return self.exceeded(Inspector.load(path))
+        write_quantised(best.model, self.form, path, self.metadata)
 
     @property
     def files(self) -> list[str]:
@@ -289,6 +265,24 @@ class _Export:
             judged = judge(exported, data.camera_image, self.files, data.batch_size)
             changed = len(changes(self.files, self.judged, judged))
         return exceeded(changed, len(self.compared), figure, self.allowed)
+
+
+def file_of(form: str, folder: Path) -> Path:
+    """The graph's file in the folder of an export."""
+    return folder / f"inspector{FORMATS[form].suffix}"
+
+
+def write_quantised(model: "ModelProto", form: str, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a quantised graph for one of the runtimes."""
+    if form == "onnx":
+        from inspection.export.formats.onnx import save_onnx
+
+        save_onnx(model, path, metadata)
+    else:
+        from inspection.export.formats.openvino import from_onnx, save_openvino
+        from inspection.export.structure import with_added_biases
+
+        save_openvino(from_onnx(with_added_biases(model)), path, metadata)
 
 
 def main_figure(monitor: str, mode: str, outcome: Outcome) -> tuple[str, Literal["max", "min"]]:

@@ -47,27 +47,16 @@ Entry = tuple[Result, Sequence[str], float]
 """A result, what its verdict counts for, and when it was there on the clock of `time.perf_counter`."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """The first frame that failed for a reason.
+def failure_of(frame: str, error: str) -> str:
+    """What was wrong with a frame, for people.
 
-    Attributes:
-        frame: Its name.
-        error: What was wrong with it.
+    Example:
+        >>> failure_of("a/1.png", "ValueError: NaN")
+        'a/1.png: ValueError: NaN'
+        >>> failure_of("1.png", "a/1.png: not an image")
+        'a/1.png: not an image'
     """
-
-    frame: str
-    error: str
-
-    @property
-    def line(self) -> str:
-        """For people.
-
-        Example:
-            >>> Failure("a/1.png", "ValueError: NaN").line
-            'a/1.png: ValueError: NaN'
-        """
-        return self.error if self.frame in self.error else f"{self.frame}: {self.error}"
+    return error if frame in error else f"{frame}: {error}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,7 @@ class Counts:
         inspected: Those with a verdict.
         dropped: By reason.
         failed: By reason.
-        failures: The first one by reason.
+        failures: What was wrong with the first one, by reason.
         verdicts: By what the answers tally.
         alarms: Verdicts that are alarms.
     """
@@ -86,7 +75,7 @@ class Counts:
     inspected: int
     dropped: dict[str, int]
     failed: dict[str, int]
-    failures: dict[str, Failure]
+    failures: dict[str, str]
     verdicts: dict[str, int]
     alarms: int
 
@@ -123,7 +112,7 @@ class Account:
         self._inspected = self._alarms = 0
         self._dropped: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
-        self._failures: dict[str, Failure] = {}
+        self._failures: dict[str, str] = {}
         self._verdicts: Counter[str] = Counter(dict.fromkeys(tallied, 0))
         self._seconds = np.zeros(WINDOW)
         self._done_at = np.zeros(WINDOW)
@@ -147,7 +136,7 @@ class Account:
                     self._dropped[result.reason] += 1
                 elif result.status == "failed":
                     self._failed[result.reason] += 1
-                    self._failures.setdefault(result.reason, Failure(result.name, result.error))
+                    self._failures.setdefault(result.reason, failure_of(result.name, result.error))
                 else:
                     self._add_verdict(result, tally, done_at)
 

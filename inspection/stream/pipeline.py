@@ -410,7 +410,7 @@ class Stream:
             "dropped": counts.dropped,
             "failed": counts.failed,
             "waiting": live.waiting,
-            "first_failed": {reason: failure.line for reason, failure in counts.failures.items()},
+            "first_failed": counts.failures,
             "verdicts": counts.verdicts,
             "alarms": counts.alarms,
             "rate": live.mean_rate,

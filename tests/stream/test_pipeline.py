@@ -416,37 +416,36 @@ def test_latencies_are_from_capture_to_verdict():
     assert live.seconds == pytest.approx(sum(result.seconds for result in made.kept))
 
 
-def test_figures_of_a_moment_belong_together():
+@pytest.fixture
+def counted_meanwhile(monkeypatch):
+    """Three frames; a verdict comes just when the account is asked for some of its figures."""
+
+    def made(figures):
+        stream = run_stream(FakeSource([picture(0)] * 3))
+        asked = getattr(stream.account, figures)
+
+        def meanwhile():
+            more = [(stream.handed[0], ("ok",), 0.0)]
+            thread = threading.Thread(target=stream.account.add, args=(more,), daemon=True)
+            thread.start()
+            thread.join(0.05)  # waits
+            return asked()
+
+        monkeypatch.setattr(stream.account, figures, meanwhile)
+        return stream
+
+    return made
+
+
+def test_figures_of_a_moment_belong_together(counted_meanwhile):
     """A verdict that comes while they are gathered is in all of them or in none."""
-    made = run_stream(FakeSource([picture(0)] * 3))
-    lately = made.account.lately
-
-    def meanwhile():
-        more = [(made.handed[0], ("ok",), 0.0)]
-        thread = threading.Thread(target=made.account.add, args=(more,), daemon=True)
-        thread.start()
-        thread.join(0.05)  # waits
-        return lately()
-
-    made.account.lately = meanwhile
-    live = made.live()
+    live = counted_meanwhile("lately").live()
     assert live.histogram[-1][1] == live.inspected == sum(live.verdicts.values()) == 3
 
 
-def test_an_account_is_of_one_moment():
+def test_an_account_is_of_one_moment(counted_meanwhile):
     """A verdict that comes between the counts and the figures beside them is in both or in none."""
-    made = run_stream(FakeSource([picture(0)] * 3))
-    latency = made.account.latency
-
-    def meanwhile():
-        more = [(made.handed[0], ("ok",), 0.0)]
-        thread = threading.Thread(target=made.account.add, args=(more,), daemon=True)
-        thread.start()
-        thread.join(0.05)  # waits
-        return latency()
-
-    made.account.latency = meanwhile
-    summary = made.summary()
+    summary = counted_meanwhile("latency").summary()
     assert summary["inspected"] + summary["waiting"] == summary["received"] == 3
 
 
